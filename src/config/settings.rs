@@ -1,0 +1,67 @@
+//! A whole configuration, typed: what the app builds from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::outcome::Signal;
+use crate::{export, forward, observe, receive};
+
+/// `type[/name]`, as the user wrote it (an alias stays an alias in labels).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ComponentId {
+    /// The type as written.
+    pub kind: String,
+    /// What stands after the slash; may be empty.
+    pub name: String,
+}
+
+impl fmt::Display for ComponentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_empty() {
+            write!(f, "{}", self.kind)
+        } else {
+            write!(f, "{}/{}", self.kind, self.name)
+        }
+    }
+}
+
+/// A validated configuration. Only components that a pipeline or `service.extensions` names are in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Receivers by id.
+    pub receivers: BTreeMap<ComponentId, receive::Config>,
+    /// Exporters by id.
+    pub exporters: BTreeMap<ComponentId, Exporter>,
+    /// `health_check` extensions by id.
+    pub health_checks: BTreeMap<ComponentId, observe::HealthCheck>,
+    /// The admin API; `None` when switched off (`admin: {enabled: false}`).
+    pub admin: Option<observe::Admin>,
+    /// `service.pipelines`, sorted by id.
+    pub pipelines: Vec<Pipeline>,
+    /// `service.telemetry`.
+    pub telemetry: observe::Telemetry,
+}
+
+/// One exporter, by kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Exporter {
+    /// `load_balancing`, `loadbalancing`.
+    LoadBalancing(Box<forward::Config>),
+    /// `debug`, `logging`.
+    Debug(export::Debug),
+    /// `nop`.
+    Nop,
+}
+
+/// One pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pipeline {
+    /// `traces`, `traces/name`.
+    pub id: ComponentId,
+    /// The signal its type names.
+    pub signal: Signal,
+    /// Receivers, in order.
+    pub receivers: Vec<ComponentId>,
+    /// Exporters, in order.
+    pub exporters: Vec<ComponentId>,
+}

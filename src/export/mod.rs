@@ -1,0 +1,11 @@
+//! Where a line ends: what leaves for people and for backends that are not owners of traces.
+//!
+//! Owns: one writer per exporter.
+//! Takes: whole OTLP requests.
+//! Gives: lines on standard output.
+//! Bounds: sampling of messages per second.
+//! Loses: nothing; what is shown counts as exported.
+
+mod config;
+
+pub use config::{Debug, Verbosity};

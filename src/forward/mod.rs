@@ -1,0 +1,13 @@
+//! Slices to their owners: one lane per backend, merged across requests, acknowledged back.
+//!
+//! Owns: connections to backends; what waits for them.
+//! Takes: encoded requests.
+//! Gives: calls to owners, fewer than came in; one outcome per request.
+//! Bounds: bytes and age held per backend and in all; calls in flight.
+//! Loses: nothing acknowledged without a `sending_queue`; with one, `retry_exhausted` and `shutdown`, counted.
+
+mod config;
+
+pub use config::{
+    ClientKeepalive, Config, Gather, Hold, Protocol, Queue, RoutingKey, Sizer, Transport, WithoutTraceId,
+};

@@ -1,0 +1,18 @@
+//! ringtail: a trace-ID-aware load-balancing proxy with a built-in tail sampler.
+//!
+//! The modules are verbs of the line, in the order data travels: receive, split, route, forward, export.
+//! Each folder opens with five lines: what it owns, takes, gives, what bounds it and where it can lose data.
+//! What may import what is a table in `tests/tidy.rs`.
+
+pub mod compress;
+pub mod config;
+pub mod discover;
+pub mod export;
+pub mod forward;
+pub mod observe;
+pub mod outcome;
+pub mod receive;
+pub mod retry;
+pub mod route;
+pub mod tls;
+pub mod trace_id;

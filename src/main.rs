@@ -1,0 +1,2 @@
+//! ringtail: see the library.
+fn main() {}

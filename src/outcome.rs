@@ -1,0 +1,188 @@
+//! What becomes of a request: the words every stage uses to say yes, partly, or no, and whose fault a no is.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// The three kinds of telemetry that travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Signal {
+    /// Spans.
+    Traces,
+    /// Metrics; counted in data points.
+    Metrics,
+    /// Log records.
+    Logs,
+}
+
+impl Signal {
+    /// All signals, in the order pages list them.
+    pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
+
+    /// The name in `service.pipelines` and in the `data_type` label: `traces`, `metrics`, `logs`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+            Self::Logs => "logs",
+        }
+    }
+
+    /// What one item is called in metric names: `spans`, `metric_points`, `log_records`.
+    pub fn items(self) -> &'static str {
+        match self {
+            Self::Traces => "spans",
+            Self::Metrics => "metric_points",
+            Self::Logs => "log_records",
+        }
+    }
+
+    /// The gRPC path of the signal's export call.
+    pub fn grpc_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        }
+    }
+
+    /// The default HTTP path of the signal: `/v1/traces`, `/v1/metrics`, `/v1/logs`.
+    pub fn http_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/v1/traces",
+            Self::Metrics => "/v1/metrics",
+            Self::Logs => "/v1/logs",
+        }
+    }
+}
+
+/// A request was taken: every item is where the configuration promises, but for the rejected ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Items that will never be accepted and must not be sent again (OTLP partial success).
+    pub rejected_items: u64,
+    /// Why, for a person; may be a warning when nothing was rejected.
+    pub message: Cow<'static, str>,
+}
+
+/// A request was not taken. `fault` says who can mend it, `message` what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Who is at fault, which decides the status on the wire.
+    pub fault: Fault,
+    /// The named reason, as in the `reason` label of the counters.
+    pub reason: Reason,
+    /// For the person who reads the sender's log.
+    pub message: Cow<'static, str>,
+    /// How long the sender should wait; only for faults that pass.
+    pub retry_after: Option<Duration>,
+}
+
+/// Who is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The sender's bytes or headers; sending them again will not help.
+    Sender,
+    /// The sender sent more than a limit of one message allows; smaller requests help.
+    TooLarge,
+    /// The sender gave no valid credentials.
+    Unauthenticated,
+    /// Nothing here handles that path or signal.
+    Unhandled,
+    /// We hold as much as we may; later is better.
+    Load,
+    /// A backend cannot be reached or asked us to come back; later is better.
+    Peer,
+    /// A backend refused for good.
+    PeerRefused,
+    /// The sender's deadline ran out before every owner answered.
+    Deadline,
+    /// We are going away; another replica, or this one after its restart, will answer.
+    Closing,
+    /// A bug of ours.
+    Ours,
+}
+
+/// Named reasons for which an item is refused or dropped: the `reason` label of the conservation sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// Bytes that are not OTLP.
+    Malformed,
+    /// Over the message or body limit, compressed or not.
+    TooLarge,
+    /// An encoding or content type we do not read.
+    Unsupported,
+    /// Spans without a valid trace id, refused by partial success.
+    InvalidTraceId,
+    /// Too many requests or bytes in progress in this process.
+    Busy,
+    /// The hand-off to one backend holds all it may.
+    LaneFull,
+    /// Held as long as allowed for a backend that does not answer.
+    HoldExpired,
+    /// The sending queue holds all it may.
+    QueueFull,
+    /// Retried as long as `max_elapsed_time` allows.
+    RetryExhausted,
+    /// A backend refused for good.
+    BackendRefused,
+    /// A backend took the rest and rejected these (its partial success).
+    BackendRejected,
+    /// The membership is empty: there is no owner.
+    NoMembers,
+    /// The sender's deadline ran out.
+    DeadlineExceeded,
+    /// The sender went away before it was answered.
+    Cancelled,
+    /// No pipeline takes the signal.
+    NoPipeline,
+    /// Shutting down.
+    Shutdown,
+    /// A bug of ours.
+    Internal,
+}
+
+impl Reason {
+    /// The label value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::InvalidTraceId => "invalid_trace_id",
+            Self::Busy => "busy",
+            Self::LaneFull => "lane_full",
+            Self::HoldExpired => "hold_expired",
+            Self::QueueFull => "queue_full",
+            Self::RetryExhausted => "retry_exhausted",
+            Self::BackendRefused => "backend_refused",
+            Self::BackendRejected => "backend_rejected",
+            Self::NoMembers => "no_members",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Cancelled => "cancelled",
+            Self::NoPipeline => "no_pipeline",
+            Self::Shutdown => "shutdown",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// All reasons, for pages and tests.
+    pub const ALL: [Self; 17] = [
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Unsupported,
+        Self::InvalidTraceId,
+        Self::Busy,
+        Self::LaneFull,
+        Self::HoldExpired,
+        Self::QueueFull,
+        Self::RetryExhausted,
+        Self::BackendRefused,
+        Self::BackendRejected,
+        Self::NoMembers,
+        Self::DeadlineExceeded,
+        Self::Cancelled,
+        Self::NoPipeline,
+        Self::Shutdown,
+        Self::Internal,
+    ];
+}

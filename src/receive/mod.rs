@@ -1,0 +1,11 @@
+//! OTLP in: gRPC, HTTP with protobuf, HTTP with JSON.
+//!
+//! Owns: connections and requests in progress.
+//! Takes: OTLP export requests of any signal, compressed or not.
+//! Gives: encoded requests to the pipelines, and one answer to each sender.
+//! Bounds: message and body size, streams a connection, bytes in progress.
+//! Loses: nothing; what is not passed on is refused with a reason the sender sees.
+
+mod config;
+
+pub use config::{Config, Cors, Endpoint, Grpc, Http, Keepalive};

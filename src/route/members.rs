@@ -1,0 +1,27 @@
+//! Who the members are, at one moment.
+
+use std::collections::BTreeMap;
+
+/// One backend or peer that can own traces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Stable identity; ownership is computed from it, never from the address. Defaults to the address.
+    pub id: String,
+    /// `host:port` to connect to.
+    pub address: String,
+    /// Relative share of the traces, `0..=65535`; zero owns nothing.
+    pub weight: u32,
+    /// Free labels of the members file; not part of ownership.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A whole list of members, as one source gave it: validated, sorted by id, ids unique.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Membership {
+    /// The number of this list in the members file, when it has one.
+    pub epoch: Option<u64>,
+    /// The fleet seed that keys the hash; zero when none is given.
+    pub seed: u64,
+    /// Sorted by id.
+    pub members: Vec<Member>,
+}
