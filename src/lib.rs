@@ -14,5 +14,7 @@ pub mod outcome;
 pub mod receive;
 pub mod retry;
 pub mod route;
+pub mod split;
 pub mod tls;
 pub mod trace_id;
+pub mod wire;

@@ -1,0 +1,54 @@
+//! The OTLP field numbers that the line looks at (opentelemetry-proto 1.x). The three signals share one shape:
+//! request → resource entries → scope entries → items.
+
+use crate::outcome::Signal;
+
+/// `resource_spans`, `resource_metrics`, `resource_logs` of an export request.
+pub const REQUEST_RESOURCES: u32 = 1;
+/// `resource` of a resource entry.
+pub const ENTRY_RESOURCE: u32 = 1;
+/// `scope_spans`, `scope_metrics`, `scope_logs` of a resource entry.
+pub const ENTRY_SCOPES: u32 = 2;
+/// `instrumentation_library_spans` and its siblings: the scopes of senders from before 2022, same layout.
+pub const ENTRY_SCOPES_DEPRECATED: u32 = 1000;
+/// `spans`, `metrics`, `log_records` of a scope entry.
+pub const SCOPE_ITEMS: u32 = 2;
+/// `scope` of a scope entry.
+pub const SCOPE_SCOPE: u32 = 1;
+/// `attributes` of a resource.
+pub const RESOURCE_ATTRIBUTES: u32 = 1;
+/// `attributes` of an instrumentation scope.
+pub const SCOPE_ATTRIBUTES: u32 = 3;
+/// `key` of an attribute.
+pub const ATTRIBUTE_KEY: u32 = 1;
+/// `value` of an attribute.
+pub const ATTRIBUTE_VALUE: u32 = 2;
+
+/// `trace_id` of a span.
+pub const SPAN_TRACE_ID: u32 = 1;
+/// `span_id` of a span.
+pub const SPAN_SPAN_ID: u32 = 2;
+/// `name` of a span.
+pub const SPAN_NAME: u32 = 5;
+/// `kind` of a span.
+pub const SPAN_KIND: u32 = 6;
+/// `attributes` of a span.
+pub const SPAN_ATTRIBUTES: u32 = 9;
+/// `trace_id` of a log record.
+pub const LOG_TRACE_ID: u32 = 9;
+/// `attributes` of a log record.
+pub const LOG_ATTRIBUTES: u32 = 6;
+
+/// The data of a metric: gauge, sum, histogram, exponential histogram, summary; each has its points in field 1.
+pub const METRIC_DATA: [u32; 5] = [5, 7, 9, 10, 11];
+/// `data_points` of each kind of metric data.
+pub const DATA_POINTS: u32 = 1;
+
+/// The field of an item that holds its trace id, for signals that have one.
+pub fn trace_id_field(signal: Signal) -> Option<u32> {
+    match signal {
+        Signal::Traces => Some(SPAN_TRACE_ID),
+        Signal::Logs => Some(LOG_TRACE_ID),
+        Signal::Metrics => None,
+    }
+}
