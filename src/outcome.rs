@@ -77,6 +77,21 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
 }
 
+impl Refusal {
+    /// Whether sending the same again later can succeed.
+    pub fn passes(&self) -> bool {
+        match self.fault {
+            Fault::Load | Fault::Peer | Fault::Deadline | Fault::Closing => true,
+            Fault::Sender
+            | Fault::TooLarge
+            | Fault::Unauthenticated
+            | Fault::Unhandled
+            | Fault::PeerRefused
+            | Fault::Ours => false,
+        }
+    }
+}
+
 /// Who is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -129,6 +144,8 @@ pub enum Reason {
     BackendRejected,
     /// The membership is empty: there is no owner.
     NoMembers,
+    /// A sender sent again what this owner had taken on an earlier attempt; it is not sent twice.
+    AlreadyDelivered,
     /// The sender's deadline ran out.
     DeadlineExceeded,
     /// The sender went away before it was answered.
@@ -157,6 +174,7 @@ impl Reason {
             Self::BackendRefused => "backend_refused",
             Self::BackendRejected => "backend_rejected",
             Self::NoMembers => "no_members",
+            Self::AlreadyDelivered => "already_delivered",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Cancelled => "cancelled",
             Self::NoPipeline => "no_pipeline",
@@ -166,7 +184,7 @@ impl Reason {
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
@@ -179,6 +197,7 @@ impl Reason {
         Self::BackendRefused,
         Self::BackendRejected,
         Self::NoMembers,
+        Self::AlreadyDelivered,
         Self::DeadlineExceeded,
         Self::Cancelled,
         Self::NoPipeline,

@@ -1,0 +1,136 @@
+//! What travels between stages, and how it fans out: pipelines as built from `service.pipelines`.
+//!
+//! Owns: the list of exporters behind each receiver and signal.
+//! Takes: encoded requests from receivers.
+//! Gives: the same request to every exporter at once; one answer back.
+//! Bounds: none of its own; a request lives as long as its slowest exporter.
+//! Loses: nothing; an exporter's refusal is the answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, join_all};
+
+use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
+
+/// An encoded OTLP export request on its way.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What it carries.
+    pub signal: Signal,
+    /// The encoded request, plain protobuf.
+    pub body: Bytes,
+    /// Spans, metric points or log records in it, as counted on arrival.
+    pub items: u64,
+    /// When its last byte arrived.
+    pub arrived: Instant,
+    /// When the sender stops waiting, if it said so.
+    pub deadline: Option<Instant>,
+}
+
+/// What became of a request.
+pub type Answer = Result<Accepted, Refusal>;
+
+/// Anything that takes whole requests: exporters, and fan-outs of them. Dropping the future means that the sender has
+/// gone; what was not handed on yet is then counted as cancelled.
+pub trait Consumer: Send + Sync {
+    /// Takes one request and answers once it is where the configuration promises.
+    fn consume(&self, request: Request) -> BoxFuture<'static, Answer>;
+}
+
+/// Everything behind one receiver, per signal.
+#[derive(Clone, Default)]
+pub struct Outlets {
+    traces: Vec<Arc<dyn Consumer>>,
+    metrics: Vec<Arc<dyn Consumer>>,
+    logs: Vec<Arc<dyn Consumer>>,
+}
+
+impl Outlets {
+    /// Adds an exporter for `signal`.
+    pub fn add(&mut self, signal: Signal, consumer: Arc<dyn Consumer>) {
+        match signal {
+            Signal::Traces => self.traces.push(consumer),
+            Signal::Metrics => self.metrics.push(consumer),
+            Signal::Logs => self.logs.push(consumer),
+        }
+    }
+
+    /// Whether any pipeline takes `signal`.
+    pub fn takes(&self, signal: Signal) -> bool {
+        !self.of(signal).is_empty()
+    }
+
+    fn of(&self, signal: Signal) -> &[Arc<dyn Consumer>] {
+        match signal {
+            Signal::Traces => &self.traces,
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
+        }
+    }
+}
+
+impl Consumer for Outlets {
+    fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
+        match self.of(request.signal) {
+            [] => Box::pin(std::future::ready(Err(no_pipeline(request.signal)))),
+            [only] => only.consume(request),
+            all => {
+                let answers = join_all(all.iter().map(|consumer| consumer.consume(request.clone())));
+                Box::pin(async move { combine(answers.await) })
+            }
+        }
+    }
+}
+
+fn no_pipeline(signal: Signal) -> Refusal {
+    Refusal {
+        fault: Fault::Unhandled,
+        reason: Reason::NoPipeline,
+        message: format!("no pipeline takes {}; add one under service.pipelines", signal.name()).into(),
+        retry_after: None,
+    }
+}
+
+/// One answer from several exporters: a refusal that passes outranks one for good, since a retry then has a point;
+/// success needs all of them, and reports the largest number of rejected items.
+fn combine(answers: Vec<Answer>) -> Answer {
+    let mut accepted = Accepted::default();
+    let mut refusal: Option<Refusal> = None;
+    for answer in answers {
+        match answer {
+            Ok(part) if part.rejected_items >= accepted.rejected_items => accepted = part,
+            Ok(_) => {}
+            Err(part) => {
+                let outranks = refusal.as_ref().is_none_or(|worst| !worst.passes() && part.passes());
+                if outranks {
+                    refusal = Some(part);
+                }
+            }
+        }
+    }
+    refusal.map_or(Ok(accepted), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(fault: Fault) -> Refusal {
+        Refusal { fault, reason: Reason::Internal, message: "x".into(), retry_after: None }
+    }
+
+    #[test]
+    fn a_refusal_that_passes_outranks_one_for_good() {
+        let answers =
+            vec![Ok(Accepted::default()), Err(refusal(Fault::PeerRefused)), Err(refusal(Fault::Load))];
+        assert_eq!(combine(answers).unwrap_err().fault, Fault::Load);
+    }
+
+    #[test]
+    fn success_reports_the_largest_rejection() {
+        let part = |n| Ok(Accepted { rejected_items: n, message: "m".into() });
+        assert_eq!(combine(vec![part(1), part(3), part(2)]).unwrap().rejected_items, 3);
+    }
+}

@@ -1,0 +1,78 @@
+//! Bounds in bytes that several tasks share: a budget, and permits that give back when they are dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// So many bytes may be held at once.
+#[derive(Debug)]
+pub struct Budget {
+    max_bytes: usize,
+    used: AtomicUsize, // 0..=max_bytes, or one oversized permit taken while empty
+}
+
+impl Budget {
+    /// A budget of `max_bytes`.
+    pub fn new(max_bytes: usize) -> Arc<Self> {
+        Arc::new(Self { max_bytes, used: AtomicUsize::new(0) })
+    }
+
+    /// Takes `bytes` for as long as the permit lives; `None` when they do not fit now. A single permit larger than the
+    /// whole budget is granted while nothing else is held, so that one large request is slow rather than impossible.
+    pub fn try_take(self: &Arc<Self>, bytes: usize) -> Option<Permit> {
+        let grant = |used: usize| {
+            let after = used.checked_add(bytes)?;
+            (after <= self.max_bytes || used == 0).then_some(after)
+        };
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grant).ok()?;
+        Some(Permit { budget: Arc::clone(self), bytes })
+    }
+
+    /// Bytes held now.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// The limit.
+    pub fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+}
+
+/// A share of a budget, given back on drop.
+#[derive(Debug)]
+pub struct Permit {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_budget_refuses_until_something_is_given_back() {
+        let budget = Budget::new(10);
+        let first = budget.try_take(6).unwrap();
+        assert!(budget.try_take(5).is_none());
+        let second = budget.try_take(4).unwrap();
+        assert_eq!(budget.used(), 10);
+        drop(first);
+        drop(second);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn one_oversized_permit_is_granted_alone() {
+        let budget = Budget::new(10);
+        let large = budget.try_take(50).unwrap();
+        assert!(budget.try_take(1).is_none());
+        drop(large);
+        assert!(budget.try_take(1).is_some());
+    }
+}
