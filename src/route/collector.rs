@@ -113,7 +113,7 @@ mod tests {
         ids.iter().map(|id| Member::new(*id)).collect()
     }
 
-    /// The last position of each run of one owner: where points stand, runs of one owner told as one.
+    /// Where the owner changes: the points, but of a run of points of one owner only the last.
     fn borders(ring: &CollectorRing) -> Vec<(u32, u16)> {
         let size = ring.size();
         (0..size)
@@ -138,8 +138,9 @@ mod tests {
     #[test]
     fn first_points_of_addresses_and_names_stand_where_the_collector_puts_them() {
         let addresses = CollectorRing::v3(&members(&["10.0.0.1:4317", "10.0.0.2:4317", "10.0.0.3:4317"]));
-        assert_eq!(borders(&addresses)[..3], [(258, 0), (905, 1), (914, 2)]);
-        assert_eq!(addresses.owner_at(131_050), Some(2));
+        assert_eq!(borders(&addresses)[..2], [(258, 0), (905, 1)]);
+        assert_eq!(addresses.owner_at(914), Some(2));
+        assert_eq!(addresses.owner_at(131_050), Some(1));
         let bare = CollectorRing::v3(&members(&["10.0.0.1", "10.0.0.2", "10.0.0.3"]));
         assert_eq!(borders(&bare)[..4], [(226, 2), (337, 0), (668, 2), (813, 1)]);
         assert_eq!(bare.owner_at(131_043), Some(0));
@@ -152,6 +153,31 @@ mod tests {
         let names = CollectorRing::v3(&names);
         assert_eq!(borders(&names)[..3], [(500, 2), (702, 0), (846, 2)]);
         assert_eq!(names.owner_at(130_735), Some(3));
+    }
+
+    #[test]
+    fn keys_stand_where_the_collector_puts_them() {
+        let list = members(&["a", "b", "c", "d", "e"]);
+        let (v3, v1) = (CollectorRing::v3(&list), CollectorRing::v1(&list));
+        for (id, in_v3, in_v1) in [
+            (0x00000000000000000000000000000001_u128, 51617, 12931),
+            (0x0102030405060708090a0b0c0d0e0f10_u128, 34199, 20689),
+            (0x4bf92f3577b34da6a3ce929d0e0e4736_u128, 99306, 4869),
+            (0xffffffffffffffffffffffffffffffff_u128, 124403, 14266),
+            (0x80000000000000000000000000000000_u128, 65220, 20193),
+            (0xdeadbeefdeadbeefdeadbeefdeadbeef_u128, 107647, 877),
+            (0x0af7651916cd43dd8448eb211c80319c_u128, 58042, 25813),
+            (0x5b8efff798038103d269b633813fc60c_u128, 109249, 11896),
+            (0x11111111111111111111111111111111_u128, 93116, 29368),
+            (0xbdd640fb06671ad11c80317fa3b1799d_u128, 104568, 22987),
+            (0x23b8c1e9392456de3eb13b9046685257_u128, 82874, 22410),
+            (0x972a846916419f828b9d2434e465e150_u128, 53859, 5240),
+        ] {
+            let hash = crc32fast::hash(&id.to_be_bytes());
+            assert_eq!((hash % v3.size(), hash % v1.size()), (in_v3, in_v1), "{id:032x}");
+            assert_eq!(v3.owner(&id.to_be_bytes()), v3.owner_at(in_v3));
+            assert_eq!(v1.owner(&id.to_be_bytes()), v1.owner_at(in_v1));
+        }
     }
 
     #[test]

@@ -28,29 +28,29 @@ struct Node {
 /// The owners of all slots, found when first asked for.
 pub(super) struct Rendezvous {
     seed: u64,
+    electorate: Electorate,
+    /// Racing look-ups store the same value, so no order between them is needed.
+    slots: Box<[AtomicU16]>,
+}
+
+/// Those who may own something, in the order of their ids.
+struct Electorate {
     nodes: Vec<Node>,
     /// All weights are the same: the largest hash wins, no logarithm needed.
     equal: bool,
-    /// Racing look-ups store the same value, so no order between them is needed.
-    slots: Box<[AtomicU16]>,
 }
 
 impl Rendezvous {
     /// `members` sorted by id; those of weight zero own nothing.
     pub(super) fn new(members: &[Member], seed: u64) -> Self {
-        let nodes: Vec<Node> = (0..UNKNOWN)
-            .zip(members)
-            .filter(|(_, member)| member.weight > 0)
-            .map(|(index, member)| Node { seed: xxh3_64(member.id.as_bytes()), weight: member.weight, index })
-            .collect();
-        let equal = nodes.windows(2).all(|pair| pair[0].weight == pair[1].weight);
-        let slots = if nodes.is_empty() { 0 } else { SLOTS };
-        Self { seed, nodes, equal, slots: (0..slots).map(|_| AtomicU16::new(UNKNOWN)).collect() }
+        let electorate = Electorate::new(members);
+        let slots = if electorate.nodes.is_empty() { 0 } else { SLOTS };
+        Self { seed, electorate, slots: (0..slots).map(|_| AtomicU16::new(UNKNOWN)).collect() }
     }
 
     /// How many members may own something.
     pub(super) fn nodes(&self) -> usize {
-        self.nodes.len()
+        self.electorate.nodes.len()
     }
 
     /// The fleet seed.
@@ -82,11 +82,23 @@ impl Rendezvous {
     #[cold]
     fn elect(&self, slot: u32) -> Option<u16> {
         let key = xxh3_64_with_seed(&slot.to_le_bytes(), self.seed);
-        if self.equal { self.elect_by_hash(key) } else { self.elect_by_weight(key) }
+        if self.electorate.equal { self.electorate.by_hash(key) } else { self.electorate.by_weight(key) }
+    }
+}
+
+impl Electorate {
+    fn new(members: &[Member]) -> Self {
+        let nodes: Vec<Node> = (0..UNKNOWN)
+            .zip(members)
+            .filter(|(_, member)| member.weight > 0)
+            .map(|(index, member)| Node { seed: xxh3_64(member.id.as_bytes()), weight: member.weight, index })
+            .collect();
+        let equal = nodes.windows(2).all(|pair| pair[0].weight == pair[1].weight);
+        Self { nodes, equal }
     }
 
     /// With equal weights the order of scores is the order of hashes.
-    fn elect_by_hash(&self, key: u64) -> Option<u16> {
+    fn by_hash(&self, key: u64) -> Option<u16> {
         let mut nodes = self.nodes.iter();
         let first = nodes.next()?;
         let mut best = (mix(key ^ first.seed), first.index);
@@ -101,7 +113,7 @@ impl Rendezvous {
 
     /// The smallest `-log2(h) / weight` wins, then the larger hash, then the smaller id. Quotients are compared by
     /// cross multiplication; the logarithm is taken only when its lower bound does not already lose.
-    fn elect_by_weight(&self, key: u64) -> Option<u16> {
+    fn by_weight(&self, key: u64) -> Option<u16> {
         let mut nodes = self.nodes.iter();
         let first = nodes.next()?;
         let h = mix(key ^ first.seed);
@@ -155,19 +167,19 @@ mod tests {
 
     use super::*;
 
-    fn with_weights(weights: &[u32]) -> Rendezvous {
+    fn with_weights(weights: &[u32]) -> Electorate {
         let members: Vec<Member> = weights
             .iter()
             .enumerate()
             .map(|(index, &weight)| Member { weight, ..Member::new(format!("n{index:04}")) })
             .collect();
-        Rendezvous::new(&members, 7)
+        Electorate::new(&members)
     }
 
-    /// The definition, without pruning and without the table of slots.
-    fn by_definition(rendezvous: &Rendezvous, key: u64) -> Option<u16> {
+    /// The definition, without pruning and without a table of slots.
+    fn by_definition(electorate: &Electorate, key: u64) -> Option<u16> {
         let mut best: Option<Score> = None;
-        for node in &rendezvous.nodes {
+        for node in &electorate.nodes {
             let h = mix(key ^ node.seed);
             let score = Score { log: neg_log2(h), weight: node.weight, h, index: node.index };
             if best.as_ref().is_none_or(|best| score.beats(best)) {
@@ -180,16 +192,16 @@ mod tests {
     proptest! {
         #[test]
         fn equal_weights_give_what_the_general_path_gives(count in 1usize..40, weight in 1u32..=65535, key: u64) {
-            let rendezvous = with_weights(&vec![weight; count]);
-            prop_assert!(rendezvous.equal);
-            prop_assert_eq!(rendezvous.elect_by_hash(key), rendezvous.elect_by_weight(key));
+            let electorate = with_weights(&vec![weight; count]);
+            prop_assert!(electorate.equal);
+            prop_assert_eq!(electorate.by_hash(key), electorate.by_weight(key));
         }
 
         #[test]
         fn pruning_changes_no_owner(weights in prop::collection::vec(0u32..=65535, 1..60), keys: [u64; 8]) {
-            let rendezvous = with_weights(&weights);
+            let electorate = with_weights(&weights);
             for key in keys {
-                prop_assert_eq!(rendezvous.elect_by_weight(key), by_definition(&rendezvous, key));
+                prop_assert_eq!(electorate.by_weight(key), by_definition(&electorate, key));
             }
         }
     }
