@@ -6,9 +6,16 @@
 //! Bounds: 65,000 members; lookups in constant time.
 //! Loses: nothing.
 
+mod collector;
+mod key;
+mod log2;
 mod members;
+mod rendezvous;
+mod routes;
 
+pub use key::{push_attribute, service_key};
 pub use members::{Member, Membership};
+pub use routes::Routes;
 
 /// `ring`: which function maps keys to members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
