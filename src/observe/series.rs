@@ -1,0 +1,317 @@
+//! The table of series behind the registry, and how it becomes metric families.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
+
+use super::instruments::{Counter, FloatGauge, Gauge, Histogram};
+
+/// Most series exposed at once. More can be asked for and used, but are not shown.
+pub const SERIES_MAX: usize = 10_000;
+
+/// Sorted by name.
+type Labels = Vec<(String, String)>;
+/// What reads a computed series.
+pub(super) type Compute = Arc<dyn Fn() -> Option<f64> + Send + Sync>;
+
+#[derive(Default)]
+pub(super) struct Store {
+    families: Mutex<Families>,
+    unexposed: Counter,
+    warned: AtomicBool,
+}
+
+#[derive(Default)]
+struct Families {
+    by_name: BTreeMap<String, Family>,
+    series: usize,
+}
+
+struct Family {
+    help: String,
+    kind: MetricType,
+    series: BTreeMap<Labels, Series>,
+}
+
+struct Series {
+    value: Value,
+    /// Not shown while zero.
+    sparse: bool,
+    /// Forgotten: goes when the last handle outside the registry does.
+    departed: bool,
+}
+
+#[derive(Clone)]
+pub(super) enum Value {
+    Counter(Counter),
+    Gauge(Gauge),
+    Float(FloatGauge),
+    Histogram(Histogram),
+    Computed(Compute),
+}
+
+impl Store {
+    /// The value under name and labels, made if it is not there. Past the bound, or when the name is in use for
+    /// another kind, what is made is not kept.
+    pub(super) fn take(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        kind: MetricType,
+        make: impl FnOnce() -> Value,
+        sparse: bool,
+    ) -> Value {
+        let (name, labels) = (metric_name(name), sorted(labels));
+        let mut families = self.families.lock();
+        let room = families.series < SERIES_MAX;
+        if let Some(family) = families.by_name.get_mut(&name) {
+            if family.kind != kind {
+                return self.refuse(&name, make());
+            }
+            if let Some(series) = family.series.get_mut(&labels) {
+                series.departed = false;
+                return series.value.clone();
+            }
+        }
+        if !room {
+            return self.refuse(&name, make());
+        }
+        let value = make();
+        families.series += 1;
+        let family = families.by_name.entry(name).or_insert_with(|| Family {
+            help: help.to_owned(),
+            kind,
+            series: BTreeMap::new(),
+        });
+        family.series.insert(labels, Series { value: value.clone(), sparse, departed: false });
+        value
+    }
+
+    /// Puts a value under name and labels, in place of what was there.
+    pub(super) fn put(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        kind: MetricType,
+        value: Value,
+    ) {
+        self.take(name, help, labels, kind, || value.clone(), false);
+        let (name, labels) = (metric_name(name), sorted(labels));
+        let mut families = self.families.lock();
+        let family = families.by_name.get_mut(&name).filter(|family| family.kind == kind);
+        if let Some(series) = family.and_then(|family| family.series.get_mut(&labels)) {
+            series.value = value;
+        }
+    }
+
+    pub(super) fn remove(&self, name: &str, labels: &[(&str, &str)]) {
+        let mut families = self.families.lock();
+        let Some(family) = families.by_name.get_mut(&metric_name(name)) else { return };
+        let before = family.series.len();
+        family.series.retain(|own, _| !carries(own, labels));
+        let gone = before - family.series.len();
+        families.series -= gone;
+        families.prune();
+    }
+
+    pub(super) fn forget(&self, labels: &[(&str, &str)]) {
+        if labels.is_empty() {
+            return;
+        }
+        let mut families = self.families.lock();
+        for family in families.by_name.values_mut() {
+            for (own, series) in &mut family.series {
+                series.departed |= carries(own, labels);
+            }
+        }
+        families.prune();
+    }
+
+    /// The count of series that are not shown.
+    pub(super) fn unexposed(&self) -> Counter {
+        self.unexposed.clone()
+    }
+
+    /// Two callers use one series as different instruments.
+    pub(super) fn clash<T>(&self, name: &str, value: T) -> T {
+        self.refuse(name, ());
+        value
+    }
+
+    fn refuse<T>(&self, name: &str, value: T) -> T {
+        self.unexposed.inc();
+        if !self.warned.swap(true, Relaxed) {
+            tracing::warn!(
+                metric = name,
+                limit = SERIES_MAX,
+                "a metric series is counted but not shown: too many series, or its name is in use for another \
+                 kind; see ringtail_unexposed_series"
+            );
+        }
+        value
+    }
+}
+
+impl Families {
+    /// Lets go of departed series that nobody holds, and of families without series.
+    fn prune(&mut self) {
+        let mut gone = 0;
+        self.by_name.retain(|_, family| {
+            let before = family.series.len();
+            family.series.retain(|_, series| !series.departed || series.value.held());
+            gone += before - family.series.len();
+            !family.series.is_empty()
+        });
+        self.series -= gone;
+    }
+}
+
+impl Value {
+    fn is_zero(&self) -> bool {
+        matches!(self, Self::Counter(counter) if counter.get() == 0)
+    }
+
+    /// Whether a handle exists outside the registry.
+    fn held(&self) -> bool {
+        let holders = match self {
+            Self::Counter(counter) => counter.holders(),
+            Self::Gauge(gauge) => gauge.holders(),
+            Self::Float(gauge) => gauge.holders(),
+            Self::Histogram(histogram) => histogram.holders(),
+            Self::Computed(_) => 1,
+        };
+        holders > 1
+    }
+}
+
+/// The collector the `prometheus` registry asks at each scrape.
+pub(super) struct Exposed(pub(super) Arc<Store>);
+
+impl Collector for Exposed {
+    /// None: which series exist changes at run time, and the table checks names and kinds itself.
+    fn desc(&self) -> Vec<&Desc> {
+        Vec::new()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.0.shown().into_iter().map(family).collect()
+    }
+}
+
+/// A family as it was at one moment.
+struct Shown {
+    name: String,
+    help: String,
+    kind: MetricType,
+    series: Vec<(Labels, Value)>,
+}
+
+impl Store {
+    /// Handles of all series that are shown: computations run later, outside the lock, and may use the registry.
+    fn shown(&self) -> Vec<Shown> {
+        let mut families = self.families.lock();
+        families.prune();
+        let mut shown = Vec::with_capacity(families.by_name.len());
+        for (name, family) in &families.by_name {
+            let series = family.series.iter().filter(|(_, series)| !series.sparse || !series.value.is_zero());
+            shown.push(Shown {
+                name: name.clone(),
+                help: family.help.clone(),
+                kind: family.kind,
+                series: series.map(|(labels, series)| (labels.clone(), series.value.clone())).collect(),
+            });
+        }
+        shown
+    }
+}
+
+fn family(shown: Shown) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(shown.name);
+    family.set_help(shown.help);
+    family.set_field_type(shown.kind);
+    let metrics = shown.series.into_iter().filter_map(|(labels, value)| metric(labels, &value, shown.kind));
+    family.set_metric(metrics.collect());
+    family
+}
+
+fn metric(labels: Labels, value: &Value, kind: MetricType) -> Option<Metric> {
+    let pairs = labels.into_iter().map(|(name, value)| {
+        let mut pair = LabelPair::default();
+        pair.set_name(name);
+        pair.set_value(value);
+        pair
+    });
+    let mut metric = Metric::from_label(pairs.collect());
+    let number = match value {
+        Value::Counter(counter) => counter.get() as f64,
+        Value::Gauge(gauge) => gauge.get() as f64,
+        Value::Float(gauge) => gauge.get(),
+        Value::Computed(compute) => compute()?,
+        Value::Histogram(histogram) => {
+            metric.set_histogram(written(histogram));
+            return Some(metric);
+        }
+    };
+    if kind == MetricType::COUNTER {
+        let mut counter = proto::Counter::default();
+        counter.set_value(number);
+        metric.set_counter(counter);
+    } else {
+        let mut gauge = proto::Gauge::default();
+        gauge.set_value(number);
+        metric.set_gauge(gauge);
+    }
+    Some(metric)
+}
+
+fn written(histogram: &Histogram) -> proto::Histogram {
+    let seen = histogram.snapshot();
+    let buckets = seen.cumulative.into_iter().map(|(bound, count)| {
+        let mut bucket = proto::Bucket::default();
+        bucket.set_upper_bound(bound);
+        bucket.set_cumulative_count(count);
+        bucket
+    });
+    let mut written = proto::Histogram::default();
+    written.set_bucket(buckets.collect());
+    written.set_sample_count(seen.count);
+    written.set_sample_sum(seen.sum);
+    written
+}
+
+fn carries(own: &Labels, wanted: &[(&str, &str)]) -> bool {
+    wanted.iter().all(|(name, value)| own.iter().any(|(n, v)| n == name && v == value))
+}
+
+fn sorted(labels: &[(&str, &str)]) -> Labels {
+    let mut sorted: Labels =
+        labels.iter().map(|(name, value)| (label_name(name), (*value).to_owned())).collect();
+    sorted.sort();
+    sorted.dedup_by(|later, first| later.0 == first.0);
+    sorted
+}
+
+/// A name the text format can carry: anything else would make the whole page unreadable.
+fn metric_name(name: &str) -> String {
+    legal(name, |c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+}
+
+/// As for metrics, without the colon.
+pub(super) fn label_name(name: &str) -> String {
+    legal(name, |c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn legal(name: &str, allowed: impl Fn(char) -> bool) -> String {
+    let mut legal: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+    if legal.chars().next().is_none_or(|c| c.is_ascii_digit()) {
+        legal.insert(0, '_');
+    }
+    legal
+}
