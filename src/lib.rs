@@ -16,3 +16,4 @@ pub mod retry;
 pub mod route;
 pub mod tls;
 pub mod trace_id;
+pub mod wire;
