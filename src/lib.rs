@@ -17,6 +17,7 @@ pub mod receive;
 pub mod retry;
 pub mod route;
 pub mod split;
+pub mod stream;
 pub mod tls;
 pub mod trace_id;
 pub mod wire;

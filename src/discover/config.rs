@@ -14,6 +14,17 @@ pub enum Config {
     File(MembersFile),
 }
 
+impl Config {
+    /// The `resolver` label: `static`, `dns`, `file`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Static(_) => "static",
+            Self::Dns(_) => "dns",
+            Self::File(_) => "file",
+        }
+    }
+}
+
 /// `resolver.dns`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dns {

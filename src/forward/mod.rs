@@ -6,8 +6,24 @@
 //! Bounds: bytes and age held per backend and in all; calls in flight.
 //! Loses: nothing acknowledged without a `sending_queue`; with one, `retry_exhausted` and `shutdown`, counted.
 
+mod balancer;
+mod call;
+mod choose;
 mod config;
+mod connect;
+mod extract;
+mod grpc;
+mod http;
+mod keepalive;
+mod lanes;
+mod part;
+mod queue;
+mod resend;
+mod sending_queue;
+mod submit;
+mod ticket;
 
+pub use balancer::{LoadBalancer, Parts};
 pub use config::{
     ClientKeepalive, Config, Gather, Hold, Protocol, Queue, RoutingKey, Sizer, Transport, WithoutTraceId,
 };

@@ -105,10 +105,19 @@ impl LaneQueue {
         self.advance(now);
     }
 
-    /// Ends a call that [`Output::Call`] began. The parts come back only to be tried again.
-    pub fn call_done(&mut self, parts: Vec<Part>, end: &CallEnd, started: Instant, now: Instant, fraction: f64) {
+    /// Ends a call of `bytes` that [`Output::Call`] began. Its parts come back unless they were taken; `fraction` is a
+    /// random number in `0.0..1.0`.
+    pub fn call_done(
+        &mut self,
+        bytes: usize,
+        parts: Vec<Part>,
+        end: &CallEnd,
+        started: Instant,
+        now: Instant,
+        fraction: f64,
+    ) {
         self.calls -= 1;
-        self.in_flight_bytes -= parts.iter().map(Part::bytes).sum::<usize>();
+        self.in_flight_bytes -= bytes;
         match end {
             CallEnd::Taken => {
                 if self.block.as_ref().is_some_and(|block| block.since <= started) {

@@ -39,8 +39,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Sum {
-    delivered_items: u64,
-    delivered_to: Vec<u64>, // owners, only kept while a refusal is possible
+    delivered_to: Vec<u64>, // owners that have their parts
     rejected_items: u64,
     message: Cow<'static, str>,
     passing: Option<Refusal>,
@@ -59,14 +58,16 @@ pub struct Opening {
     pub message: &'static str,
     /// Where partial outcomes are remembered for a resend.
     pub memory: Option<Arc<Memory>>,
+    /// Owners that took their parts on an earlier attempt.
+    pub already: Vec<u64>,
     /// Its place in the sending queue, given back when the last part is settled.
     pub slot: Option<Slot>,
 }
 
 /// Opens the outcome of a request.
 pub fn open(opening: Opening) -> (Vec<Ticket>, Waiting) {
-    let Opening { parts, rejected_items, message, memory, slot } = opening;
-    let sum = Sum { rejected_items, message: message.into(), ..Sum::default() };
+    let Opening { parts, rejected_items, message, memory, already, slot } = opening;
+    let sum = Sum { rejected_items, message: message.into(), delivered_to: already, ..Sum::default() };
     let shared = Arc::new(Shared {
         pending: AtomicU32::new(parts as u32),
         cancelled: AtomicBool::new(false),
@@ -85,11 +86,10 @@ impl Ticket {
         self.0.cancelled.load(Ordering::Relaxed)
     }
 
-    /// The owner `owner` took the part's items, but for the rejected ones.
-    pub fn delivered(self, owner: u64, items: u64, rejected_items: u64, message: &str) {
+    /// The owner `owner` took the part, but for the rejected items.
+    pub fn delivered(self, owner: u64, rejected_items: u64, message: &str) {
         {
             let mut sum = self.0.sum.lock();
-            sum.delivered_items += items;
             sum.delivered_to.push(owner);
             sum.rejected_items += rejected_items;
             if !message.is_empty() && sum.message.is_empty() {
@@ -146,7 +146,7 @@ impl Shared {
         }
         match sum.for_good.take() {
             // Nothing else was taken: the backend's refusal is the answer.
-            Some(refusal) if sum.delivered_items == 0 => Err(refusal),
+            Some(refusal) if sum.delivered_to.is_empty() => Err(refusal),
             // Some owners took their part: partial success, so that nobody sends it again.
             Some(refusal) => Ok(Accepted { rejected_items: sum.rejected_items, message: refusal.message }),
             None => Ok(Accepted { rejected_items: sum.rejected_items, message: std::mem::take(&mut sum.message) }),

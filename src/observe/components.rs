@@ -101,7 +101,7 @@ pub struct ExporterMetrics {
 }
 
 /// The gauges of one exporter and signal.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct QueueMetrics {
     /// `otelcol_exporter_queue_size`.
     pub size: Gauge,

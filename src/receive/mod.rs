@@ -6,6 +6,10 @@
 //! Bounds: message and body size, streams a connection, bytes in progress.
 //! Loses: nothing; what is not passed on is refused with a reason the sender sees.
 
+mod answer;
 mod config;
+mod grpc;
+mod intake;
+mod listen;
 
 pub use config::{Config, Cors, Endpoint, Grpc, Http, Keepalive};

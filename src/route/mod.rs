@@ -7,7 +7,7 @@
 //! Loses: nothing.
 
 mod collector;
-mod key;
+pub mod key;
 mod log2;
 mod members;
 mod rendezvous;

@@ -1,0 +1,57 @@
+//! Connections to a backend: TCP, and TLS where configured.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::stream::Stream;
+use crate::tls;
+
+/// Where a backend is and how it is reached.
+#[derive(Clone)]
+pub struct Target {
+    /// `host:port`.
+    pub address: String,
+    /// `None` is plaintext.
+    pub tls: Option<tls::Connector>,
+}
+
+impl Target {
+    /// The part of the address before the port, without brackets.
+    pub fn host(&self) -> &str {
+        let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Connects within [`CONNECT_TIME_MAX`]. Errors say which step failed.
+    pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        let connecting = async {
+            let tcp = TcpStream::connect(&self.address).await?;
+            tcp.set_nodelay(true)?;
+            match &self.tls {
+                None => Ok(Box::new(tcp) as Box<dyn Stream>),
+                Some(tls) => {
+                    let stream = tls.connect(tcp, self.host()).await.map_err(io::Error::other)?;
+                    Ok(Box::new(stream) as Box<dyn Stream>)
+                }
+            }
+        };
+        tokio::time::timeout(CONNECT_TIME_MAX, connecting).await.unwrap_or_else(|_| {
+            Err(io::Error::new(io::ErrorKind::TimedOut, "no connection within five seconds"))
+        })
+    }
+
+    /// Whether the backend takes connections now.
+    pub async fn answers(&self) -> bool {
+        matches!(tokio::time::timeout(CONNECT_TIME_MAX, TcpStream::connect(&self.address)).await, Ok(Ok(_)))
+    }
+}
+
+/// TCP and TLS handshake together.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);

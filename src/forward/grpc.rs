@@ -1,0 +1,228 @@
+//! OTLP/gRPC calls to one backend, on h2 directly: a unary call needs neither a stub nor a codec.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use h2::client::SendRequest;
+use http::{HeaderMap, Request};
+
+
+use super::call::{Called, from_http, from_status};
+use super::config::ClientKeepalive;
+use super::connect::Target;
+use super::keepalive;
+use crate::compress::Compression;
+use crate::outcome::Signal;
+use crate::stream::cork;
+use crate::wire::status::{Code, Status, decode_details, decode_message, decode_partial_success};
+
+/// Long-lived connections to one backend; calls take them in turn.
+pub struct Channel {
+    target: Target,
+    connections: Vec<tokio::sync::Mutex<Option<Live>>>,
+    next: AtomicUsize,
+    template: Request<()>,
+    keepalive: Option<ClientKeepalive>,
+}
+
+/// A connection that worked when it was last used.
+#[derive(Clone)]
+struct Live {
+    send: SendRequest<Bytes>,
+    gone: Arc<AtomicBool>,
+}
+
+/// Why a call did not get an answer.
+enum Failure {
+    /// Nothing was processed: it may be sent again at once on another connection.
+    NotSent(String),
+    /// It may have been processed.
+    Broken(String),
+}
+
+impl Channel {
+    /// No connection is made before the first call.
+    pub fn new(target: Target, signal: Signal, settings: &ChannelSettings) -> Result<Self, String> {
+        Ok(Self {
+            template: template(&target, signal, settings)?,
+            target,
+            connections: (0..settings.connections.max(1)).map(|_| tokio::sync::Mutex::default()).collect(),
+            next: AtomicUsize::new(0),
+            keepalive: settings.keepalive,
+        })
+    }
+
+    /// Sends one message, already framed, and waits for its outcome at most `timeout`.
+    pub async fn call(&self, framed: Bytes, timeout: Duration) -> Called {
+        let attempt = async {
+            match self.attempt(framed.clone(), timeout).await {
+                // The backend was closing the connection just then; the message is still ours.
+                Err(Failure::NotSent(_)) => self.attempt(framed, timeout).await,
+                other => other,
+            }
+        };
+        let backend = &self.target.address;
+        match tokio::time::timeout(timeout, attempt).await {
+            Ok(Ok(called)) => called,
+            Ok(Err(Failure::NotSent(error) | Failure::Broken(error))) => {
+                Called::unreachable(format!("{backend}: {error}"))
+            }
+            Err(_) => Called::passing(format!("{backend}: no answer within {timeout:?}"), None),
+        }
+    }
+
+    /// Whether the backend takes connections now.
+    pub async fn answers(&self) -> bool {
+        self.target.answers().await
+    }
+
+    async fn attempt(&self, framed: Bytes, timeout: Duration) -> Result<Called, Failure> {
+        let live = self.live().await?;
+        let mut send = live.send.ready().await.map_err(|e| Failure::NotSent(e.to_string()))?;
+        let mut request = self.template.clone();
+        if let Ok(value) = format!("{}m", timeout.as_millis().clamp(1, 99_999_999)).parse() {
+            request.headers_mut().insert("grpc-timeout", value);
+        }
+        let (response, mut body) = send.send_request(request, false).map_err(failure)?;
+        body.send_data(framed, true).map_err(failure)?;
+        let response = response.await.map_err(failure)?;
+        self.read(response).await
+    }
+
+    /// The next connection in turn, made anew when it is gone.
+    async fn live(&self) -> Result<Live, Failure> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
+        let mut slot = self.connections[index].lock().await;
+        if let Some(live) = slot.as_ref().filter(|live| !live.gone.load(Ordering::Relaxed)) {
+            return Ok(live.clone());
+        }
+        *slot = None;
+        let live = self.open().await.map_err(Failure::Broken)?;
+        *slot = Some(live.clone());
+        Ok(live)
+    }
+
+    async fn open(&self) -> Result<Live, String> {
+        let stream = self.target.connect().await.map_err(|e| format!("cannot connect: {e}"))?;
+        let (corked, uncork) = cork(stream);
+        let mut builder = h2::client::Builder::new();
+        builder
+            .enable_push(false)
+            .initial_window_size(RESPONSE_WINDOW_BYTES)
+            .initial_connection_window_size(RESPONSE_WINDOW_BYTES * 4)
+            .max_header_list_size(HEADER_LIST_BYTES_MAX)
+            .max_send_buffer_size(SEND_BUFFER_BYTES);
+        let handshake = builder.handshake::<_, Bytes>(corked);
+        let mut handshake = pin!(handshake);
+        let shaken = poll_fn(|cx| {
+            let polled = handshake.as_mut().poll(cx);
+            uncork.poll_out(cx);
+            polled
+        });
+        let (send, mut connection) = shaken.await.map_err(|e| format!("HTTP/2 handshake: {e}"))?;
+        let gone = Arc::new(AtomicBool::new(false));
+        let (flag, pings) = (Arc::clone(&gone), self.keepalive.zip(connection.ping_pong()));
+        tokio::spawn(async move {
+            let drive = poll_fn(|cx| {
+                let polled = Pin::new(&mut connection).poll(cx);
+                uncork.poll_out(cx);
+                polled.map(drop)
+            });
+            match pings {
+                Some((keepalive, pings)) => tokio::select! {
+                    () = drive => {}
+                    () = keepalive::client(pings, keepalive) => {}
+                },
+                None => drive.await,
+            }
+            flag.store(true, Ordering::Relaxed);
+        });
+        Ok(Live { send, gone })
+    }
+
+    async fn read(&self, response: http::Response<h2::RecvStream>) -> Result<Called, Failure> {
+        let backend = &self.target.address;
+        let (head, mut body) = response.into_parts();
+        let mut message = BytesMut::new();
+        while let Some(data) = body.data().await {
+            let data = data.map_err(failure)?;
+            let _ = body.flow_control().release_capacity(data.len());
+            if message.len() + data.len() > ANSWER_BYTES_MAX {
+                return Ok(Called::passing(format!("{backend}: an answer over {ANSWER_BYTES_MAX} bytes"), None));
+            }
+            message.extend_from_slice(&data);
+        }
+        let trailers = body.trailers().await.map_err(failure)?;
+        let Some(status) = status_of(trailers.as_ref()).or_else(|| status_of(Some(&head.headers))) else {
+            let said = String::from_utf8_lossy(&message[..message.len().min(200)]);
+            return Ok(match head.status.as_u16() {
+                200 => Called::passing(format!("{backend}: an answer without grpc-status"), None),
+                other => from_http(backend, other, &said, None),
+            });
+        };
+        if status.code != Code::Ok {
+            return Ok(from_status(backend, &status));
+        }
+        let partial = message.get(5..).and_then(decode_partial_success);
+        let (rejected, said) = partial.unwrap_or_default();
+        Ok(Called::taken(rejected, said))
+    }
+}
+
+/// What all channels of an exporter share.
+#[derive(Clone, Debug)]
+pub struct ChannelSettings {
+    /// Connections per backend.
+    pub connections: usize,
+    /// Pings.
+    pub keepalive: Option<ClientKeepalive>,
+    /// Announced in `grpc-encoding`.
+    pub compression: Option<Compression>,
+    /// Sent with every call.
+    pub headers: Vec<(String, String)>,
+}
+
+fn template(target: &Target, signal: Signal, settings: &ChannelSettings) -> Result<Request<()>, String> {
+    let mut request = Request::post(format!("{}://{}{}", target.scheme(), target.address, signal.grpc_path()))
+        .version(http::Version::HTTP_2)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("user-agent", concat!("ringtail/", env!("CARGO_PKG_VERSION")));
+    if let Some(compression) = settings.compression {
+        request = request.header("grpc-encoding", compression.grpc_encoding());
+    }
+    for (name, value) in &settings.headers {
+        request = request.header(name.to_ascii_lowercase(), value);
+    }
+    request.body(()).map_err(|e| format!("{}: {e}", target.address))
+}
+
+fn status_of(headers: Option<&HeaderMap>) -> Option<Status> {
+    let headers = headers?;
+    let code = Code::from_header(headers.get("grpc-status")?.as_bytes());
+    let message = headers.get("grpc-message").map(|m| decode_message(m.as_bytes())).unwrap_or_default();
+    let details = headers.get("grpc-status-details-bin").and_then(|d| decode_details(d.as_bytes()));
+    let retry_delay = details.and_then(|d| Status::decode(&d)).and_then(|s| s.retry_delay);
+    Some(Status { code, message, retry_delay })
+}
+
+/// Streams that the peer never looked at (REFUSED_STREAM, or numbered above its GOAWAY) may be sent again at once.
+fn failure(error: h2::Error) -> Failure {
+    let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    let closing = error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR);
+    if refused || closing { Failure::NotSent(error.to_string()) } else { Failure::Broken(error.to_string()) }
+}
+
+
+/// Answers are a few bytes.
+const RESPONSE_WINDOW_BYTES: u32 = 64 << 10;
+/// Largest answer read.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Largest header list accepted from a backend: bounds CONTINUATION floods too.
+const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+/// What h2 may buffer of one stream; calls are at most `gather.max_bytes`, one part more at worst.
+const SEND_BUFFER_BYTES: usize = 8 << 20;

@@ -1,0 +1,126 @@
+//! OTLP/HTTP calls to one backend: protobuf bodies over pooled HTTP/1.1 connections.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+
+use super::call::{Called, from_http, retry_after};
+use super::connect::Target;
+use super::grpc::ChannelSettings;
+use crate::outcome::Signal;
+use crate::wire::status::{Status, decode_partial_success};
+
+/// Connections to one backend; one call at a time on each.
+pub struct HttpChannel {
+    target: Target,
+    path: &'static str,
+    headers: HeaderMap,
+    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>, // at most CONNECTIONS_KEPT
+}
+
+impl HttpChannel {
+    /// No connection is made before the first call.
+    pub fn new(target: Target, signal: Signal, settings: &ChannelSettings) -> Result<Self, String> {
+        let mut headers = HeaderMap::new();
+        let mut add = |name: &str, value: &str| -> Result<(), String> {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| format!("header {name}: {e}"))?;
+            let value = HeaderValue::from_str(value).map_err(|e| format!("header {name}: {e}"))?;
+            headers.insert(name, value);
+            Ok(())
+        };
+        add("host", &target.address)?;
+        add("content-type", "application/x-protobuf")?;
+        add("user-agent", concat!("ringtail/", env!("CARGO_PKG_VERSION")))?;
+        if let Some(compression) = settings.compression {
+            add("content-encoding", compression.content_encoding())?;
+        }
+        for (name, value) in &settings.headers {
+            add(name, value)?;
+        }
+        Ok(Self { target, path: signal.http_path(), headers, idle: Mutex::default() })
+    }
+
+    /// Sends one body, already compressed, and waits for its outcome at most `timeout`.
+    pub async fn call(&self, body: Bytes, timeout: Duration) -> Called {
+        let backend = &self.target.address;
+        let attempt = async {
+            // An idle connection may have been closed by the backend meanwhile: then a fresh one is tried.
+            while let Some(connection) = self.take_idle() {
+                if let Ok(called) = self.attempt(connection, body.clone()).await {
+                    return called;
+                }
+            }
+            let fresh = match self.open().await {
+                Ok(fresh) => fresh,
+                Err(error) => return Called::unreachable(format!("{backend}: {error}")),
+            };
+            let called = self.attempt(fresh, body).await;
+            called.unwrap_or_else(|error| Called::unreachable(format!("{backend}: {error}")))
+        };
+        let late = |_| Called::passing(format!("{backend}: no answer within {timeout:?}"), None);
+        tokio::time::timeout(timeout, attempt).await.unwrap_or_else(late)
+    }
+
+    /// Whether the backend takes connections now.
+    pub async fn answers(&self) -> bool {
+        self.target.answers().await
+    }
+
+    fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
+        let mut idle = self.idle.lock();
+        idle.retain(|connection| !connection.is_closed());
+        idle.pop()
+    }
+
+    async fn open(&self) -> Result<SendRequest<Full<Bytes>>, String> {
+        let stream = self.target.connect().await.map_err(|e| format!("cannot connect: {e}"))?;
+        let (send, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
+        tokio::spawn(async move {
+            let _ = connection.await; // the call that uses it sees the error
+        });
+        Ok(send)
+    }
+
+    async fn attempt(&self, mut connection: SendRequest<Full<Bytes>>, body: Bytes) -> Result<Called, hyper::Error> {
+        connection.ready().await?;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = http::Uri::from_static(self.path);
+        *request.headers_mut() = self.headers.clone();
+        let (head, body) = connection.send_request(request).await?.into_parts();
+        let backend = &self.target.address;
+        let Ok(body) = Limited::new(body, ANSWER_BYTES_MAX).collect().await else {
+            return Ok(Called::passing(format!("{backend}: the answer broke off or is too large"), None));
+        };
+        let body = body.to_bytes();
+        self.give_back(connection);
+        Ok(match head.status.as_u16() {
+            200..=299 => {
+                let (rejected, said) = decode_partial_success(&body).unwrap_or_default();
+                Called::taken(rejected, said)
+            }
+            status => {
+                let said = Status::decode(&body).map(|s| s.message);
+                let said = said.unwrap_or_else(|| String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned());
+                from_http(backend, status, &said, retry_after(head.headers.get("retry-after")))
+            }
+        })
+    }
+
+    fn give_back(&self, connection: SendRequest<Full<Bytes>>) {
+        let mut idle = self.idle.lock();
+        if idle.len() < CONNECTIONS_KEPT && !connection.is_closed() {
+            idle.push(connection);
+        }
+    }
+}
+
+/// Largest answer read.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Idle connections kept; as many as there may be calls in flight.
+const CONNECTIONS_KEPT: usize = 16;

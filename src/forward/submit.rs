@@ -1,0 +1,242 @@
+//! A request becomes parts in lanes; parts become delivered, refused, or another owner's.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::balancer::{OnWorker, Shared};
+use super::lanes::Lane;
+use super::part::Part;
+use super::sending_queue::Slot;
+use super::ticket::{self, Opening, RETRY_HINT_MIN, Waiting};
+use crate::flow::Request;
+use crate::lane::Permit;
+use crate::outcome::{Accepted, Fault, Reason, Refusal};
+use crate::split::{Slice, Split, gather};
+
+/// What became of a request at once.
+pub enum Submitted {
+    /// Its parts are in lanes; with a queue, the second is the answer already.
+    Waiting(Waiting, Accepted),
+    /// There is nothing to wait for.
+    Done(Accepted),
+}
+
+/// A slice with its lane and its room in the budgets.
+struct Placed {
+    slice: Slice,
+    lane: Arc<Lane>,
+    permits: Result<[Option<Permit>; 2], Refusal>,
+}
+
+/// Divides a request and puts its parts into lanes.
+pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Result<Submitted, Refusal> {
+    shared.lb.calls_in.inc();
+    shared.ledger.taken(request.items);
+    let refuse = |refusal: Refusal| {
+        shared.ledger.refused(refusal.reason, request.items);
+        refusal
+    };
+    if shared.closing.load(Ordering::Relaxed) {
+        return Err(refuse(closing()));
+    }
+    let divided = shared.on_this_worker(|on| divide(shared, on, request));
+    let Divided { placed, rejected, reason, already } = divided.map_err(refuse)?;
+    if shared.queue.is_some()
+        && let Some(refusal) = placed.iter().find_map(|p| p.permits.as_ref().err())
+    {
+        // The queue takes a request whole or not at all.
+        shared.metrics.enqueue_failed(shared.signal, request.items);
+        return Err(refuse(refusal.clone()));
+    }
+    shared.ledger.dropped(reason, rejected);
+    let message: &'static str = if rejected == 0 { "" } else { rejection(reason) };
+    let accepted = Accepted { rejected_items: rejected, message: Cow::Borrowed(message) };
+    if placed.is_empty() {
+        return Ok(Submitted::Done(accepted));
+    }
+    let opening = Opening {
+        parts: placed.len(),
+        rejected_items: rejected,
+        message,
+        memory: shared.queue.is_none().then(|| Arc::clone(&shared.memory)),
+        already,
+        slot,
+    };
+    let (tickets, waiting) = ticket::open(opening);
+    let now = Instant::now();
+    let deadline = shared.hold_until(request, now);
+    for (Placed { slice, lane, permits }, ticket) in placed.into_iter().zip(tickets) {
+        shared.ledger.held_add(u64::from(slice.items));
+        match permits {
+            Ok(permits) => lane.submit(Part::new(slice, ticket, now, deadline, permits)),
+            Err(refusal) => shared.refuse(Part::new(slice, ticket, now, deadline, [None, None]), refusal),
+        }
+    }
+    Ok(Submitted::Waiting(waiting, accepted))
+}
+
+/// A request, divided.
+struct Divided {
+    placed: Vec<Placed>,
+    rejected: u64, // items that nobody takes
+    reason: Reason,
+    already: Vec<u64>, // owners that took their parts on an earlier attempt
+}
+
+fn divide(shared: &Shared, on: &mut OnWorker, request: &Request) -> Result<Divided, Refusal> {
+    if !on.has_owner() {
+        return Err(no_members());
+    }
+    let already = if shared.memory.is_empty() { None } else { shared.memory.take(on.digest(&request.body)) };
+    let already = already.unwrap_or_default();
+    let split = on.split(shared, request.body.clone()).map_err(|error| Refusal {
+        fault: Fault::Sender,
+        reason: Reason::Malformed,
+        message: format!("not an OTLP request: {error}").into(),
+        retry_after: None,
+    })?;
+    let reason = if on.refuses_ids(shared) { Reason::InvalidTraceId } else { Reason::NoMembers };
+    let Split { slices, rejected, .. } = split;
+    let mut placed = Vec::with_capacity(slices.len());
+    for (owner, slice) in slices {
+        let lane = Arc::clone(&on.lanes[usize::from(owner)]);
+        if already.contains(&lane.owner) {
+            shared.ledger.dropped(Reason::AlreadyDelivered, u64::from(slice.items));
+            continue;
+        }
+        let permits = shared.permits(&lane, slice.bytes);
+        placed.push(Placed { slice, lane, permits });
+    }
+    Ok(Divided { placed, rejected, reason, already })
+}
+
+impl Shared {
+    fn permits(&self, lane: &Lane, bytes: usize) -> Result<[Option<Permit>; 2], Refusal> {
+        let backend = lane.budget.try_take(bytes);
+        let all = backend.as_ref().and_then(|_| self.held.try_take(bytes));
+        if backend.is_some() && all.is_some() {
+            return Ok([backend, all]);
+        }
+        let key = if backend.is_none() { "hold.max_bytes_per_backend" } else { "hold.max_bytes" };
+        Err(Refusal {
+            fault: Fault::Load,
+            reason: Reason::LaneFull,
+            message: format!("{} does not answer in time and {key} is reached", lane.member.id).into(),
+            retry_after: Some(lane.retry_hint()),
+        })
+    }
+
+    /// How long the parts of a request may be held: shortly before the sender gives up, so that it is told; with a
+    /// queue, as long as retries may last.
+    fn hold_until(&self, request: &Request, now: Instant) -> Instant {
+        if self.queue.as_ref().is_some_and(|queue| !queue.waits_for_result()) {
+            let longest = self.config.retry.max_elapsed_time;
+            return now + if longest.is_zero() { FOR_EVER } else { longest };
+        }
+        let held = now + self.config.hold.max_age;
+        let Some(deadline) = request.deadline else { return held };
+        let left = deadline.saturating_duration_since(now);
+        held.min(now + left - (left / 10).min(ANSWER_MARGIN))
+    }
+
+    /// A backend took a call: settles its parts. What it rejected is not known part by part, so it is told to the
+    /// first senders that can have sent so many.
+    pub(super) fn delivered(&self, lane: &Lane, parts: Vec<Part>, rejected_items: u64, message: &str) {
+        let mut unassigned = rejected_items;
+        for part in parts {
+            let items = part.items();
+            let rejected = unassigned.min(items);
+            unassigned -= rejected;
+            self.ledger.held_sub(items);
+            self.ledger.delivered(items - rejected);
+            if rejected > 0 {
+                self.ledger.dropped(Reason::BackendRejected, rejected);
+            }
+            self.metrics.sent(self.signal, items - rejected);
+            part.ticket.delivered(lane.owner, rejected, message);
+        }
+        self.tell_settled();
+    }
+
+    /// A part is not sent: its sender is told, or with a queue it is dropped under the refusal's reason.
+    pub(super) fn refuse(&self, part: Part, refusal: Refusal) {
+        let items = part.items();
+        self.ledger.held_sub(items);
+        if self.queue.as_ref().is_some_and(|queue| !queue.waits_for_result()) {
+            let reason = if refusal.reason == Reason::HoldExpired { Reason::RetryExhausted } else { refusal.reason };
+            self.ledger.dropped(reason, items);
+            tracing::warn!(items, reason = reason.name(), message = %refusal.message, "dropped after it was queued");
+        } else {
+            self.ledger.refused(refusal.reason, items);
+        }
+        self.metrics.send_failed(self.signal, items);
+        let digest = part.digest() ^ u128::from(self.fingerprint());
+        part.ticket.refused(items, refusal, Some(digest));
+        self.tell_settled();
+    }
+
+    /// Parts that waited for a member that has left go to their new owners.
+    pub(super) fn reroute(self: &Arc<Self>, parts: Vec<Part>) {
+        for part in parts {
+            self.lb.rerouted_items.add(part.items());
+            let body = Bytes::from(gather(std::slice::from_ref(&part.slice)));
+            let split = self.on_this_worker(|on| {
+                let split = on.split(self, body).ok()?;
+                let placed = split.slices.into_iter().map(|(owner, slice)| (Arc::clone(&on.lanes[usize::from(owner)]), slice));
+                Some((placed.collect::<Vec<_>>(), split.rejected))
+            });
+            let Some((placed, 0)) = split.filter(|(placed, _)| !placed.is_empty()) else {
+                self.refuse(part, no_members());
+                continue;
+            };
+            let mut tickets: Vec<_> = placed[1..].iter().map(|_| part.ticket.fork()).collect();
+            tickets.push(part.ticket);
+            let mut permits = Some(part.permits);
+            for ((lane, slice), ticket) in placed.into_iter().zip(tickets) {
+                // The room it had is the room it has: a change of members refuses nobody.
+                let permits = permits.take().unwrap_or([None, None]);
+                lane.submit(Part::new(slice, ticket, part.queued, part.deadline, permits));
+            }
+        }
+    }
+
+    fn tell_settled(&self) {
+        if self.closing.load(Ordering::Relaxed) {
+            self.settled.notify_waiters();
+        }
+    }
+}
+
+fn rejection(reason: Reason) -> &'static str {
+    match reason {
+        Reason::InvalidTraceId => "spans without a valid trace id (16 bytes, not all zero) have no owner",
+        _ => "no member takes these items: all weights are zero",
+    }
+}
+
+fn no_members() -> Refusal {
+    Refusal {
+        fault: Fault::Peer,
+        reason: Reason::NoMembers,
+        message: "no backend is known: the resolver has found no members yet".into(),
+        retry_after: Some(RETRY_HINT_MIN),
+    }
+}
+
+fn closing() -> Refusal {
+    Refusal {
+        fault: Fault::Closing,
+        reason: Reason::Shutdown,
+        message: "shutting down".into(),
+        retry_after: Some(RETRY_HINT_MIN),
+    }
+}
+
+/// Told to the sender this long before it gives up, at most.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+/// `max_elapsed_time: 0`: a year outlasts any process.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);

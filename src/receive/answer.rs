@@ -1,0 +1,73 @@
+//! The one table from refusals to OTLP answers, for gRPC and HTTP.
+
+use std::time::Duration;
+
+use crate::outcome::{Fault, Reason, Refusal};
+use crate::wire::status::{Code, Status};
+
+/// The gRPC status of a refusal. Codes that senders retry are UNAVAILABLE, with RetryInfo; a full process says
+/// RESOURCE_EXHAUSTED only together with RetryInfo, since without it senders give up.
+pub fn grpc_status(refusal: &Refusal) -> Status {
+    let code = match refusal.fault {
+        Fault::Sender => Code::InvalidArgument,
+        Fault::TooLarge => Code::ResourceExhausted,
+        Fault::Unauthenticated => Code::Unauthenticated,
+        Fault::Unhandled => Code::Unimplemented,
+        Fault::Load | Fault::Peer | Fault::Closing => Code::Unavailable,
+        Fault::Deadline => Code::DeadlineExceeded,
+        Fault::PeerRefused | Fault::Ours => Code::Internal,
+    };
+    let retry_delay = if code == Code::Unavailable { Some(hint(refusal)) } else { None };
+    Status { code, message: refusal.message.clone().into_owned(), retry_delay }
+}
+
+/// The HTTP status of a refusal, and the `Retry-After` in whole seconds for those that pass.
+pub fn http_status(refusal: &Refusal) -> (u16, Option<u64>) {
+    let status = match refusal.fault {
+        Fault::Sender if refusal.reason == Reason::Unsupported => 415,
+        Fault::Sender => 400,
+        Fault::TooLarge => 413,
+        Fault::Unauthenticated => 401,
+        Fault::Unhandled => 404,
+        Fault::Load => 429,
+        Fault::Peer | Fault::Closing | Fault::Deadline => 503,
+        Fault::PeerRefused | Fault::Ours => 500,
+    };
+    let retry_after = refusal.passes().then(|| hint(refusal).as_millis().div_ceil(1000).max(1) as u64);
+    (status, retry_after)
+}
+
+fn hint(refusal: &Refusal) -> Duration {
+    refusal.retry_after.unwrap_or(Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(fault: Fault) -> Refusal {
+        Refusal { fault, reason: Reason::Internal, message: "m".into(), retry_after: Some(Duration::from_millis(1500)) }
+    }
+
+    #[test]
+    fn what_passes_carries_a_hint_and_what_does_not_has_none() {
+        for fault in [Fault::Load, Fault::Peer, Fault::Closing] {
+            let status = grpc_status(&refusal(fault));
+            assert_eq!((status.code, status.retry_delay), (Code::Unavailable, Some(Duration::from_millis(1500))));
+            assert_eq!(http_status(&refusal(fault)).1, Some(2));
+        }
+        for fault in [Fault::Sender, Fault::TooLarge, Fault::Unhandled, Fault::PeerRefused, Fault::Ours] {
+            assert_eq!(grpc_status(&refusal(fault)).retry_delay, None);
+            assert_eq!(http_status(&refusal(fault)).1, None);
+        }
+    }
+
+    #[test]
+    fn statuses_are_those_of_the_specification() {
+        assert_eq!(http_status(&refusal(Fault::Sender)).0, 400);
+        assert_eq!(http_status(&refusal(Fault::TooLarge)).0, 413);
+        assert_eq!(http_status(&refusal(Fault::Load)).0, 429);
+        assert_eq!(http_status(&refusal(Fault::Peer)).0, 503);
+        assert_eq!(grpc_status(&refusal(Fault::TooLarge)).code, Code::ResourceExhausted);
+    }
+}
