@@ -23,8 +23,8 @@ pub(super) struct DnsSource {
     last: BTreeSet<IpAddr>,
 }
 
-/// What one question gave: addresses, or `None` when it failed; that no such record exists is an answer.
-type Answer = Result<BTreeSet<IpAddr>, NetError>;
+/// What one question gave: addresses, or why it failed; that no such record exists is an answer.
+type Answer = Result<BTreeSet<IpAddr>, String>;
 
 impl DnsSource {
     pub(super) fn new(config: Dns, name_servers: Vec<SocketAddr>) -> Self {
@@ -63,11 +63,10 @@ impl DnsSource {
         if self.last.is_subset(&first) {
             return Ok(first);
         }
-        let soon = (self.config.interval / 5).clamp(Duration::from_millis(20), Duration::from_secs(1));
+        let soon = (self.config.interval / 5).clamp(Duration::from_millis(20), Duration::from_millis(500));
         tokio::time::sleep(soon).await;
         let second = self.look_up().await?;
-        let kept = self.last.intersection(&second).copied().collect::<Vec<_>>();
-        Ok(first.into_iter().chain(second).chain(kept).collect())
+        Ok(first.union(&second).copied().collect())
     }
 
     /// Both families. Where one fails and the other answers, the last addresses of the failed one stay.
@@ -79,13 +78,11 @@ impl DnsSource {
         }
         let timeout = self.config.timeout;
         let resolver = self.resolver()?;
-        let both = async {
-            tokio::join!(ask(resolver, &name, RecordType::A), ask(resolver, &name, RecordType::AAAA))
-        };
-        let (v4, v6) = tokio::time::timeout(timeout, both)
-            .await
-            .map_err(|_| Rejection::Unresolved(format!("{name}: no answer within {timeout:?}")))?;
-        let fault = v4.as_ref().err().or(v6.as_ref().err()).map(ToString::to_string);
+        let (v4, v6) = tokio::join!(
+            ask(resolver, &name, RecordType::A, timeout),
+            ask(resolver, &name, RecordType::AAAA, timeout)
+        );
+        let fault = v4.as_ref().err().or(v6.as_ref().err());
         let mut found: BTreeSet<IpAddr> = [&v4, &v6].into_iter().flatten().flatten().copied().collect();
         if found.is_empty() {
             return Err(Rejection::Unresolved(match fault {
@@ -109,11 +106,13 @@ impl DnsSource {
     }
 }
 
-async fn ask(resolver: &TokioResolver, name: &str, record_type: RecordType) -> Answer {
-    match resolver.lookup(name, record_type).await {
-        Ok(lookup) => Ok(lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect()),
-        Err(error) if error.is_no_records_found() => Ok(BTreeSet::new()),
-        Err(error) => Err(error),
+async fn ask(resolver: &TokioResolver, name: &str, record_type: RecordType, timeout: Duration) -> Answer {
+    let lookup = tokio::time::timeout(timeout, resolver.lookup(name, record_type));
+    match lookup.await {
+        Ok(Ok(lookup)) => Ok(lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect()),
+        Ok(Err(error)) if error.is_no_records_found() => Ok(BTreeSet::new()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {timeout:?}")),
     }
 }
 
