@@ -535,3 +535,26 @@ async fn literals_and_names_of_the_hosts_file_need_no_server() {
         assert_eq!(member.map(|member| member.address.as_str()), Some(dialled), "{hostname}: {membership:?}");
     }
 }
+
+#[tokio::test]
+async fn names_of_the_hosts_file_resolve_without_dns() {
+    // Most machines and containers list their own name; one that lists only localhost still tests that.
+    let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let own = hosts
+        .lines()
+        .filter_map(|line| line.split('#').next()?.split_once(char::is_whitespace))
+        .filter(|(ip, _)| ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4()))
+        .filter_map(|(ip, names)| Some((ip, names.split_whitespace().next()?)))
+        .find(|(_, name)| *name != "localhost");
+    let (ip, hostname) = own.unwrap_or(("127.0.0.1", "localhost"));
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+    let context = Context { name_servers: vec![nobody], ..context().0 };
+    let timeout = Duration::from_millis(900);
+    let dns = Dns { hostname: hostname.to_owned(), port: 7, interval: NEVER, timeout };
+    let discovery = start(Config::Dns(dns), context).await.unwrap();
+    assert!(
+        ids(&current(&discovery)).contains(&format!("{ip}:7").as_str()),
+        "{hostname}: {:?}",
+        discovery.status()
+    );
+}

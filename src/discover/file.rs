@@ -47,7 +47,7 @@ impl FileSource {
     pub(super) async fn read(&mut self, current: &Membership) -> Result<Option<Membership>, Rejection> {
         self.due = Instant::now() + self.config.poll_interval;
         // Before the read, so that a change after it is a hint.
-        self.watch.follow();
+        self.watch.follow().await;
         let content = self.settled().await?;
         let hash = xxh3_64(&content);
         if self.accepted == Some(hash) {

@@ -27,7 +27,7 @@ struct Directory {
 }
 
 impl WatchDirs {
-    /// Starts to watch; without the system's help (out of watches, say) only polls remain, and a log line says so.
+    /// Prepares to watch, see [`Self::follow`]; without the system's help (out of watches, say) only polls remain, and a log line says so.
     pub(super) fn new(path: &Path) -> Self {
         let hint = Arc::new(Notify::new());
         let notified = Arc::clone(&hint);
@@ -41,9 +41,7 @@ impl WatchDirs {
                 |error| tracing::warn!(%error, path = %path.display(), "no file watch; polling only"),
             )
             .ok();
-        let mut this = Self { path: path.to_owned(), watcher, watched: Vec::new(), hint };
-        this.follow();
-        this
+        Self { path: path.to_owned(), watcher, watched: Vec::new(), hint }
     }
 
     /// Waits for the next hint; one that came since the last wait counts.
@@ -52,11 +50,15 @@ impl WatchDirs {
     }
 
     /// Moves the watches to where the file lives now.
-    pub(super) fn follow(&mut self) {
+    pub(super) async fn follow(&mut self) {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
-        let wanted = directories(&self.path);
+        let path = self.path.clone();
+        // A network filesystem may take its time.
+        let Ok(wanted) = tokio::task::spawn_blocking(move || directories(&path)).await else {
+            return;
+        };
         if wanted == self.watched {
             return;
         }
@@ -107,4 +109,33 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 #[cfg(not(unix))]
 fn identity(_path: &Path) -> Option<(u64, u64)> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{DataChange, Flag, ModifyKind};
+
+    use super::*;
+
+    #[test]
+    fn reading_is_no_hint_but_writing_and_overflow_are() {
+        let event = |kind| notify::Event::new(kind);
+        assert!(!matters(&event(EventKind::Access(AccessKind::Open(AccessMode::Any)))));
+        assert!(!matters(&event(EventKind::Access(AccessKind::Close(AccessMode::Read)))));
+        assert!(matters(&event(EventKind::Access(AccessKind::Close(AccessMode::Write)))));
+        assert!(matters(&event(EventKind::Modify(ModifyKind::Data(DataChange::Any)))));
+        assert!(matters(&event(EventKind::Other).set_flag(Flag::Rescan)));
+    }
+
+    #[test]
+    fn both_ends_of_a_link_are_watched() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let plain = there.path().join("real");
+        std::fs::write(&plain, "").unwrap();
+        assert_eq!(directories(&plain).len(), 1);
+        let link = here.path().join("link");
+        std::os::unix::fs::symlink(&plain, &link).unwrap();
+        assert_eq!(directories(&link).len(), 2);
+        assert_eq!(directories(Path::new("bare"))[0].path, Path::new("."));
+    }
 }
