@@ -10,7 +10,9 @@ use ringtail::trace_id::TraceId;
 
 const KEYS: u64 = 4096;
 
-fn membership(count: usize, weight: impl Fn(usize) -> u32) -> Membership {
+type Weight = fn(usize) -> u32;
+
+fn membership(count: usize, weight: Weight) -> Membership {
     let members =
         (0..count).map(|i| Member { weight: weight(i), ..Member::new(format!("backend-{i:03}:4317")) });
     Membership::new(None, 1, members.collect())
@@ -41,8 +43,7 @@ fn lookups(c: &mut Criterion) {
     let mut group = c.benchmark_group("route");
     group.throughput(Throughput::Elements(KEYS)).sample_size(20);
     for count in [3, 30, 300] {
-        let weightings: [(&str, fn(usize) -> u32); 2] =
-            [("equal", |_| 1), ("weighted", |i| 1 + i as u32 % 10)];
+        let weightings: [(&str, Weight); 2] = [("equal", |_| 1), ("weighted", |i| 1 + i as u32 % 10)];
         for (name, weight) in weightings {
             let routes = Routes::new(membership(count, weight), Ring::Rendezvous);
             look_up(&routes, &ids);

@@ -15,7 +15,7 @@ pub enum Config {
 }
 
 impl Config {
-    /// The `resolver` label: `static`, `dns`, `file`.
+    /// The `resolver` label of metrics.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Static(_) => "static",
@@ -30,7 +30,8 @@ impl Config {
 pub struct Dns {
     /// The name to resolve.
     pub hostname: String,
-    /// Appended to every address; 4317 when empty.
+    /// Appended to every address. Zero when none is given: 4317 is dialled then, but the collectors' rings hash the
+    /// bare address.
     pub port: u16,
     /// Time between look-ups, 5 s.
     pub interval: Duration,

@@ -1,0 +1,138 @@
+//! One OTLP/HTTP request: method, path, content type, body; the answer in the request's own encoding.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use super::{HttpServer, body, cors};
+use crate::flow::Answer;
+use crate::outcome::{Reason, Refusal, Signal};
+use crate::receive::answer::{grpc_status, http_status};
+use crate::wire::json;
+use crate::wire::status::{encode_partial_success, partial_success_to_json};
+
+/// The two encodings of OTLP/HTTP.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Protobuf,
+    Json,
+}
+
+/// Answers one request.
+pub async fn answer(server: &HttpServer, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if let Some(preflight) = cors::preflight(server, &request) {
+        return finish(server, preflight.map(|()| Full::default()));
+    }
+    let (head, incoming) = request.into_parts();
+    let mut response = match route(server, &head) {
+        Err(refused) => refused,
+        Ok((signal, encoding)) => {
+            let answering = take(server, signal, encoding, &head.headers, incoming);
+            let answer = match server.config.write_timeout {
+                None => answering.await,
+                Some(limit) => match tokio::time::timeout(limit, answering).await {
+                    Ok(answer) => answer,
+                    Err(_) => return finish(server, plain(StatusCode::SERVICE_UNAVAILABLE, "write_timeout")),
+                },
+            };
+            write(signal, encoding, &answer)
+        }
+    };
+    cors::mark(server, &head.headers, response.headers_mut());
+    finish(server, response)
+}
+
+fn route(server: &HttpServer, head: &http::request::Parts) -> Result<(Signal, Encoding), Response<Full<Bytes>>> {
+    let Some(signal) = server.signal(head.uri.path()) else {
+        return Err(plain(StatusCode::NOT_FOUND, "404 page not found"));
+    };
+    if head.method != Method::POST {
+        let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "405 method not allowed, supported: [POST]");
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return Err(refused);
+    }
+    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let media = content_type.split(';').next().unwrap_or("").trim();
+    if media.eq_ignore_ascii_case("application/x-protobuf") {
+        Ok((signal, Encoding::Protobuf))
+    } else if media.eq_ignore_ascii_case("application/json") {
+        Ok((signal, Encoding::Json))
+    } else {
+        let said = "415 unsupported media type, supported: [application/json, application/x-protobuf]";
+        Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, said))
+    }
+}
+
+async fn take(
+    server: &HttpServer,
+    signal: Signal,
+    encoding: Encoding,
+    headers: &http::HeaderMap,
+    incoming: Incoming,
+) -> Answer {
+    let (body, permit) = body::read(server, headers, incoming).await?;
+    let body = match encoding {
+        Encoding::Protobuf => body,
+        Encoding::Json => Bytes::from(json::to_protobuf(signal, &body, json::Limits::default()).map_err(|error| {
+            server.intake.unreadable(Reason::Malformed, format!("not OTLP/JSON: {error}"))
+        })?),
+    };
+    let answer = server.intake.take(signal, body, None).await;
+    drop(permit);
+    answer
+}
+
+fn write(signal: Signal, encoding: Encoding, answer: &Answer) -> Response<Full<Bytes>> {
+    match answer {
+        Ok(accepted) => {
+            let (rejected, message) = (accepted.rejected_items, &accepted.message);
+            let body = match encoding {
+                Encoding::Protobuf => encode_partial_success(rejected, message),
+                Encoding::Json => partial_success_to_json(signal, rejected, message).into_bytes(),
+            };
+            typed(StatusCode::OK, encoding, body)
+        }
+        Err(refusal) => write_refusal(encoding, refusal),
+    }
+}
+
+fn write_refusal(encoding: Encoding, refusal: &Refusal) -> Response<Full<Bytes>> {
+    let (code, retry_after) = http_status(refusal);
+    let status = grpc_status(refusal);
+    let body = match encoding {
+        Encoding::Protobuf => status.encode(),
+        Encoding::Json => status.to_json().into_bytes(),
+    };
+    let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = typed(code, encoding, body);
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn typed(code: StatusCode, encoding: Encoding, body: Vec<u8>) -> Response<Full<Bytes>> {
+    let media = match encoding {
+        Encoding::Protobuf => "application/x-protobuf",
+        Encoding::Json => "application/json",
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = code;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+}
+
+fn plain(code: StatusCode, said: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(said.as_bytes())));
+    *response.status_mut() = code;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn finish(server: &HttpServer, mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    for (name, value) in &server.headers {
+        response.headers_mut().insert(name.clone(), value.clone());
+    }
+    response
+}

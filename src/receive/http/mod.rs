@@ -1,0 +1,139 @@
+//! OTLP/HTTP: HTTP/1.1 and HTTP/2 on one port, protobuf and JSON bodies, on hyper.
+
+mod body;
+mod call;
+mod cors;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use regex::Regex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::Http;
+use super::intake::Intake;
+use super::listen::Listener;
+use crate::outcome::Signal;
+use crate::stream::Stream;
+use crate::tls;
+use crate::workers::Workers;
+
+/// An OTLP/HTTP listener and what its connections share.
+pub struct HttpServer {
+    config: Http,
+    intake: Intake,
+    tls: Option<Arc<tls::Acceptor>>,
+    origins: Vec<Regex>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl HttpServer {
+    /// Checks what the file can get wrong: origins and response headers.
+    pub fn new(config: Http, intake: Intake, tls: Option<Arc<tls::Acceptor>>) -> Result<Self, String> {
+        let origins = config.cors.iter().flat_map(|cors| &cors.allowed_origins);
+        let origins = origins.map(|origin| cors::pattern(origin)).collect::<Result<_, _>>()?;
+        let header = |(name, value): &(String, String)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| format!("response_headers: {name}: {e}"))?;
+            let value = HeaderValue::from_str(value).map_err(|e| format!("response_headers: {name}: {e}"))?;
+            Ok::<_, String>((name, value))
+        };
+        let headers = config.response_headers.iter().map(header).collect::<Result<_, _>>()?;
+        Ok(Self { config, intake, tls, origins, headers })
+    }
+
+    /// Accepts connections until `closing`; each lives on one worker.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: Listener,
+        workers: Arc<Workers>,
+        connections: TaskTracker,
+        closing: CancellationToken,
+    ) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = closing.cancelled() => return,
+            };
+            let place = workers.place();
+            let index = place.index;
+            let (server, closing) = (Arc::clone(&self), closing.clone());
+            workers.handle(index).spawn(connections.track_future(async move {
+                let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(server.tls.as_ref()));
+                match handshake.await {
+                    Ok(Ok(stream)) => serve_connection(server, stream, closing).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection failed before its first request"),
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                }
+                drop(place);
+            }));
+        }
+    }
+
+    /// Which signal a path is for.
+    fn signal(&self, path: &str) -> Option<Signal> {
+        let paths = [
+            (&self.config.traces_url_path, Signal::Traces),
+            (&self.config.metrics_url_path, Signal::Metrics),
+            (&self.config.logs_url_path, Signal::Logs),
+        ];
+        paths.into_iter().find(|(known, signal)| *known == path && self.intake.takes(*signal)).map(|(_, s)| s)
+    }
+}
+
+async fn serve_connection(server: Arc<HttpServer>, stream: Box<dyn Stream>, closing: CancellationToken) {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(server.config.read_header_timeout)
+        .keep_alive(server.config.keep_alives_enabled)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEADER_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX as u32)
+        .max_local_error_reset_streams(Some(LOCAL_ERROR_RESETS_MAX))
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .keep_alive_interval(Some(server.config.idle_timeout))
+        .keep_alive_timeout(PING_TIME_MAX);
+    let service = service_fn(|request| {
+        let server = Arc::clone(&server);
+        async move { Ok::<_, Infallible>(call::answer(&server, request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error, "an HTTP connection ended");
+    }
+}
+
+/// TLS handshake.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Header lines of one request.
+const HEADERS_MAX: usize = 100;
+/// All header lines together.
+const HEADER_BYTES_MAX: usize = 16 << 10;
+/// Requests in progress on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 200;
+/// Streams we reset because of the client's errors (CVE-2025-8671).
+const LOCAL_ERROR_RESETS_MAX: usize = 256;
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// An HTTP/2 ping not answered within closes the connection.
+const PING_TIME_MAX: Duration = Duration::from_secs(20);
