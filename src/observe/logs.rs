@@ -3,7 +3,6 @@
 //! A line is one event: whatever a sender put into a value, it cannot begin another line or steer a terminal.
 
 use std::io::{self, Write};
-use std::str::FromStr;
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -67,11 +66,13 @@ where
 /// Our own events at `level`; those of libraries at `info` at most, for `debug` of a transport is a line per frame.
 fn targets(level: &str) -> Result<Targets, LogError> {
     let filter = match level.to_ascii_lowercase().as_str() {
-        // The levels above error that the Collector knows.
-        "dpanic" | "panic" | "fatal" => LevelFilter::ERROR,
-        "warning" => LevelFilter::WARN,
-        "" => return Err(LogError::Level(level.to_owned())),
-        name => LevelFilter::from_str(name).map_err(|_| LogError::Level(level.to_owned()))?,
+        "trace" => LevelFilter::TRACE,
+        "debug" => LevelFilter::DEBUG,
+        "info" => LevelFilter::INFO,
+        "warn" | "warning" => LevelFilter::WARN,
+        // The Collector knows levels above error; nothing is logged there.
+        "error" | "dpanic" | "panic" | "fatal" => LevelFilter::ERROR,
+        _ => return Err(LogError::Level(level.to_owned())),
     };
     Ok(Targets::new().with_default(filter.min(LevelFilter::INFO)).with_target("ringtail", filter))
 }

@@ -12,6 +12,7 @@ use super::config::ServerConfig;
 use super::error::{Side, TlsError};
 use super::pem::CLIENT_CA;
 use super::reload::{Pair, Reloading};
+use super::verify::ListedClients;
 use super::{HANDSHAKE_TIMEOUT, provider, versions};
 
 /// A connection of a client.
@@ -50,11 +51,11 @@ pub fn acceptor(config: &ServerConfig, alpn: &[&[u8]]) -> Result<Acceptor, TlsEr
 fn client_verifier(config: &ServerConfig) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
     let Some(ca) = &config.client_ca else { return Ok(None) };
     let mut roots = RootCertStore::empty();
-    CLIENT_CA.authorities(ca, &mut roots)?;
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+    let listed = CLIENT_CA.authorities(ca, &mut roots)?;
+    let authorities = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map_err(|error| CLIENT_CA.wrong(ca, error.to_string()))?;
-    Ok(Some(verifier))
+    Ok(Some(Arc::new(ListedClients { authorities, listed })))
 }
 
 impl Acceptor {

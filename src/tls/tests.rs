@@ -167,6 +167,49 @@ async fn a_listed_certificate_is_believed_even_when_marked_as_an_authority() {
 }
 
 #[tokio::test]
+async fn a_listed_client_is_believed_even_when_marked_as_an_authority() {
+    let authority = authority();
+    let mut params = CertificateParams::new(["client".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let cert = params.self_signed(&key).unwrap().pem();
+    let strict =
+        |ca: String| ServerConfig { client_ca: Some(Pem::Text(ca)), ..server(pair(&authority, "a.test")) };
+    let with = ClientConfig {
+        cert: Some(Pem::Text(cert.clone())),
+        key: Some(Pem::Text(key.serialize_pem())),
+        ..client(&authority)
+    };
+    between(&strict(cert), &with, "a.test").await.0.unwrap();
+    assert!(between(&strict(authority.pem()), &with, "a.test").await.0.is_err(), "not listed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_follows_its_certificate_too() {
+    let authority = authority();
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &pair(&authority, "first"));
+    let strict =
+        ServerConfig { client_ca: Some(Pem::Text(authority.pem())), ..server(pair(&authority, "a.test")) };
+    let config = ClientConfig {
+        cert: Some(Pem::File(folder.path().join("cert.pem"))),
+        key: Some(Pem::File(folder.path().join("key.pem"))),
+        reload_interval: Some(Duration::from_secs(5)),
+        ..client(&authority)
+    };
+    let (acceptor, connector) = (acceptor(&strict, &[]).unwrap(), connector(&config, &[]).unwrap().unwrap());
+    let shown = async || {
+        let (there, _) = handshake(&acceptor, &connector, "a.test").await;
+        there.unwrap().get_ref().1.peer_certificates().unwrap()[0].to_vec()
+    };
+    let first = shown().await;
+    write(folder.path(), &pair(&authority, "second"));
+    assert_eq!(shown().await, first);
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert_ne!(shown().await, first);
+}
+
+#[tokio::test]
 async fn plaintext_peers_are_told_apart_and_the_key_is_named() {
     let authority = authority();
     let connector = connector(&client(&authority), &[b"h2"]).unwrap().unwrap();

@@ -144,7 +144,7 @@ mod tests {
         let certificate = params.self_signed(&key).unwrap();
         let validity = Validity::of(certificate.der()).unwrap();
         assert_eq!(validity, Validity { from: 951_868_800, until: 4_107_456_000 });
-        assert_eq!(validity.problem(951_868_799).is_some(), true);
+        assert!(validity.problem(951_868_799).is_some());
         assert_eq!(validity.problem(951_868_800), None);
         assert_eq!(validity.problem(4_107_456_001), Some("the certificate has expired"));
     }

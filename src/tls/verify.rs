@@ -1,4 +1,4 @@
-//! Whom a client believes, where the default does not do.
+//! Whom we believe, where the default does not do.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
 use super::validity::Validity;
 
@@ -32,24 +33,12 @@ impl ServerCertVerifier for Listed {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let verdict = self.authorities.verify_server_cert(end_entity, intermediates, name, ocsp, now);
-        // Only what it says of the chain is overruled; `Other` is where it says that the server shows an authority.
-        match verdict {
-            Err(Error::InvalidCertificate(CertificateError::Other(_) | CertificateError::UnknownIssuer))
-                if self.listed.iter().any(|listed| listed == end_entity) =>
-            {
-                match Validity::of(end_entity).map(|validity| (validity, validity.problem(now.as_secs()))) {
-                    Some((_, None)) => {}
-                    Some((validity, Some(_))) if now.as_secs() > validity.until => {
-                        return Err(CertificateError::Expired.into());
-                    }
-                    Some(_) => return Err(CertificateError::NotValidYet.into()),
-                    None => return Err(CertificateError::BadEncoding.into()),
-                }
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            verdict => verdict,
+        if !overruled(&verdict, &self.listed, end_entity) {
+            return verdict;
         }
+        dates(end_entity, now)?;
+        verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -72,6 +61,79 @@ impl ServerCertVerifier for Listed {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.authorities.supported_verify_schemes()
+    }
+}
+
+/// The same for clients and `client_ca_file`.
+#[derive(Debug)]
+pub(super) struct ListedClients {
+    pub(super) authorities: Arc<dyn ClientCertVerifier>,
+    pub(super) listed: Vec<CertificateDer<'static>>,
+}
+
+impl ClientCertVerifier for ListedClients {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.authorities.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verdict = self.authorities.verify_client_cert(end_entity, intermediates, now);
+        if !overruled(&verdict, &self.listed, end_entity) {
+            return verdict;
+        }
+        dates(end_entity, now)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.authorities.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.authorities.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
+}
+
+/// Whether a refusal is of the chain only, and the certificate is one of the listed. `Other` is what rustls says of
+/// a peer that shows an authority's certificate.
+fn overruled<T>(
+    verdict: &Result<T, Error>,
+    listed: &[CertificateDer<'static>],
+    end_entity: &CertificateDer<'_>,
+) -> bool {
+    let of_the_chain = matches!(
+        verdict,
+        Err(Error::InvalidCertificate(CertificateError::Other(_) | CertificateError::UnknownIssuer))
+    );
+    of_the_chain && listed.iter().any(|listed| listed == end_entity)
+}
+
+/// What the chain's verdict left out.
+fn dates(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
+    let validity = Validity::of(certificate).ok_or(CertificateError::BadEncoding)?;
+    match validity.problem(now.as_secs()) {
+        None => Ok(()),
+        Some(_) if now.as_secs() > validity.until => Err(CertificateError::Expired),
+        Some(_) => Err(CertificateError::NotValidYet),
     }
 }
 
