@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ::prometheus::TextEncoder;
+use ::prometheus::proto::MetricType;
 use parking_lot::Mutex;
-use prometheus::TextEncoder;
-use prometheus::proto::MetricType;
 
 use super::instruments::{Counter, FloatGauge, Gauge, Histogram};
 use super::series::{Exposed, Store, Value, label_name};
@@ -23,7 +23,7 @@ pub struct Registry(Arc<Inner>);
 
 struct Inner {
     store: Arc<Store>,
-    prometheus: prometheus::Registry,
+    prometheus: ::prometheus::Registry,
     hooks: Mutex<Vec<Hook>>,
     encoding_errors: Counter,
     gathering_errors: Counter,
@@ -39,7 +39,7 @@ impl Registry {
     /// An empty registry, but for what it says of itself.
     pub fn new() -> Self {
         let store = Arc::new(Store::default());
-        let prometheus = prometheus::Registry::new();
+        let prometheus = ::prometheus::Registry::new();
         prometheus
             .register(Box::new(Exposed(store.clone())))
             .expect("the first collector of a new registry has no other to clash with");

@@ -6,20 +6,30 @@
 //! Bounds: 64 connections per listener; 1 MiB a request.
 //! Loses: nothing that was acknowledged; no spans travel here.
 
+mod admin;
 mod components;
 mod config;
+mod health;
 mod instruments;
 mod ledger;
+mod logs;
 mod metrics;
 mod process;
+mod prometheus;
 mod series;
+mod serve;
 
+pub use admin::{Pages, admin_server};
 pub use components::{
     BackendMetrics, ExporterMetrics, LoadBalancerMetrics, QueueMetrics, ReceiverMetrics, ServerLabels,
 };
 pub use config::{Admin, Encoding, HealthCheck, PrometheusReader, Telemetry};
+pub use health::health_server;
 pub use instruments::{Counter, FloatGauge, Gauge, Histogram, HistogramSnapshot};
 pub use ledger::{Ledger, LedgerSnapshot};
+pub use logs::{LogError, LogHandle, init as init_logs, subscriber};
 pub use metrics::{CONTENT_TYPE, Registry};
 pub use process::expose_process;
+pub use prometheus::metrics_server;
 pub use series::SERIES_MAX;
+pub use serve::{Answers, Asked, BindError, Page, Server};

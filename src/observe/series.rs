@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use ::prometheus::core::{Collector, Desc};
+use ::prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
 use parking_lot::Mutex;
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::instruments::{Counter, FloatGauge, Gauge, Histogram};
 

@@ -1,87 +1,45 @@
 //! TLS on both sides: from the Collector's keys to rustls configurations.
 //!
-//! Owns: nothing that changes.
+//! Owns: the certificates in use, and when they are read again.
 //! Takes: `tls` blocks of receivers and exporters.
 //! Gives: acceptors and connectors, and errors that name the key.
-//! Bounds: TLS 1.2 and later only.
+//! Bounds: TLS 1.2 and later only; 10 s a handshake; files of 1 MiB.
 //! Loses: nothing.
 
-use std::path::PathBuf;
+mod client;
+mod config;
+mod error;
+mod pem;
+mod reload;
+mod server;
+mod validity;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A file or the PEM text itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pem {
-    /// Read from this path.
-    File(PathBuf),
-    /// Written in the configuration.
-    Text(String),
+use rustls::SupportedProtocolVersion;
+use rustls::crypto::CryptoProvider;
+
+pub use client::{ClientStream, Connector, connector};
+pub use config::{ClientConfig, Pem, ServerConfig, Version};
+pub use error::{Side, TlsError, explain};
+pub use server::{Acceptor, ServerStream, acceptor};
+
+/// A peer that has not finished its handshake by then is let go.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Given to every builder: a process default is one more thing that may not have been set.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// TLS versions that can be asked for; older ones are refused when the configuration is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Version {
-    /// TLS 1.2.
-    V12,
-    /// TLS 1.3.
-    V13,
-}
-
-/// The `tls` block of a receiver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerConfig {
-    /// `cert_file` or `cert_pem`.
-    pub cert: Pem,
-    /// `key_file` or `key_pem`.
-    pub key: Pem,
-    /// `client_ca_file`: a client certificate is required and verified.
-    pub client_ca: Option<Pem>,
-    /// Oldest version accepted.
-    pub min_version: Version,
-    /// Newest version accepted.
-    pub max_version: Option<Version>,
-    /// How often certificate and key are read again; `None` means never.
-    pub reload_interval: Option<Duration>,
-}
-
-/// The `tls` block of an exporter. The default is TLS with the system's roots.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientConfig {
-    /// No TLS at all (when no CA is given).
-    pub insecure: bool,
-    /// TLS, but whoever answers is believed.
-    pub insecure_skip_verify: bool,
-    /// The name to verify and to send, instead of the endpoint's host.
-    pub server_name_override: Option<String>,
-    /// `ca_file` or `ca_pem`.
-    pub ca: Option<Pem>,
-    /// The system's roots beside the given CA.
-    pub include_system_ca_certs_pool: bool,
-    /// `cert_file` or `cert_pem`, for mTLS.
-    pub cert: Option<Pem>,
-    /// `key_file` or `key_pem`, for mTLS.
-    pub key: Option<Pem>,
-    /// Oldest version accepted.
-    pub min_version: Version,
-    /// Newest version accepted.
-    pub max_version: Option<Version>,
-    /// How often certificate and key are read again; `None` means never.
-    pub reload_interval: Option<Duration>,
-}
-
-impl Default for ClientConfig {
-    fn default() -> Self {
-        Self {
-            insecure: false,
-            insecure_skip_verify: false,
-            server_name_override: None,
-            ca: None,
-            include_system_ca_certs_pool: false,
-            cert: None,
-            key: None,
-            min_version: Version::V12,
-            max_version: None,
-            reload_interval: None,
-        }
-    }
+fn versions(min: Version, max: Option<Version>) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
+    let all = [(Version::V12, &rustls::version::TLS12), (Version::V13, &rustls::version::TLS13)];
+    let allowed = |version: Version| version >= min && max.is_none_or(|max| version <= max);
+    let chosen: Vec<_> = all.into_iter().filter(|(version, _)| allowed(*version)).map(|(_, it)| it).collect();
+    if chosen.is_empty() { Err(TlsError::Versions) } else { Ok(chosen) }
 }

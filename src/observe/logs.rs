@@ -1,0 +1,203 @@
+//! Log lines to stderr, from `service.telemetry.logs`.
+//!
+//! A line is one event: whatever a sender put into a value, it cannot begin another line or steer a terminal.
+
+use std::io::{self, Write};
+
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, Registry, reload};
+
+use super::config::{Encoding, Telemetry};
+
+/// Why logging could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// A level that does not exist.
+    #[error("service.telemetry.logs.level: `{0}` is no level; use debug, info, warn or error")]
+    Level(String),
+    /// Another subscriber is in place.
+    #[error("logs were already set up in this process")]
+    Twice,
+    /// The subscriber is gone.
+    #[error("logs are no longer written; the level cannot be changed")]
+    Gone,
+}
+
+/// Changes the level of a running process.
+#[derive(Clone)]
+pub struct LogHandle(reload::Handle<Targets, Registry>);
+
+impl LogHandle {
+    /// Sets the level; on an error the old one stays.
+    pub fn set_level(&self, level: &str) -> Result<(), LogError> {
+        self.0.reload(targets(level)?).map_err(|_| LogError::Gone)
+    }
+}
+
+/// Begins to log to stderr. Once in a process.
+pub fn init(telemetry: &Telemetry) -> Result<LogHandle, LogError> {
+    let (subscriber, handle) = subscriber(telemetry, io::stderr)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
+    Ok(handle)
+}
+
+/// The subscriber that writes to `writer`, and the handle of its level.
+pub fn subscriber<W>(
+    telemetry: &Telemetry,
+    writer: W,
+) -> Result<(impl Subscriber + Send + Sync + 'static, LogHandle), LogError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let (filter, handle) = reload::Layer::new(targets(&telemetry.log_level)?);
+    // Colours are control characters, and those are what a value must not be able to write.
+    let format = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(OneLine(writer));
+    let format = match telemetry.log_encoding {
+        Encoding::Console => format.boxed(),
+        Encoding::Json => format.json().flatten_event(true).boxed(),
+    };
+    Ok((Registry::default().with(format.with_filter(filter)), LogHandle(handle)))
+}
+
+/// Our own events at `level`; those of libraries at `info` at most, for `debug` of a transport is a line per frame.
+fn targets(level: &str) -> Result<Targets, LogError> {
+    let filter = match level.to_ascii_lowercase().as_str() {
+        "trace" => LevelFilter::TRACE,
+        "debug" => LevelFilter::DEBUG,
+        "info" => LevelFilter::INFO,
+        "warn" | "warning" => LevelFilter::WARN,
+        // The Collector knows levels above error; nothing is logged there.
+        "error" | "dpanic" | "panic" | "fatal" => LevelFilter::ERROR,
+        _ => return Err(LogError::Level(level.to_owned())),
+    };
+    Ok(Targets::new().with_default(filter.min(LevelFilter::INFO)).with_target("ringtail", filter))
+}
+
+/// Escapes control characters within a line.
+struct OneLine<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
+    type Writer = Line<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
+        Line(self.0.make_writer_for(meta))
+    }
+}
+
+struct Line<W>(W);
+
+impl<W: Write> Write for Line<W> {
+    /// Gets one event at a time, with the newline that ends it.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let mut escaped = String::with_capacity(line.len() + 1);
+        for c in line.chars() {
+            // Beside the control characters: what reorders text and what some viewers take for a line's end.
+            if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            {
+                // As JSON writes it, so that a JSON line stays one.
+                escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+            } else {
+                escaped.push(c);
+            }
+        }
+        escaped.push('\n');
+        self.0.write_all(escaped.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parking_lot::Mutex;
+    use std::sync::Arc;
+
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(telemetry: &Telemetry, events: impl FnOnce(&LogHandle)) -> String {
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let (subscriber, handle) = subscriber(telemetry, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || events(&handle));
+        let bytes = memory.0.lock().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_value_cannot_forge_a_line_or_steer_a_terminal() {
+        let evil = "x\n2026-01-01 INFO ringtail: forged \u{1b}[2J\u{9b}31m\u{202e}\r";
+        for log_encoding in [Encoding::Console, Encoding::Json] {
+            let telemetry = Telemetry { log_encoding, ..Telemetry::default() };
+            let text = logged(&telemetry, |_| tracing::info!(value = %evil, quoted = evil, "seen {evil}"));
+            assert_eq!(text.lines().count(), 1, "{text}");
+            if log_encoding == Encoding::Json {
+                let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(line["value"], evil);
+            }
+            let body = text.strip_suffix('\n').unwrap();
+            assert!(!body.chars().any(|c| c.is_control() || c == '\u{202e}'), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn json_lines_are_json() {
+        let telemetry = Telemetry { log_encoding: Encoding::Json, ..Telemetry::default() };
+        let text = logged(&telemetry, |_| tracing::warn!(backend = "a:1", "gone\u{1}"));
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["message"], "gone\u{1}");
+        assert_eq!(line["backend"], "a:1");
+    }
+
+    #[test]
+    fn the_level_can_change_and_a_wrong_one_changes_nothing() {
+        let text = logged(&Telemetry::default(), |handle| {
+            tracing::debug!("hidden");
+            handle.set_level("DEBUG").unwrap();
+            tracing::debug!("shown");
+            let error = handle.set_level("loud").unwrap_err().to_string();
+            assert!(error.contains("service.telemetry.logs.level: `loud`"), "{error}");
+            tracing::debug!("still shown");
+            handle.set_level("error").unwrap();
+            tracing::warn!("quiet");
+        });
+        assert!(!text.contains("hidden") && !text.contains("quiet"), "{text}");
+        assert!(text.contains(" shown") && text.contains("still shown"), "{text}");
+    }
+
+    #[test]
+    fn libraries_do_not_follow_to_debug() {
+        let telemetry = Telemetry { log_level: "debug".into(), ..Telemetry::default() };
+        let text = logged(&telemetry, |_| {
+            tracing::debug!(target: "h2::codec", "frame");
+            tracing::info!(target: "h2::codec", "notable");
+        });
+        assert!(!text.contains("frame") && text.contains("notable"), "{text}");
+    }
+}

@@ -1,0 +1,340 @@
+//! A small HTTP/1.1 listener for the pages ringtail writes about itself.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections at once; more wait in the system's backlog.
+const CONNECTIONS_MAX: usize = 64;
+/// Largest request body; the pages need none.
+const BODY_MAX: usize = 1 << 20;
+/// Time for a client to send its header or body, and to be idle between requests.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest life of a connection, so that a client that does not read its answer gives the place back.
+const CONNECTION_MAX: Duration = Duration::from_secs(300);
+/// Time for answers under way when shutting down.
+const GRACE: Duration = Duration::from_secs(2);
+/// Wait after a failed accept: when descriptors ran out, trying again at once only burns a core.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a page is asked with.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The method; HEAD is asked as GET.
+    pub method: Method,
+    /// The path, as sent.
+    pub path: String,
+    /// The `Host` header.
+    pub host: Option<String>,
+    /// The `Origin` header.
+    pub origin: Option<String>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Content-Type` header.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Bytes,
+    /// The `Allow` header, of a 405.
+    pub allow: Option<&'static str>,
+}
+
+impl Page {
+    /// A page of JSON text.
+    pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { status, content_type: "application/json", body: body.into(), allow: None }
+    }
+
+    /// A page of plain text.
+    pub fn text(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { status, content_type: "text/plain; charset=utf-8", body: body.into(), allow: None }
+    }
+
+    /// `{"error": …}`.
+    pub fn error(status: u16, message: &str) -> Self {
+        Self::json(status, serde_json::json!({ "error": message }).to_string())
+    }
+}
+
+/// What stands behind a listener.
+pub trait Answers: Send + Sync + 'static {
+    /// The page for a request.
+    fn answer<'a>(&'a self, asked: &'a Asked) -> BoxFuture<'a, Page>;
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: cannot listen on `{endpoint}`: {source}{}", advice(source))]
+pub struct BindError {
+    /// The key in the configuration.
+    pub key: String,
+    /// Its value.
+    pub endpoint: String,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; another process, or another key of this configuration, listens there",
+        io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege",
+        _ => "",
+    }
+}
+
+/// A bound listener that does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    local: SocketAddr,
+    answers: Arc<dyn Answers>,
+}
+
+impl Server {
+    /// Listens on `endpoint`, which `key` of the configuration asked for.
+    pub async fn bind(key: &str, endpoint: &str, answers: Arc<dyn Answers>) -> Result<Self, BindError> {
+        let failed = |source| BindError { key: key.to_owned(), endpoint: endpoint.to_owned(), source };
+        let listener = TcpListener::bind(endpoint).await.map_err(failed)?;
+        let local = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, local, answers })
+    }
+
+    /// The address, with the port the system chose if the configuration said 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Answers until `shutdown`, then lets answers under way finish for a moment.
+    pub async fn serve(self, shutdown: CancellationToken) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let tasks = TaskTracker::new();
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = next(&self.listener, &places) => accepted,
+            };
+            match accepted {
+                Ok((stream, place)) => {
+                    tasks.spawn(connection(stream, self.answers.clone(), shutdown.clone(), place));
+                }
+                Err(error) => {
+                    tracing::warn!(address = %self.local, %error, "a connection cannot be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(self.listener);
+        tasks.close();
+        // What is left is cut off with the tasks' own grace; waiting here longer than that helps nobody.
+        let _ = tokio::time::timeout(GRACE + CLIENT_TIMEOUT, tasks.wait()).await;
+    }
+}
+
+/// A connection for which there is a place. The place comes first: what is accepted is answered.
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+async fn connection(
+    stream: TcpStream,
+    answers: Arc<dyn Answers>,
+    shutdown: CancellationToken,
+    _place: OwnedSemaphorePermit,
+) {
+    let service = service_fn(move |request| {
+        let answers = answers.clone();
+        async move { Ok::<_, std::convert::Infallible>(respond(request, &*answers).await) }
+    });
+    let mut builder = http1::Builder::new();
+    // Without the timer the header timeout is silently off.
+    builder.timer(TokioTimer::new()).header_read_timeout(CLIENT_TIMEOUT).max_buf_size(64 * 1024);
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let end = tokio::select! {
+        end = tokio::time::timeout(CONNECTION_MAX, serving.as_mut()) => end,
+        () = shutdown.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            tokio::time::timeout(GRACE, serving).await
+        }
+    };
+    if let Ok(Err(error)) = end {
+        tracing::debug!(%error, "a connection to a page of ours ended early");
+    }
+}
+
+async fn respond(request: Request<Incoming>, answers: &dyn Answers) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let read = tokio::time::timeout(CLIENT_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
+    let page = match read {
+        Err(_) => Page::error(408, "the body of the request did not arrive in time"),
+        Ok(Err(_)) => {
+            Page::error(413, "the body of the request is too large or cannot be read; none is needed")
+        }
+        Ok(Ok(_)) => {
+            let method = if head.method == Method::HEAD { Method::GET } else { head.method };
+            let (host, origin) = (header(&head.headers, &HOST), header(&head.headers, &ORIGIN));
+            let asked = Asked { method, path: head.uri.path().to_owned(), host, origin };
+            answers.answer(&asked).await
+        }
+    };
+    written(page)
+}
+
+fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    // A value that is not text is kept as something that matches nothing, not dropped as if it were absent.
+    headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned())
+}
+
+/// The pages need their own script and nothing from elsewhere; what shows them may not be framed or guessed at.
+const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                      connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+fn written(page: Page) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(page.body));
+    *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    if let Some(methods) = page.allow {
+        headers.insert(ALLOW, HeaderValue::from_static(methods));
+    }
+    response
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Sends `request` to `server`, reads to the end of the connection and stops the server.
+    pub(in super::super) async fn exchange(server: Server, request: &str) -> String {
+        let address = server.local_addr();
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(server.serve(shutdown.clone()));
+        let answer = tokio::time::timeout(Duration::from_secs(5), send(address, request)).await.unwrap();
+        shutdown.cancel();
+        tokio::time::timeout(Duration::from_secs(5), serving).await.unwrap().unwrap();
+        answer
+    }
+
+    async fn send(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    struct Echo;
+
+    impl Answers for Echo {
+        fn answer<'a>(&'a self, asked: &'a Asked) -> BoxFuture<'a, Page> {
+            Box::pin(async move { Page::text(200, format!("{} {}", asked.method, asked.path)) })
+        }
+    }
+
+    async fn echo() -> Server {
+        Server::bind("test", "127.0.0.1:0", Arc::new(Echo)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_is_answered() {
+        let answer =
+            exchange(echo().await, "GET /a?b=c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("x-content-type-options: nosniff\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nGET /a"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn head_is_answered_without_a_body() {
+        let answer = exchange(echo().await, "HEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.contains("content-length: 6\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_refused() {
+        let request = format!(
+            "POST /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
+            BODY_MAX + 1,
+            "x".repeat(BODY_MAX + 1)
+        );
+        let answer = exchange(echo().await, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_taken_address_is_named_with_its_key() {
+        let first = echo().await;
+        let address = first.local_addr().to_string();
+        let error = Server::bind("extensions.admin.endpoint", &address, Arc::new(Echo)).await.err().unwrap();
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("extensions.admin.endpoint: cannot listen on `{address}`: ")),
+            "{text}"
+        );
+        assert!(text.contains("another process"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_finishes_its_header_is_cut_off() {
+        let server = echo().await;
+        let address = server.local_addr();
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(server.serve(shutdown.clone()));
+        let started = tokio::time::Instant::now();
+        let answer = send(address, "GET / HTTP/1.1\r\nHost:").await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(started.elapsed() >= CLIENT_TIMEOUT);
+        shutdown.cancel();
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_connection_after_the_last_place_waits_its_turn() {
+        let server = echo().await;
+        let address = server.local_addr();
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(server.serve(shutdown.clone()));
+        let mut idle = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            stream.read_u8().await.unwrap();
+            idle.push(stream);
+        }
+        let late = tokio::spawn(send(address, "GET /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!late.is_finished(), "there is no place");
+        idle.pop();
+        assert!(late.await.unwrap().ends_with("GET /late"));
+        shutdown.cancel();
+        serving.await.unwrap();
+    }
+}
