@@ -290,16 +290,16 @@ fn push_json_double(out: &mut String, value: f64) {
     }
 }
 
-/// Appends a float in its shortest form: exponents only where many zeros would stand otherwise.
+/// Appends a float in its shortest form: exponents, of two digits at least, only where many zeros would stand.
 pub fn push_double(out: &mut String, value: f64) {
     let size = value.abs();
     if value.is_infinite() {
         out.push_str(if value > 0.0 { "Infinity" } else { "-Infinity" });
-    } else if size >= 1e21 {
+    } else if size >= 1e21 || (size != 0.0 && size < 1e-6) {
         let text = format!("{value:e}");
-        out.push_str(&text.replacen('e', "e+", 1));
-    } else if size != 0.0 && size < 1e-6 {
-        push(out, format_args!("{value:e}"));
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
+        push(out, format_args!("{digits}e{sign}{exponent:0>2}"));
     } else {
         push(out, format_args!("{value}"));
     }

@@ -163,7 +163,7 @@ pub(super) static EXEMPLAR: Message = Message {
         field(2, "timeUnixNano", Kind::Int(Int::Fixed64), Plain),
         field(3, "asDouble", Double, OneOf),
         field(6, "asInt", Kind::Int(Int::Sfixed64), OneOf),
-        field(4, "spanId", Id(8), Plain),
         field(5, "traceId", Id(16), Plain),
+        field(4, "spanId", Id(8), Plain),
     ],
 };
