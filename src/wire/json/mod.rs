@@ -11,7 +11,7 @@ mod write;
 
 pub use error::{JsonError, ProtobufError};
 pub use parse::to_protobuf;
-pub use write::{from_protobuf, push_double, push_hex};
+pub use write::{each_packed, from_protobuf, integer, push_double, push_hex};
 
 /// Deepest nesting of objects and arrays, either way.
 pub const DEPTH_MAX: usize = 100;
