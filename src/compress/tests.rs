@@ -189,7 +189,7 @@ fn names_are_those_of_the_headers() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_survive(kind in 0..4_usize, input in proptest::collection::vec(any::<u8>(), 0..3000)) {

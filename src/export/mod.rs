@@ -7,5 +7,6 @@
 //! Loses: nothing; what is shown counts as exported.
 
 mod config;
+pub mod debug;
 
 pub use config::{Debug, Verbosity};

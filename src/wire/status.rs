@@ -155,7 +155,7 @@ impl Status {
     fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut status = Self::new(Code::Ok, "");
         let mut fields = Fields::of(bytes);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.read()? {
             match field {
                 (1, Raw::Varint(number)) => status.code = Code::from_number(number),
                 (2, Raw::Bytes(text)) => status.message = String::from_utf8_lossy(text).into_owned(),
@@ -200,7 +200,7 @@ impl Status {
 fn read_detail(detail: &[u8]) -> Result<Option<Duration>, Malformed> {
     let mut fields = Fields::of(detail);
     let (mut kind, mut value) = (Cow::Borrowed(""), &[][..]);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.read()? {
         match field {
             (1, Raw::Bytes(url)) => kind = String::from_utf8_lossy(url),
             (2, Raw::Bytes(bytes)) => value = bytes,
@@ -212,7 +212,7 @@ fn read_detail(detail: &[u8]) -> Result<Option<Duration>, Malformed> {
         return Ok(None);
     }
     let mut fields = Fields::of(value);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.read()? {
         if let (1, Raw::Bytes(duration)) = field {
             return read_duration(duration);
         }
@@ -224,7 +224,7 @@ fn read_detail(detail: &[u8]) -> Result<Option<Duration>, Malformed> {
 fn read_duration(duration: &[u8]) -> Result<Option<Duration>, Malformed> {
     let (mut seconds, mut nanos) = (0, 0);
     let mut fields = Fields::of(duration);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.read()? {
         match field {
             (1, Raw::Varint(value)) => seconds = value as i64,
             (2, Raw::Varint(value)) => nanos = value as i64,

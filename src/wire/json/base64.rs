@@ -22,7 +22,8 @@ const VALUES: [u8; 256] = {
 pub fn encode(bytes: &[u8], padded: bool, out: &mut String) {
     out.reserve(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let word =
+            chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for place in 0..4 {
             if place <= chunk.len() {
                 out.push(char::from(ALPHABET[(word >> (18 - 6 * place)) as usize & 63]));
@@ -43,7 +44,7 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
 pub fn decode_onto(text: &[u8], out: &mut Vec<u8>) -> bool {
     let padding = text.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
     let text = &text[..text.len() - padding];
-    if text.len() % 4 == 1 || (padding > 0 && (text.len() + padding) % 4 != 0) {
+    if text.len() % 4 == 1 || (padding > 0 && !(text.len() + padding).is_multiple_of(4)) {
         return false;
     }
     for chunk in text.chunks(4) {
@@ -77,9 +78,14 @@ mod tests {
 
     #[test]
     fn the_vectors_of_the_standard_hold() {
-        for (plain, encoded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")]
-        {
+        for (plain, encoded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+        ] {
             assert_eq!(text(plain.as_bytes(), true), encoded);
             assert_eq!(decode(encoded.as_bytes()).unwrap(), plain.as_bytes());
             assert_eq!(decode(encoded.trim_end_matches('=').as_bytes()).unwrap(), plain.as_bytes());

@@ -49,9 +49,7 @@ const SEVERITIES: &[&str] = &[
 
 pub(super) static EXPORT_TRACES: Message = Message {
     name: "ExportTraceServiceRequest",
-    fields: &[
-        field(1, "resourceSpans", Kind::Message(&RESOURCE_TRACES), Repeated),
-    ],
+    fields: &[field(1, "resourceSpans", Kind::Message(&RESOURCE_TRACES), Repeated)],
 };
 
 pub(super) static RESOURCE_TRACES: Message = Message {
@@ -118,17 +116,12 @@ pub(super) static LINK: Message = Message {
 
 pub(super) static STATUS: Message = Message {
     name: "Status",
-    fields: &[
-        field(2, "message", Text, Plain),
-        field(3, "code", Enum(STATUS_CODES), Plain),
-    ],
+    fields: &[field(2, "message", Text, Plain), field(3, "code", Enum(STATUS_CODES), Plain)],
 };
 
 pub(super) static EXPORT_LOGS: Message = Message {
     name: "ExportLogsServiceRequest",
-    fields: &[
-        field(1, "resourceLogs", Kind::Message(&RESOURCE_LOGS), Repeated),
-    ],
+    fields: &[field(1, "resourceLogs", Kind::Message(&RESOURCE_LOGS), Repeated)],
 };
 
 pub(super) static RESOURCE_LOGS: Message = Message {
@@ -197,10 +190,7 @@ pub(super) static SCOPE: Message = Message {
 
 pub(super) static KEY_VALUE: Message = Message {
     name: "KeyValue",
-    fields: &[
-        field(1, "key", Text, Plain),
-        field(2, "value", Kind::Message(&ANY_VALUE), Plain),
-    ],
+    fields: &[field(1, "key", Text, Plain), field(2, "value", Kind::Message(&ANY_VALUE), Plain)],
 };
 
 pub(super) static ANY_VALUE: Message = Message {
@@ -216,19 +206,11 @@ pub(super) static ANY_VALUE: Message = Message {
     ],
 };
 
-pub(super) static ARRAY_VALUE: Message = Message {
-    name: "ArrayValue",
-    fields: &[
-        field(1, "values", Kind::Message(&ANY_VALUE), Repeated),
-    ],
-};
+pub(super) static ARRAY_VALUE: Message =
+    Message { name: "ArrayValue", fields: &[field(1, "values", Kind::Message(&ANY_VALUE), Repeated)] };
 
-pub(super) static KEY_VALUE_LIST: Message = Message {
-    name: "KeyValueList",
-    fields: &[
-        field(1, "values", Kind::Message(&KEY_VALUE), Repeated),
-    ],
-};
+pub(super) static KEY_VALUE_LIST: Message =
+    Message { name: "KeyValueList", fields: &[field(1, "values", Kind::Message(&KEY_VALUE), Repeated)] };
 
 /// One line of the table.
 pub(super) const fn field(number: u32, name: &'static str, kind: Kind, rule: Rule) -> Field {

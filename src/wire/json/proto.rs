@@ -30,11 +30,16 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
+    /// How many bytes are still to be read.
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The next field's number and value; none at the end.
     ///
     /// # Errors
     /// `Malformed` bytes; the rest cannot be read then.
-    pub fn next(&mut self) -> Result<Option<(u32, Raw<'a>)>, Malformed> {
+    pub fn read(&mut self) -> Result<Option<(u32, Raw<'a>)>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
         }

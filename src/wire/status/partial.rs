@@ -30,13 +30,13 @@ pub fn decode_partial_success(bytes: &[u8]) -> Option<(u64, String)> {
 fn read(bytes: &[u8]) -> Result<(u64, String), Malformed> {
     let (mut rejected, mut message) = (0, String::new());
     let mut fields = Fields::of(bytes);
-    while let Some((number, raw)) = fields.next()? {
+    while let Some((number, raw)) = fields.read()? {
         if number != 1 {
             continue;
         }
         let Raw::Bytes(partial) = raw else { return Err(Malformed) };
         let mut inner = Fields::of(partial);
-        while let Some(field) = inner.next()? {
+        while let Some(field) = inner.read()? {
             match field {
                 // Signed on the wire; fewer than none is none.
                 (1, Raw::Varint(value)) => rejected = u64::try_from(value as i64).unwrap_or(0),

@@ -5,8 +5,8 @@
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 
 use super::*;
 use crate::outcome::Signal;
@@ -28,7 +28,8 @@ fn codes_stand_at_their_numbers() {
 
 #[test]
 fn status_is_encoded_as_google_has_it() {
-    let detail = b"\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x0a\x0a\x08\x08\x01\x10\x80\xca\xb5\xee\x01";
+    let detail =
+        b"\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x0a\x0a\x08\x08\x01\x10\x80\xca\xb5\xee\x01";
     let expected = [&b"\x08\x0e\x12\x04busy\x1a\x36"[..], detail].concat();
     assert_eq!(busy().encode(), expected);
 }

@@ -13,9 +13,7 @@ const TEMPORALITIES: &[&str] = &[
 
 pub(in crate::wire::json) static EXPORT_METRICS: Message = Message {
     name: "ExportMetricsServiceRequest",
-    fields: &[
-        field(1, "resourceMetrics", Kind::Message(&RESOURCE_METRICS), Repeated),
-    ],
+    fields: &[field(1, "resourceMetrics", Kind::Message(&RESOURCE_METRICS), Repeated)],
 };
 
 pub(super) static RESOURCE_METRICS: Message = Message {
@@ -51,12 +49,8 @@ pub(super) static METRIC: Message = Message {
     ],
 };
 
-pub(super) static GAUGE: Message = Message {
-    name: "Gauge",
-    fields: &[
-        field(1, "dataPoints", Kind::Message(&NUMBER_POINT), Repeated),
-    ],
-};
+pub(super) static GAUGE: Message =
+    Message { name: "Gauge", fields: &[field(1, "dataPoints", Kind::Message(&NUMBER_POINT), Repeated)] };
 
 pub(super) static SUM: Message = Message {
     name: "Sum",
@@ -83,12 +77,8 @@ pub(super) static EXPONENTIAL_HISTOGRAM: Message = Message {
     ],
 };
 
-pub(super) static SUMMARY: Message = Message {
-    name: "Summary",
-    fields: &[
-        field(1, "dataPoints", Kind::Message(&SUMMARY_POINT), Repeated),
-    ],
-};
+pub(super) static SUMMARY: Message =
+    Message { name: "Summary", fields: &[field(1, "dataPoints", Kind::Message(&SUMMARY_POINT), Repeated)] };
 
 pub(super) static NUMBER_POINT: Message = Message {
     name: "NumberDataPoint",
@@ -163,10 +153,7 @@ pub(super) static SUMMARY_POINT: Message = Message {
 
 pub(super) static VALUE_AT_QUANTILE: Message = Message {
     name: "ValueAtQuantile",
-    fields: &[
-        field(1, "quantile", Double, Plain),
-        field(2, "value", Double, Plain),
-    ],
+    fields: &[field(1, "quantile", Double, Plain), field(2, "value", Double, Plain)],
 };
 
 pub(super) static EXEMPLAR: Message = Message {
@@ -176,7 +163,7 @@ pub(super) static EXEMPLAR: Message = Message {
         field(2, "timeUnixNano", Kind::Int(Int::Fixed64), Plain),
         field(3, "asDouble", Double, OneOf),
         field(6, "asInt", Kind::Int(Int::Sfixed64), OneOf),
-        field(4, "spanId", Id(8), Plain),
         field(5, "traceId", Id(16), Plain),
+        field(4, "spanId", Id(8), Plain),
     ],
 };
