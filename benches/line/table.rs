@@ -1,0 +1,132 @@
+//! What is printed: one row for each peer in each scenario, medians over the rounds.
+
+use crate::peer::Kind;
+use crate::scenario::Outcome;
+
+/// A row: who, in which scenario, and the outcome.
+pub struct Row {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The peer.
+    pub kind: Kind,
+    /// Medians; counts of things that must not happen are summed.
+    pub outcome: Outcome,
+}
+
+const HEAD: [&str; 20] = [
+    "spans×backends",
+    "peer",
+    "cpu µs/span",
+    "×envoy",
+    "spans/s",
+    "out/in",
+    "RSS MB",
+    "p50 µs",
+    "p99 µs",
+    "p99.9 µs",
+    "+p50 µs",
+    "+p99 µs",
+    "split",
+    "lost",
+    "dup",
+    "foreign",
+    "failed",
+    "conns",
+    "gen µs/span",
+    "sink µs/span",
+];
+
+/// Makes one outcome of those of all rounds.
+pub fn median(rounds: &[Outcome]) -> Outcome {
+    let of = |field: &dyn Fn(&Outcome) -> f64| {
+        let mut values: Vec<_> = rounds.iter().map(field).collect();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+    };
+    let sum = |field: &dyn Fn(&Outcome) -> u64| rounds.iter().map(field).sum();
+    Outcome {
+        cpu: of(&|o| o.cpu),
+        generator_cpu: of(&|o| o.generator_cpu),
+        sink_cpu: of(&|o| o.sink_cpu),
+        load_share: (of(&|o| o.load_share.0), of(&|o| o.load_share.1)),
+        rate: of(&|o| o.rate),
+        fan: of(&|o| o.fan),
+        rss_mb: of(&|o| o.rss_mb),
+        latency: [0, 1, 2].map(|i| of(&|o| o.latency[i])),
+        split: sum(&|o| o.split),
+        lost: sum(&|o| o.lost),
+        duplicates: sum(&|o| o.duplicates),
+        foreign: sum(&|o| o.foreign),
+        failed: sum(&|o| o.failed),
+        reconnects: sum(&|o| o.reconnects),
+        connections: rounds.iter().map(|o| o.connections).max().unwrap_or(0),
+        reason: rounds.iter().find_map(|o| o.reason.clone()),
+    }
+}
+
+/// The table as text, columns padded; with `markdown`, between bars.
+pub fn render(rows: &[Row], markdown: bool) -> String {
+    let mut cells = vec![HEAD.map(str::to_owned).to_vec()];
+    cells.extend(rows.iter().map(|row| line(row, rows)));
+    let width = |column: usize| cells.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..HEAD.len()).map(width).collect();
+    let mut out = String::new();
+    for (number, line) in cells.iter().enumerate() {
+        let padded: Vec<_> = line
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, width))| match column {
+                0 | 1 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            })
+            .collect();
+        match markdown {
+            true => out.push_str(&format!("| {} |\n", padded.join(" | "))),
+            false => out.push_str(&format!("{}\n", padded.join("  ").trim_end())),
+        }
+        if markdown && number == 0 {
+            let rule = (0..HEAD.len()).map(|column| if column < 2 { "---|" } else { "--:|" });
+            out.push_str(&format!("|{}\n", rule.collect::<String>()));
+        }
+    }
+    out
+}
+
+fn line(row: &Row, rows: &[Row]) -> Vec<String> {
+    let beside = |kind| {
+        rows.iter().find(|other| other.kind == kind && other.scenario == row.scenario).map(|o| &o.outcome)
+    };
+    let o = &row.outcome;
+    let carried = row.kind != Kind::Null;
+    let dash = || "-".to_owned();
+    let added = |quantile: usize| match beside(Kind::Null) {
+        Some(null) if carried => format!("{:.0}", o.latency[quantile] - null.latency[quantile]),
+        _ => dash(),
+    };
+    vec![
+        row.scenario.clone(),
+        row.kind.name().to_owned(),
+        if carried { format!("{:.3}", o.cpu) } else { dash() },
+        beside(Kind::Envoy)
+            .filter(|_| carried)
+            .map_or_else(dash, |envoy| format!("{:.2}", o.cpu / envoy.cpu)),
+        format!("{:.0}", o.rate),
+        format!("{:.2}", o.fan),
+        if carried { format!("{:.0}", o.rss_mb) } else { dash() },
+        format!("{:.0}", o.latency[0]),
+        format!("{:.0}", o.latency[1]),
+        format!("{:.0}", o.latency[2]),
+        added(0),
+        added(1),
+        if row.kind.balances() { o.split.to_string() } else { dash() },
+        o.lost.to_string(),
+        o.duplicates.to_string(),
+        o.foreign.to_string(),
+        o.failed.to_string(),
+        o.connections.to_string(),
+        format!("{:.3}", o.generator_cpu),
+        format!("{:.3}", o.sink_cpu),
+    ]
+}
