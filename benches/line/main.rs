@@ -11,8 +11,9 @@
 //! `RINGTAIL_BIN` names another ringtail than the one just built. A peer whose variable is not set is skipped, and
 //! said to be. Absolute figures mean nothing on a shared machine: read the ratios to Envoy. CPU is user and system
 //! time of the peer's process per span that a backend received; `gen` and `sink` are the same of the two ends, which
-//! are the limit if `null` (generator straight to sink) is not well ahead of every peer. In a closed loop, latency
-//! is mostly the queue of requests in flight; `--rate` measures it fairly.
+//! are the limit if `null` (generator straight to sink) is not well ahead of every peer; `others` is how many
+//! processors anything else kept busy meanwhile. In a closed loop, latency is mostly the queue of requests in
+//! flight; `--rate` measures it fairly.
 //!
 //! `split` counts traces that came to two backends, `lost` acknowledged spans that came to none. Ends with a failure
 //! if ringtail splits or loses any, or cannot be run.
@@ -139,24 +140,23 @@ fn main() -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let mut rows = Vec::new();
     for scenario in arguments.scenarios() {
-        let mut outcomes: Vec<Vec<Outcome>> = peers.iter().map(|_| Vec::new()).collect();
+        let mut outcomes: Vec<Vec<Option<Outcome>>> = peers.iter().map(|_| Vec::new()).collect();
         let name = format!("{}×{}", scenario.shape.spans, scenario.sink.ports);
         for round in 1..=arguments.rounds {
             for ((kind, binary), outcomes) in peers.iter().zip(&mut outcomes) {
                 eprintln!("{name}: {}, round {round} of {}", kind.name(), arguments.rounds);
-                match scenario::run(&scenario, *kind, binary.as_deref(), folder.path()) {
-                    Ok(outcome) => outcomes.push(outcome),
-                    Err(error) => {
-                        eprintln!("{name}: {error:#}");
-                        sound &= *kind != Kind::Ringtail;
-                    }
+                let outcome = scenario::run(&scenario, *kind, binary.as_deref(), folder.path());
+                if let Err(error) = &outcome {
+                    eprintln!("{name}: {error:#}");
+                    sound &= *kind != Kind::Ringtail;
                 }
+                outcomes.push(outcome.ok());
             }
         }
-        for ((kind, _), outcomes) in peers.iter().zip(outcomes).filter(|(_, rounds)| !rounds.is_empty()) {
-            let outcome = table::median(&outcomes);
-            sound &= remark(&name, *kind, &outcome);
-            rows.push(Row { scenario: name.clone(), kind: *kind, outcome });
+        for ((kind, _), outcomes) in peers.iter().zip(outcomes) {
+            let row = Row::new(name.clone(), *kind, outcomes);
+            sound &= row.as_ref().is_none_or(|row| remark(&name, *kind, &row.outcome));
+            rows.extend(row);
         }
     }
     println!("{}", arguments.conditions());

@@ -132,7 +132,10 @@ fn span(seed: u64, index: usize) -> Span {
             text("server.address", "orders.shop.internal"),
             number("server.port", 8443),
             text("client.address", format!("10.1.{}.{}", random >> 8 & 0xff, random & 0xff)),
-            text("user_agent.original", "okhttp/4.12.0 (Linux)"),
+            text(
+                "user_agent.original",
+                "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
+            ),
             number("thread.id", i64::from(random as u8)),
         ],
         ..Default::default()

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use crate::process::Process;
+use crate::process::{self, Process};
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
@@ -74,8 +74,8 @@ impl Kind {
         }
     }
 
-    fn command(self, binary: &Path, config: &Path) -> Command {
-        let mut command = Command::new(binary);
+    fn command(self, binary: &Path, config: &Path, processors: Option<&str>) -> Command {
+        let mut command = process::command(binary, processors);
         match self {
             Self::Envoy => {
                 command.arg("-c").arg(config);
@@ -101,10 +101,10 @@ impl Peer {
         let config = folder.join(format!("{}.yaml", kind.name()));
         fs::write(&config, kind.config(address.port(), backends))?;
         let log = folder.join(format!("{}.log", kind.name()));
-        let mut command = kind.command(binary, &config);
+        let mut command = kind.command(binary, &config, processors);
         let output = File::create(&log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let mut peer = Self { process: Process::start(command, processors)?, address, log };
+        let mut peer = Self { process: Process::start(command)?, address, log };
         peer.wait_until_ready().with_context(|| format!("{} did not start", kind.name()))?;
         Ok(peer)
     }

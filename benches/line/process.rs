@@ -20,12 +20,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a command, on the given processors if there is a list of them.
-    pub fn start(command: Command, processors: Option<&str>) -> anyhow::Result<Self> {
-        let mut command = match processors {
-            None => command,
-            Some(list) => placed(&command, list)?,
-        };
+    /// Starts a command.
+    pub fn start(mut command: Command) -> anyhow::Result<Self> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
         running.push(child.id());
@@ -102,9 +98,21 @@ pub fn place_self(list: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same command by way of `taskset`, which replaces itself by it and so keeps the process id.
-fn placed(command: &Command, list: &str) -> anyhow::Result<Command> {
-    let mut outer = Command::new("taskset");
-    outer.args(["-c", list]).arg(command.get_program()).args(command.get_args());
-    Ok(outer)
+/// A command that runs on the given processors, if there is a list of them: `taskset` replaces itself by the
+/// program and so keeps the process id.
+pub fn command(program: &Path, processors: Option<&str>) -> Command {
+    let Some(list) = processors else { return Command::new(program) };
+    let mut command = Command::new("taskset");
+    command.args(["-c", list]).arg(program);
+    command
+}
+
+/// Time that all processors together have spent on anything so far.
+pub fn machine_cpu() -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().context("an empty /proc/stat")?;
+    let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
+    // user, nice, system, then after idle and iowait: irq, softirq, steal.
+    let busy: u64 = [0, 1, 2, 5, 6, 7].iter().filter_map(|index| ticks.get(*index)).sum();
+    Ok(Duration::from_millis(busy * 10))
 }

@@ -24,9 +24,8 @@ pub fn rejected(body: &[u8]) -> Option<u64> {
     nested(body, 0..body.len(), 1, &mut |partial| {
         let mut at = partial.start;
         while at < partial.end {
-            match field(body, &mut at, partial.end)? {
-                (1, Value::Number(n)) => count = n,
-                _ => {}
+            if let (1, Value::Number(n)) = field(body, &mut at, partial.end)? {
+                count = n;
             }
         }
         Some(())

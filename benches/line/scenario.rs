@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
@@ -47,6 +47,8 @@ pub struct Outcome {
     pub sink_cpu: f64,
     /// Share of one processor that the generator, then the sink took.
     pub load_share: (f64, f64),
+    /// Processors that were busy with anything else.
+    pub others: f64,
     /// Spans delivered in a second.
     pub rate: f64,
     /// Calls to backends per call taken.
@@ -76,7 +78,7 @@ pub struct Outcome {
 /// Everything that is counted, at one moment.
 struct Moment {
     at: Instant,
-    cpu: [Duration; 3],
+    cpu: [Duration; 4],
     sink: Stats,
     answered: u64,
 }
@@ -142,12 +144,13 @@ pub fn run(scenario: &Scenario, kind: Kind, binary: Option<&Path>, folder: &Path
 fn measured(before: &Moment, after: &Moment) -> Outcome {
     let seconds = (after.at - before.at).as_secs_f64();
     let spans = (after.sink.spans - before.sink.spans) as f64;
-    let [peer, generator, sink] = [0, 1, 2].map(|i| (after.cpu[i] - before.cpu[i]).as_secs_f64());
+    let [peer, generator, sink, machine] = [0, 1, 2, 3].map(|i| (after.cpu[i] - before.cpu[i]).as_secs_f64());
     Outcome {
         cpu: peer * 1e6 / spans,
         generator_cpu: generator * 1e6 / spans,
         sink_cpu: sink * 1e6 / spans,
         load_share: (generator / seconds, sink / seconds),
+        others: (machine - peer - generator - sink).max(0.0) / seconds,
         rate: spans / seconds,
         fan: (after.sink.requests - before.sink.requests) as f64
             / (after.answered - before.answered).max(1) as f64,
@@ -163,6 +166,7 @@ impl Moment {
                 peer.map_or(Ok(Duration::ZERO), |peer| peer.process.cpu())?,
                 process::cpu("self")?,
                 sink.process.cpu()?,
+                process::machine_cpu()?,
             ],
             sink: sink.ask(&Ask::Stats)?,
             answered: running.stats.ok.load(Relaxed),
@@ -172,10 +176,10 @@ impl Moment {
 
 impl SinkHandle {
     fn start(options: &Options, processors: Option<&str>) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = process::command(&std::env::current_exe()?, processors);
         command.args(["--sink", &serde_json::to_string(options)?]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = Process::start(command, processors)?;
+        let mut process = Process::start(command)?;
         let input = process.child().stdin.take().context("the sink's input")?;
         let output = BufReader::new(process.child().stdout.take().context("the sink's output")?);
         let mut handle = Self { process, input, output, ports: Vec::new() };

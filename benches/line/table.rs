@@ -3,21 +3,25 @@
 use crate::peer::Kind;
 use crate::scenario::Outcome;
 
-/// A row: who, in which scenario, and the outcome.
+/// A row: who, in which scenario, and what came of it.
 pub struct Row {
     /// The scenario's name.
     pub scenario: String,
     /// The peer.
     pub kind: Kind,
-    /// Medians; counts of things that must not happen are summed.
+    /// The outcome of each round, where there is one.
+    pub rounds: Vec<Option<Outcome>>,
+    /// Their medians; counts of things that must not happen are summed.
     pub outcome: Outcome,
 }
 
-const HEAD: [&str; 20] = [
+const HEAD: [&str; 23] = [
     "spans×backends",
     "peer",
     "cpu µs/span",
     "×envoy",
+    "least–most",
+    "×otelcol",
     "spans/s",
     "out/in",
     "RSS MB",
@@ -34,22 +38,50 @@ const HEAD: [&str; 20] = [
     "conns",
     "gen µs/span",
     "sink µs/span",
+    "others",
 ];
 
-/// Makes one outcome of those of all rounds.
-pub fn median(rounds: &[Outcome]) -> Outcome {
+impl Row {
+    /// Of the outcomes of all rounds; nothing if there are none.
+    pub fn new(scenario: String, kind: Kind, rounds: Vec<Option<Outcome>>) -> Option<Self> {
+        let known: Vec<_> = rounds.iter().flatten().collect();
+        let outcome = (!known.is_empty()).then(|| combined(&known))?;
+        Some(Self { scenario, kind, rounds, outcome })
+    }
+
+    /// CPU as a multiple of another peer's, round by round, since these ran in the same minute: median, least, most.
+    fn times(&self, other: &Self) -> Option<[f64; 3]> {
+        let pairs = self.rounds.iter().zip(&other.rounds);
+        let mut ratios: Vec<_> =
+            pairs.filter_map(|(this, other)| Some(this.as_ref()?.cpu / other.as_ref()?.cpu)).collect();
+        ratios.sort_by(f64::total_cmp);
+        Some([middle(&ratios), *ratios.first()?, *ratios.last()?])
+    }
+}
+
+/// The median of sorted values.
+fn middle(sorted: &[f64]) -> f64 {
+    let half = sorted.len() / 2;
+    match sorted {
+        [] => 0.0,
+        _ if sorted.len() % 2 == 1 => sorted[half],
+        _ => (sorted[half - 1] + sorted[half]) / 2.0,
+    }
+}
+
+fn combined(rounds: &[&Outcome]) -> Outcome {
     let of = |field: &dyn Fn(&Outcome) -> f64| {
-        let mut values: Vec<_> = rounds.iter().map(field).collect();
+        let mut values: Vec<_> = rounds.iter().map(|outcome| field(outcome)).collect();
         values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+        middle(&values)
     };
-    let sum = |field: &dyn Fn(&Outcome) -> u64| rounds.iter().map(field).sum();
+    let sum = |field: &dyn Fn(&Outcome) -> u64| rounds.iter().map(|outcome| field(outcome)).sum();
     Outcome {
         cpu: of(&|o| o.cpu),
         generator_cpu: of(&|o| o.generator_cpu),
         sink_cpu: of(&|o| o.sink_cpu),
         load_share: (of(&|o| o.load_share.0), of(&|o| o.load_share.1)),
+        others: of(&|o| o.others),
         rate: of(&|o| o.rate),
         fan: of(&|o| o.fan),
         rss_mb: of(&|o| o.rss_mb),
@@ -95,23 +127,23 @@ pub fn render(rows: &[Row], markdown: bool) -> String {
 }
 
 fn line(row: &Row, rows: &[Row]) -> Vec<String> {
-    let beside = |kind| {
-        rows.iter().find(|other| other.kind == kind && other.scenario == row.scenario).map(|o| &o.outcome)
-    };
+    let beside = |kind| rows.iter().find(|other| other.kind == kind && other.scenario == row.scenario);
     let o = &row.outcome;
     let carried = row.kind != Kind::Null;
+    let times = |kind| beside(kind).filter(|_| carried).and_then(|other| row.times(other));
+    let envoy = times(Kind::Envoy);
     let dash = || "-".to_owned();
     let added = |quantile: usize| match beside(Kind::Null) {
-        Some(null) if carried => format!("{:.0}", o.latency[quantile] - null.latency[quantile]),
+        Some(null) if carried => format!("{:.0}", o.latency[quantile] - null.outcome.latency[quantile]),
         _ => dash(),
     };
     vec![
         row.scenario.clone(),
         row.kind.name().to_owned(),
         if carried { format!("{:.3}", o.cpu) } else { dash() },
-        beside(Kind::Envoy)
-            .filter(|_| carried)
-            .map_or_else(dash, |envoy| format!("{:.2}", o.cpu / envoy.cpu)),
+        envoy.map_or_else(dash, |[median, ..]| format!("{median:.2}")),
+        envoy.map_or_else(dash, |[_, least, most]| format!("{least:.2}–{most:.2}")),
+        times(Kind::Otelcol).map_or_else(dash, |[median, ..]| format!("{median:.3}")),
         format!("{:.0}", o.rate),
         format!("{:.2}", o.fan),
         if carried { format!("{:.0}", o.rss_mb) } else { dash() },
@@ -128,5 +160,6 @@ fn line(row: &Row, rows: &[Row]) -> Vec<String> {
         o.connections.to_string(),
         format!("{:.3}", o.generator_cpu),
         format!("{:.3}", o.sink_cpu),
+        format!("{:.2}", o.others),
     ]
 }
