@@ -46,6 +46,11 @@ use crate::peer::Kind;
 use crate::scenario::{Outcome, Scenario};
 use crate::table::Row;
 
+/// As in the binary: the ends of the line shall cost little.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs ringtail and its peers by turns under the same load.
 #[derive(Parser)]
 struct Arguments {
@@ -137,7 +142,7 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     process::end_children_on_signals();
     let (peers, mut sound) = arguments.peers();
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let mut rows = Vec::new();
     for scenario in arguments.scenarios() {
         let mut outcomes: Vec<Vec<Option<Outcome>>> = peers.iter().map(|_| Vec::new()).collect();

@@ -185,14 +185,18 @@ async fn call(
     stream.send_trailers(trailers).ok()
 }
 
-/// The whole body; one frame is taken as it is, more are put together.
+/// The whole body; one frame is taken as it is, more are put together in a buffer of the length that the gRPC
+/// prefix announces, so that it does not grow by copying.
 async fn read(mut body: RecvStream) -> Option<Bytes> {
     let mut whole = BytesMut::new();
     while let Some(chunk) = body.data().await {
         let chunk = chunk.ok()?;
         body.flow_control().release_capacity(chunk.len()).ok()?;
-        if whole.is_empty() && body.is_end_stream() {
-            return Some(chunk);
+        if whole.is_empty() {
+            if body.is_end_stream() {
+                return Some(chunk);
+            }
+            whole.reserve(announced(&chunk).unwrap_or(0).min(BODY_MAX));
         }
         if whole.len() + chunk.len() > BODY_MAX {
             return None;
@@ -200,6 +204,12 @@ async fn read(mut body: RecvStream) -> Option<Bytes> {
         whole.extend_from_slice(&chunk);
     }
     Some(whole.freeze())
+}
+
+/// The length of a message with its gRPC prefix.
+fn announced(start: &[u8]) -> Option<usize> {
+    let length = start.get(1..payload::PREFIX)?.try_into().ok()?;
+    usize::try_from(u32::from_be_bytes(length)).ok()?.checked_add(payload::PREFIX)
 }
 
 impl Sink {
