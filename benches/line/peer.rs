@@ -46,11 +46,6 @@ impl Kind {
         }
     }
 
-    /// Whether spans of a trace must go to one backend.
-    pub fn balances(self) -> bool {
-        matches!(self, Self::Ringtail | Self::Otelcol)
-    }
-
     /// Its binary, or why it is skipped.
     pub fn binary(self) -> Result<Option<PathBuf>, String> {
         let (variable, default) = match self {

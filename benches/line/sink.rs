@@ -41,6 +41,8 @@ pub struct Options {
     pub dead: u16,
     /// Share of requests that are answered UNAVAILABLE, of 100.
     pub fail_percent: u64,
+    /// Share of requests that are answered OK and forgotten, of 100.
+    pub forget_percent: u64,
 }
 
 /// What the backends have seen.
@@ -169,11 +171,12 @@ async fn call(
     if options.delay_ms > 0 && port < options.slow {
         tokio::time::sleep(Duration::from_millis(options.delay_ms)).await;
     }
-    let fails = options.fail_percent > 0 && fastrand::u64(0..100) < options.fail_percent;
-    let status = match fails {
-        true => "14",
-        false if sink.count(port, &message).is_none() => "13",
-        false => "0",
+    let happens = |percent| percent > 0 && fastrand::u64(0..100) < percent;
+    let status = match () {
+        () if happens(options.fail_percent) => "14",
+        () if happens(options.forget_percent) => "0",
+        () if sink.count(port, &message).is_none() => "13",
+        () => "0",
     };
     let headers = Response::builder().header("content-type", "application/grpc");
     let mut stream = respond.send_response(headers.body(()).ok()?, false).ok()?;

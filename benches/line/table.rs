@@ -50,7 +50,7 @@ impl Row {
     }
 
     /// CPU as a multiple of another peer's, round by round, since these ran in the same minute: median, least, most.
-    fn times(&self, other: &Self) -> Option<[f64; 3]> {
+    pub fn times(&self, other: &Self) -> Option<[f64; 3]> {
         let pairs = self.rounds.iter().zip(&other.rounds);
         let mut ratios: Vec<_> =
             pairs.filter_map(|(this, other)| Some(this.as_ref()?.cpu / other.as_ref()?.cpu)).collect();
@@ -126,14 +126,18 @@ pub fn render(rows: &[Row], markdown: bool) -> String {
     out
 }
 
+/// Another peer's row of the same scenario.
+pub fn beside<'a>(rows: &'a [Row], row: &Row, kind: Kind) -> Option<&'a Row> {
+    rows.iter().find(|other| other.kind == kind && other.scenario == row.scenario)
+}
+
 fn line(row: &Row, rows: &[Row]) -> Vec<String> {
-    let beside = |kind| rows.iter().find(|other| other.kind == kind && other.scenario == row.scenario);
     let o = &row.outcome;
     let carried = row.kind != Kind::Null;
-    let times = |kind| beside(kind).filter(|_| carried).and_then(|other| row.times(other));
+    let times = |kind| beside(rows, row, kind).filter(|_| carried).and_then(|other| row.times(other));
     let envoy = times(Kind::Envoy);
     let dash = || "-".to_owned();
-    let added = |quantile: usize| match beside(Kind::Null) {
+    let added = |quantile: usize| match beside(rows, row, Kind::Null) {
         Some(null) if carried => format!("{:.0}", o.latency[quantile] - null.outcome.latency[quantile]),
         _ => dash(),
     };
@@ -152,7 +156,7 @@ fn line(row: &Row, rows: &[Row]) -> Vec<String> {
         format!("{:.0}", o.latency[2]),
         added(0),
         added(1),
-        if row.kind.balances() { o.split.to_string() } else { dash() },
+        if carried { o.split.to_string() } else { dash() },
         o.lost.to_string(),
         o.duplicates.to_string(),
         o.foreign.to_string(),
