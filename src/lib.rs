@@ -4,6 +4,7 @@
 //! Each folder opens with five lines: what it owns, takes, gives, what bounds it and where it can lose data.
 //! What may import what is a table in `tests/tidy.rs`.
 
+pub mod app;
 pub mod compress;
 pub mod config;
 pub mod discover;

@@ -1,2 +1,7 @@
 //! ringtail: see the library.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringtail::app::main()
+}

@@ -1,0 +1,219 @@
+//! The command line: what can be asked for, and the answers that need nothing but the configuration.
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Diagnostic, Format, Loaded, Mode};
+
+/// Gates of the Collector that may be set. None has an effect here.
+const GATES: &[&str] = &[
+    "confmap.enableMergeAppendOption",
+    "exporter.file.nativeCompression",
+    "extension.healthcheck.useComponentStatus",
+    "filter.filterlog.useOTTLBridge",
+    "filter.filtermetric.useOTTLBridge",
+    "filter.filterspan.useOTTLBridge",
+    "otelcol.printInitialConfig",
+    "ottl.PanicDuplicateName",
+    "ottl.contexts.enableOTelColContext",
+    "ottl.functions.enableLambda",
+    "ottl.set.allowNil",
+    "pdata.useProtoPooling",
+    "pkg.exporterhelper.queueBatchEnabled",
+    "processor.filter.defaultErrorModeIgnore",
+    "processor.tailsamplingprocessor.metricstatcountbytessampled",
+    "processor.tailsamplingprocessor.metricstatcountspanssampled",
+    "processor.tailsamplingprocessor.recordpolicy",
+    "processor.tailsamplingprocessor.tailstorageextension",
+    "processor.tailsamplingprocessor.usetracestate",
+    "processor.transform.defaultErrorModeIgnore",
+    "receiverhelper.newReceiverMetrics",
+    "service.AllowNoPipelines",
+    "service.partialReload",
+    "service.partialReloadReceivers",
+    "service.profilesSupport",
+    "telemetry.newPipelineTelemetry",
+    "transform.flatten.logs",
+];
+
+#[derive(Parser)]
+#[command(name = "ringtail", version, about, disable_version_flag = true, max_term_width = 100)]
+struct Line {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    shared: Shared,
+    /// Print the version.
+    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+#[derive(Args)]
+struct Shared {
+    /// A configuration: a file, a directory, file:PATH, yaml:TEXT or env:NAME. May be given several times; later ones
+    /// are laid over earlier ones. Without any, OTLP on localhost is shown as it arrives.
+    #[arg(long, global = true, value_name = "SOURCE")]
+    config: Vec<String>,
+    /// One value of the configuration, laid over all files: exporters.debug.verbosity=detailed.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Feature gates of the Collector, with commas between; accepted without effect.
+    #[arg(long, global = true, value_name = "GATES", value_parser = gates, allow_hyphen_values = true)]
+    feature_gates: Vec<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run (the default).
+    Run,
+    /// Check the configuration and say what is wrong with it.
+    Validate,
+    /// Print the configuration, merged and with every default.
+    #[command(alias = "print-initial-config")]
+    PrintConfig {
+        /// Whether secrets are shown.
+        #[arg(long, value_enum, default_value = "redacted")]
+        mode: ModeName,
+        /// How it is written.
+        #[arg(long, value_enum, default_value = "yaml")]
+        format: FormatName,
+        /// Refuse to print what is not valid.
+        #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set)]
+        validate: bool,
+    },
+    /// List the components of this version.
+    Components,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ModeName {
+    Redacted,
+    Unredacted,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatName {
+    Yaml,
+    Json,
+}
+
+/// What the command line asks for, once configuration errors are out of the way.
+#[derive(Debug)]
+pub enum Action {
+    /// Start the service.
+    Run(Box<Run>),
+    /// Everything is done; leave with this code.
+    Done(u8),
+}
+
+/// A service to start.
+#[derive(Debug)]
+pub struct Run {
+    /// `--config` values, to read again when they change.
+    pub sources: Vec<String>,
+    /// `--set` values, likewise.
+    pub sets: Vec<String>,
+    /// The configuration; its warnings have been written.
+    pub loaded: Loaded,
+}
+
+/// Does what the arguments ask for, as far as the configuration alone can answer it. `args` begins with the program.
+pub fn main(
+    args: impl IntoIterator<Item = OsString>,
+    env: &dyn Fn(&str) -> Option<String>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Action {
+    let line = match Line::try_parse_from(args) {
+        Ok(line) => line,
+        Err(error) => return usage(&error, out, err),
+    };
+    let Shared { config: sources, set: sets, feature_gates } = line.shared;
+    if !feature_gates.is_empty() {
+        tell(err, "warning: feature gates have no effect here");
+    }
+    match line.command.unwrap_or(Command::Run) {
+        Command::Components => {
+            let _ = out.write_all(config::components().as_bytes());
+            Action::Done(0)
+        }
+        Command::PrintConfig { mode, format, validate } => {
+            let mode = match mode {
+                ModeName::Redacted => Mode::Redacted,
+                ModeName::Unredacted => Mode::Unredacted,
+            };
+            let format = match format {
+                FormatName::Yaml => Format::Yaml,
+                FormatName::Json => Format::Json,
+            };
+            let text = if validate {
+                config::load(&sources, &sets, env).map(|loaded| {
+                    warn(err, &loaded.warnings);
+                    loaded.print(mode, format)
+                })
+            } else {
+                config::print_unchecked(&sources, &sets, env, mode, format)
+            };
+            match text {
+                Ok(text) => {
+                    let _ = out.write_all(text.as_bytes());
+                    Action::Done(0)
+                }
+                Err(errors) => refuse(err, &errors),
+            }
+        }
+        command => match config::load(&sources, &sets, env) {
+            Err(errors) => refuse(err, &errors),
+            Ok(loaded) => {
+                warn(err, &loaded.warnings);
+                match command {
+                    Command::Run => Action::Run(Box::new(Run { sources, sets, loaded })),
+                    _ => Action::Done(0),
+                }
+            }
+        },
+    }
+}
+
+/// Help and the version go to standard output, mistakes to standard error.
+fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Action {
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        tell(err, &format!("Error: {}", text.strip_prefix("error: ").unwrap_or(&text).trim_end()));
+        Action::Done(1)
+    } else {
+        let _ = out.write_all(text.as_bytes());
+        Action::Done(0)
+    }
+}
+
+fn refuse(err: &mut dyn Write, errors: &config::Errors) -> Action {
+    let count = match errors.0.len() {
+        1 => "one error".to_owned(),
+        more => format!("{more} errors"),
+    };
+    tell(err, &format!("Error: invalid configuration: {count}\n\n{errors}"));
+    Action::Done(1)
+}
+
+fn warn(err: &mut dyn Write, warnings: &[Diagnostic]) {
+    warnings.iter().for_each(|warning| tell(err, &warning.to_string()));
+}
+
+/// A standard error that is gone is no reason to stop.
+fn tell(err: &mut dyn Write, text: &str) {
+    let _ = writeln!(err, "{text}");
+}
+
+/// `a,-b,+c`, each a known gate.
+fn gates(text: &str) -> Result<String, String> {
+    for gate in text.split(',').filter(|gate| !gate.is_empty()) {
+        let name = gate.strip_prefix(['-', '+']).unwrap_or(gate);
+        if !GATES.contains(&name) {
+            return Err(format!("no such feature gate {name:?}. valid gates: [{}]", GATES.join(" ")));
+        }
+    }
+    Ok(text.to_owned())
+}

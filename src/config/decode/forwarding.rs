@@ -1,0 +1,280 @@
+//! The `load_balancing` exporter.
+
+use std::time::Duration;
+
+use super::net::{buffer_sizes, client_tls, compression, extensions_of, headers, or_default};
+use super::resilience::{queue, retry as read_retry};
+use super::resolver::resolver;
+use super::{Count, KeyKind, Section, Size};
+use crate::compress::Compression;
+use crate::forward::{
+    ClientKeepalive, Config, Gather, Hold, Protocol, Queue, RoutingKey, Transport, WithoutTraceId,
+};
+use crate::outcome::Signal;
+use crate::retry;
+use crate::route::Ring;
+
+const RINGS: &[(&str, Ring)] = &[
+    ("rendezvous", Ring::Rendezvous),
+    ("collector", Ring::CollectorV3),
+    ("collector-v3", Ring::CollectorV3),
+    ("collector-v1", Ring::CollectorV1),
+];
+const WITHOUT_TRACE_ID: &[(&str, WithoutTraceId)] =
+    &[("refuse", WithoutTraceId::Refuse), ("fallback_owner", WithoutTraceId::FallbackOwner)];
+const GRPC_COMPRESSIONS: &[(&str, Option<Compression>)] = &[
+    ("gzip", Some(Compression::Gzip)),
+    ("snappy", Some(Compression::Snappy)),
+    ("zstd", Some(Compression::Zstd)),
+];
+const HTTP_COMPRESSIONS: &[(&str, Option<Compression>)] = &[
+    ("gzip", Some(Compression::Gzip)),
+    ("snappy", Some(Compression::Snappy)),
+    ("zstd", Some(Compression::Zstd)),
+    ("zlib", Some(Compression::Deflate)),
+    ("deflate", Some(Compression::Deflate)),
+];
+
+/// What one of the protocols says.
+struct Spoken {
+    protocol: Protocol,
+    timeout: Duration,
+    resilience: Resilience,
+}
+
+/// What may stand at the top level and in the protocol.
+struct Resilience {
+    timeout: Option<Duration>,
+    retry: Option<retry::Config>,
+    queue: Option<Option<Queue>>, // outer: written; inner: not switched off
+}
+
+/// Reads the exporter as used by pipelines of these signals. `None` when it cannot be used; the reason is reported.
+pub(super) fn load_balancing(section: &mut Section<'_>, signals: &[Signal]) -> Option<Config> {
+    section.hint("tls", "write it under protocol: {otlp: {tls: …}}");
+    section.hint("endpoint", "endpoints come from resolver; write resolver: {static: {hostnames: […]}}");
+    let routing_key = routing_key(section, signals);
+    let ring = section.choice("ring", "rendezvous", RINGS, "unknown ring").unwrap_or_default();
+    let spoken = section.section("protocol", protocol);
+    let own = resilience(section);
+    let resilience = overriding(section, own, spoken.resilience);
+    let hold = section.section("hold", hold);
+    let gather = section.section("gather", gather);
+    if gather.max_bytes > hold.max_bytes_per_backend {
+        let help = "lower gather.max_bytes or raise hold.max_bytes_per_backend";
+        section.error(
+            "gather",
+            "gather.max_bytes is larger than hold.max_bytes_per_backend",
+            Some(help.into()),
+        );
+    }
+    let without_trace_id = section
+        .choice("without_trace_id", "refuse", WITHOUT_TRACE_ID, "unknown without_trace_id")
+        .unwrap_or_default();
+    let resolver = section.section("resolver", resolver)?;
+    Some(Config {
+        routing_key,
+        ring,
+        resolver,
+        protocol: spoken.protocol,
+        timeout: resilience.timeout.unwrap_or(spoken.timeout),
+        retry: resilience.retry.unwrap_or_default(),
+        sending_queue: resilience.queue.flatten(),
+        hold,
+        gather,
+        without_trace_id,
+    })
+}
+
+fn routing_key(section: &mut Section<'_>, signals: &[Signal]) -> RoutingKey {
+    let word = section.get("routing_key", String::new());
+    let attributes = section.get("routing_attributes", Vec::new());
+    if word == "attributes" && attributes.is_empty() {
+        let message = "routing_attributes must be specified when routing_key is \"attributes\"";
+        section.error("routing_attributes", message, None);
+    }
+    if word != "attributes" && !attributes.is_empty() {
+        let message = format!(
+            "routing_attributes can only be used when routing_key is \"attributes\"; got {word:?}. Remove \
+             routing_attributes or set routing_key to \"attributes\""
+        );
+        section.error("routing_attributes", message, None);
+    }
+    for signal in signals {
+        if let Some((message, help)) = wrong_key(&word, *signal, section.is_expanded("routing_key")) {
+            section.error("routing_key", message, Some(help));
+        }
+    }
+    match word.as_str() {
+        "traceID" => RoutingKey::TraceId,
+        "service" => RoutingKey::Service,
+        "resource" => RoutingKey::Resource,
+        "attributes" => RoutingKey::Attributes(attributes),
+        _ => RoutingKey::Default,
+    }
+}
+
+/// Why this word is no routing key of this signal.
+fn wrong_key(word: &str, signal: Signal, hidden: bool) -> Option<(String, String)> {
+    let valid: &[&str] = match signal {
+        Signal::Traces => &["traceID", "service", "attributes"],
+        Signal::Logs => &["traceID", "service", "resource", "attributes"],
+        Signal::Metrics => &["service", "resource", "attributes"],
+    };
+    if word.is_empty() || valid.contains(&word) {
+        return None;
+    }
+    let shown = if hidden { "" } else { word };
+    if signal == Signal::Metrics && matches!(word, "metric" | "streamID") {
+        return Some((
+            format!("routing_key {shown:?} exists in the Collector, but not in this version of ringtail"),
+            format!("valid for metrics here: {}", valid.join(", ")),
+        ));
+    }
+    Some((
+        format!("unsupported routing_key: {shown}"),
+        format!("a pipeline of {} uses this exporter; valid for it: {}", signal.name(), valid.join(", ")),
+    ))
+}
+
+fn protocol(section: &mut Section<'_>) -> Spoken {
+    section.hint("otlp_grpc", "write otlp");
+    for (key, other) in [("otlphttp", "otlp_http"), ("otlp_http", "otlp"), ("otlphttp", "otlp")] {
+        if section.has(key) && section.has(other) {
+            let message = format!("only one protocol should be specified: {other} or {key}");
+            section.error(key, message, Some("remove one".into()));
+        }
+    }
+    section.find("otlphttp", KeyKind::Deprecated);
+    let http = section.when_written("otlp_http", otlp_http);
+    let alias = section.when_written("otlphttp", otlp_http);
+    match http.or(alias) {
+        Some(spoken) => {
+            section.find("otlp", KeyKind::Live);
+            spoken
+        }
+        None => section.section("otlp", otlp),
+    }
+}
+
+fn otlp(section: &mut Section<'_>) -> Spoken {
+    section.hint("insecure", "write tls: {insecure: true}");
+    section.ignored::<String>("endpoint");
+    for key in ["authority", "user_agent"] {
+        let help = "remove it; the backend's own address is used";
+        if section.has(key) && !section.get(key, String::new()).is_empty() {
+            section.refused(key, "calls carry the address of the backend", help);
+        }
+        section.find(key, KeyKind::Refused);
+    }
+    buffer_sizes(section);
+    section.ignored::<bool>("wait_for_ready");
+    balancer(section);
+    extensions_of(section, false);
+    let resilience = resilience(section);
+    Spoken {
+        protocol: Protocol {
+            transport: Transport::Grpc,
+            tls: section.section("tls", client_tls),
+            compression: compression(section, GRPC_COMPRESSIONS),
+            headers: headers(section, "headers"),
+            keepalive: section.when_written("keepalive", keepalive),
+            connections: section.get("connections", Count(1)).0.max(1),
+        },
+        timeout: Duration::from_secs(5),
+        resilience,
+    }
+}
+
+fn balancer(section: &mut Section<'_>) {
+    section.ignored::<String>("balancer_name");
+    let Some(entry) = section.find("balancer_name", KeyKind::Ignored) else { return };
+    let name: String = section.value(&entry.value, "balancer_name").unwrap_or_default();
+    if !matches!(name.as_str(), "" | "round_robin" | "pick_first") {
+        let shown = if section.is_expanded("balancer_name") { "" } else { &name };
+        let help = "valid values: round_robin, pick_first; both mean the one address of the backend";
+        section.error("balancer_name", format!("invalid balancer_name: {shown}"), Some(help.into()));
+    }
+}
+
+fn otlp_http(section: &mut Section<'_>) -> Spoken {
+    section.hint("insecure", "write tls: {insecure: true}");
+    section.ignored::<String>("endpoint");
+    section.choice("encoding", "proto", &[("proto", ())], "unsupported encoding");
+    buffer_sizes(section);
+    extensions_of(section, false);
+    section.refused("proxy_url", "backends are reached directly", "remove it");
+    let resilience = resilience(section);
+    Spoken {
+        protocol: Protocol {
+            transport: Transport::Http,
+            tls: section.section("tls", client_tls),
+            compression: compression(section, HTTP_COMPRESSIONS),
+            headers: headers(section, "headers"),
+            keepalive: None,
+            connections: section.get("connections", Count(1)).0.max(1),
+        },
+        timeout: Duration::from_secs(30),
+        resilience,
+    }
+}
+
+fn keepalive(section: &mut Section<'_>) -> ClientKeepalive {
+    let ten = Duration::from_secs(10);
+    ClientKeepalive {
+        time: or_default(section, "time", ten),
+        timeout: or_default(section, "timeout", ten),
+        permit_without_stream: section.get("permit_without_stream", false),
+    }
+}
+
+fn resilience(section: &mut Section<'_>) -> Resilience {
+    Resilience {
+        timeout: section.opt("timeout").filter(|timeout: &Duration| !timeout.is_zero()),
+        retry: section.when_written("retry_on_failure", read_retry),
+        queue: section.when_written("sending_queue", queue),
+    }
+}
+
+/// The top level wins over the protocol, with a warning where both say something.
+fn overriding(section: &mut Section<'_>, own: Resilience, protocol: Resilience) -> Resilience {
+    let both = [
+        ("timeout", own.timeout.is_some() && protocol.timeout.is_some()),
+        ("retry_on_failure", own.retry.is_some() && protocol.retry.is_some()),
+        ("sending_queue", own.queue.is_some() && protocol.queue.is_some_and(|queue| queue.is_some())),
+    ];
+    for (key, _) in both.iter().filter(|(_, both)| *both) {
+        let help = format!("remove {key} here or under protocol");
+        let message = format!("'{key}' stands here and under protocol; this one is used");
+        section.warn(&section.mark_of(key), key, message, Some(help));
+    }
+    Resilience {
+        timeout: own.timeout.or(protocol.timeout),
+        retry: own.retry.or(protocol.retry),
+        queue: own.queue.or(protocol.queue),
+    }
+}
+
+fn hold(section: &mut Section<'_>) -> Hold {
+    let default = Hold::default();
+    let hold = Hold {
+        max_bytes_per_backend: section.get("max_bytes_per_backend", Size(default.max_bytes_per_backend)).0,
+        max_bytes: section.get("max_bytes", Size(default.max_bytes)).0,
+        max_age: or_default(section, "max_age", default.max_age),
+    };
+    if hold.max_bytes < hold.max_bytes_per_backend {
+        let help = "raise max_bytes or lower max_bytes_per_backend";
+        section.error("max_bytes", "max_bytes is smaller than max_bytes_per_backend", Some(help.into()));
+    }
+    hold
+}
+
+fn gather(section: &mut Section<'_>) -> Gather {
+    let default = Gather::default();
+    Gather {
+        max_items: section.get("max_items", Count(default.max_items)).0,
+        max_bytes: section.get("max_bytes", Size(default.max_bytes)).0,
+        max_age: section.get("max_age", default.max_age),
+        max_calls: section.get("max_calls", Count(default.max_calls)).0,
+    }
+}

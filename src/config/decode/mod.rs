@@ -1,0 +1,63 @@
+//! A small decoding layer over the tree: reads keys by name, collects every error, knows what it was asked for.
+
+mod exporters;
+mod extensions;
+mod forwarding;
+mod net;
+mod otlp;
+mod resilience;
+mod resolver;
+mod scalars;
+mod section;
+mod service;
+mod telemetry;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use super::diagnostic::Diagnostic;
+
+pub(super) use scalars::{Count, Scalar, Size};
+pub(super) use section::Section;
+pub(super) use service::decode;
+
+/// What a key does here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// It changes something.
+    Live,
+    /// Accepted and checked, without effect here.
+    Ignored,
+    /// An older spelling, accepted with a warning.
+    Deprecated,
+    /// An error when set: it would change security or behaviour, and this version does not have it.
+    Refused,
+}
+
+/// A key that the decoder asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// What it does.
+    pub kind: KeyKind,
+    /// Whether the configuration has it.
+    pub given: bool,
+}
+
+/// What all sections of one load share.
+#[derive(Default)]
+pub(super) struct Context {
+    pub found: RefCell<Vec<Diagnostic>>,
+    pub keys: RefCell<BTreeMap<String, Key>>,
+}
+
+impl Context {
+    pub(super) fn push(&self, diagnostic: Diagnostic) {
+        self.found.borrow_mut().push(diagnostic);
+    }
+
+    fn register(&self, schema: String, kind: KeyKind, given: bool) {
+        let mut keys = self.keys.borrow_mut();
+        let key = keys.entry(schema).or_insert(Key { kind, given });
+        key.given |= given;
+    }
+}

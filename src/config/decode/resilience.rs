@@ -1,0 +1,92 @@
+//! `timeout`, `retry_on_failure` and `sending_queue`.
+
+use std::time::Duration;
+
+use super::{Count, KeyKind, Section};
+use crate::forward::{Queue, Sizer};
+use crate::retry;
+
+pub(super) fn retry(section: &mut Section<'_>) -> retry::Config {
+    let default = retry::Config::default();
+    let config = retry::Config {
+        enabled: section.get("enabled", default.enabled),
+        initial_interval: section.get("initial_interval", default.initial_interval),
+        randomization_factor: section.get("randomization_factor", default.randomization_factor),
+        multiplier: section.get("multiplier", default.multiplier),
+        max_interval: section.get("max_interval", default.max_interval),
+        max_elapsed_time: section.get("max_elapsed_time", default.max_elapsed_time),
+    };
+    if config.randomization_factor < 0.0 {
+        let message = "randomization_factor value must be greater than or equal to 0";
+        section.error("randomization_factor", message, None);
+    }
+    if config.randomization_factor > 1.0 {
+        section.error(
+            "randomization_factor",
+            "randomization_factor value must be less than or equal to 1",
+            None,
+        );
+    }
+    if config.multiplier < 0.0 {
+        section.error("multiplier", "multiplier value must be greater than or equal to 0", None);
+    }
+    if !config.max_elapsed_time.is_zero() {
+        for (key, interval) in
+            [("initial_interval", config.initial_interval), ("max_interval", config.max_interval)]
+        {
+            if config.max_elapsed_time < interval {
+                let message = format!("'max_elapsed_time' must not be less than '{key}'");
+                let help =
+                    "raise max_elapsed_time, lower the interval, or write max_elapsed_time: 0 for ever";
+                section.error("max_elapsed_time", message, Some(help.into()));
+            }
+        }
+    }
+    config
+}
+
+const SIZERS: &[(&str, Sizer)] =
+    &[("requests", Sizer::Requests), ("items", Sizer::Items), ("bytes", Sizer::Bytes)];
+
+/// `None` when `enabled: false`.
+pub(super) fn queue(section: &mut Section<'_>) -> Option<Queue> {
+    let default = Queue::default();
+    let enabled = section.get("enabled", true);
+    section.ignored::<Count>("num_consumers");
+    let queue_size = section.get("queue_size", Count(default.queue_size)).0;
+    let sizer = section.choice("sizer", "requests", SIZERS, "invalid sizer:").unwrap_or(default.sizer);
+    let block_on_overflow = section.get("block_on_overflow", false);
+    let wait_for_result = section.get("wait_for_result", false);
+    let help = "remove storage; what waits is kept in memory and bounded by hold";
+    section.refused("storage", "queues on disk are not supported", help);
+    if section.find("batch", KeyKind::Ignored).is_some() {
+        let mark = section.mark_of("batch");
+        if section.optional("batch", batch).is_some() {
+            let help = "calls gather by themselves; see gather".to_owned();
+            section.warn(&mark, "batch", "'batch' has no effect here", Some(help));
+        }
+    }
+    enabled.then_some(Queue { queue_size, sizer, block_on_overflow, wait_for_result })
+}
+
+fn batch(batch: &mut Section<'_>) {
+    let flush = batch.get("flush_timeout", Duration::from_millis(200));
+    if flush.is_zero() {
+        batch.error("flush_timeout", "`flush_timeout` must be positive, found 0", None);
+    }
+    let min = batch.get("min_size", 8192u64);
+    let max = batch.get("max_size", 0u64);
+    if max > 0 && max < min {
+        let message = format!("`max_size` ({max}) must be greater or equal to `min_size` ({min})");
+        batch.error("max_size", message, None);
+    }
+    batch.choice("sizer", "items", &[("items", ()), ("bytes", ())], "invalid sizer:");
+    batch.section("partition", |partition| {
+        let keys = partition.get("metadata_keys", Vec::new());
+        for (index, key) in keys.iter().enumerate() {
+            if keys[..index].iter().any(|known| known.eq_ignore_ascii_case(key)) {
+                partition.error("metadata_keys", format!("duplicate entry in metadata_keys: {key:?}"), None);
+            }
+        }
+    });
+}

@@ -1,0 +1,371 @@
+//! One map of the tree while it is read: keys by name, and at the end the keys that nobody asked for.
+
+use super::scalars::Bad;
+use super::{Context, KeyKind, Scalar};
+use crate::config::diagnostic::{Diagnostic, nearest};
+use crate::config::print::Printed;
+use crate::config::tree::{Entry, Mark, Node, Typed, Value};
+
+/// One map, as far as it has been read.
+pub(in crate::config) struct Section<'a> {
+    context: &'a Context,
+    entries: &'a [Entry],
+    /// The keys that lead here, as written: `exporters::load_balancing/a::resolver`.
+    pub path: String,
+    schema: String, // the same by type: `exporters.load_balancing.resolver`
+    /// Where the map is written.
+    pub mark: Mark,
+    asked: Vec<(&'static str, KeyKind)>,
+    hints: Vec<(&'static str, &'static str)>,
+    lenient: bool,
+    printed: Vec<(String, Printed)>,
+}
+
+impl<'a> Section<'a> {
+    /// A map at a place of the tree; anything but a map or null is an error and reads as empty.
+    pub(in crate::config) fn new(context: &'a Context, node: &'a Node, path: &str, schema: &str) -> Self {
+        if !matches!(node.value, Value::Map(_)) && !node.is_null() {
+            let name = path.rsplit("::").next().unwrap_or(path);
+            let message = format!("'{name}' expected a map, got {}", node.typed().name());
+            context.push(node.mark.error(path, message, None));
+        }
+        Self::of(context, node.entries(), node.mark.clone(), path.to_owned(), schema.to_owned())
+    }
+
+    fn of(context: &'a Context, entries: &'a [Entry], mark: Mark, path: String, schema: String) -> Self {
+        Self {
+            context,
+            entries,
+            path,
+            schema,
+            mark,
+            asked: Vec::new(),
+            hints: Vec::new(),
+            lenient: false,
+            printed: Vec::new(),
+        }
+    }
+
+    /// Unknown keys are warnings here, because the Collector ignores them silently.
+    pub(in crate::config) fn lenient(&mut self) {
+        self.lenient = true;
+    }
+
+    /// What to say when this unknown key is met.
+    pub(in crate::config) fn hint(&mut self, key: &'static str, help: &'static str) {
+        self.hints.push((key, help));
+    }
+
+    /// Every key, whatever its name: for maps that users fill.
+    pub(in crate::config) fn all(&self) -> &'a [Entry] {
+        self.entries
+    }
+
+    pub(in crate::config) fn context(&self) -> &'a Context {
+        self.context
+    }
+
+    pub(in crate::config) fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}::{key}", self.path) }
+    }
+
+    fn schema_of(&self, key: &str) -> String {
+        if self.schema.is_empty() { key.to_owned() } else { format!("{}.{key}", self.schema) }
+    }
+
+    fn entry(&self, key: &str) -> Option<&'a Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// Asks for a key.
+    pub(in crate::config) fn find(&mut self, key: &'static str, kind: KeyKind) -> Option<&'a Entry> {
+        let entry = self.entry(key);
+        if !self.asked.iter().any(|(known, _)| *known == key) {
+            self.asked.push((key, kind));
+            self.context.register(self.schema_of(key), kind, entry.is_some());
+        }
+        entry
+    }
+
+    /// Whether the key is written, with or without a value.
+    pub(in crate::config) fn has(&self, key: &str) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// Where the key is written; the section itself when it is not.
+    pub(in crate::config) fn mark_of(&self, key: &str) -> Mark {
+        self.entry(key).map_or_else(|| self.mark.clone(), |entry| entry.value.mark.clone())
+    }
+
+    /// Reads a single value; absent means the default, null the zero value.
+    pub(in crate::config) fn get<T: Scalar>(&mut self, key: &'static str, default: T) -> T {
+        let value = self.read(key, KeyKind::Live).unwrap_or(default);
+        self.printed.push((key.to_owned(), value.print()));
+        value
+    }
+
+    /// Reads a single value that has no default. Null is `None` too.
+    pub(in crate::config) fn opt<T: Scalar>(&mut self, key: &'static str) -> Option<T> {
+        let entry = self.find(key, KeyKind::Live)?;
+        if entry.value.is_null() && entry.value.expanded.as_deref().is_none_or(str::is_empty) {
+            return None;
+        }
+        let value: T = self.value(&entry.value, key)?;
+        self.printed.push((key.to_owned(), value.print()));
+        Some(value)
+    }
+
+    /// Like [`Section::opt`], and never printed.
+    pub(in crate::config) fn secret(&mut self, key: &'static str) -> Option<String> {
+        let value: String = self.opt(key)?;
+        self.mask(key, &value);
+        Some(value)
+    }
+
+    fn mask(&mut self, key: &str, value: &str) {
+        if let Some((_, printed)) = self.printed.iter_mut().rev().find(|(known, _)| known == key) {
+            *printed = Printed::Secret(value.to_owned());
+        }
+    }
+
+    /// Checks a key that has no effect here.
+    pub(in crate::config) fn ignored<T: Scalar>(&mut self, key: &'static str) {
+        if let Some(value) = self.read::<T>(key, KeyKind::Ignored) {
+            self.printed.push((key.to_owned(), value.print()));
+        }
+    }
+
+    /// Checks a key that has no effect here, and warns when it is set.
+    pub(in crate::config) fn without_effect<T: Scalar>(&mut self, key: &'static str, why: &str) {
+        self.ignored::<T>(key);
+        if let Some(entry) = self.entry(key)
+            && !entry.value.is_null()
+        {
+            self.warn(&entry.mark, key, format!("'{key}' has no effect here: {why}"), None);
+        }
+    }
+
+    /// Whether a part is written only to be switched off.
+    pub(in crate::config) fn is_switched_off(&self, key: &str) -> bool {
+        let entries = self.entry(key).map_or(&[][..], |entry| entry.value.entries());
+        entries.iter().any(|entry| entry.key == "enabled" && entry.value.typed() == Typed::Bool(false))
+    }
+
+    /// Refuses a key when it is set to anything but null.
+    pub(in crate::config) fn refused(&mut self, key: &'static str, why: &str, help: &str) {
+        if let Some(entry) = self.find(key, KeyKind::Refused)
+            && !entry.value.is_null()
+        {
+            let message = format!("'{key}' is not available in this version: {why}");
+            self.context.push(entry.mark.error(&self.path_of(key), message, Some(help.to_owned())));
+        }
+    }
+
+    fn read<T: Scalar>(&mut self, key: &'static str, kind: KeyKind) -> Option<T> {
+        let entry = self.find(key, kind)?;
+        self.value(&entry.value, key)
+    }
+
+    /// Reads a value as the key's type, or says why not.
+    pub(in crate::config) fn value<T: Scalar>(&self, node: &Node, key: &str) -> Option<T> {
+        let null = node.is_null() && node.expanded.as_deref().is_none_or(str::is_empty);
+        match if null { T::zero() } else { T::read(node) } {
+            Ok(value) => Some(value),
+            Err(Bad::Type(expected)) => {
+                let got = node.typed().name();
+                let message = format!("'{key}' expected type '{expected}', got unconvertible type '{got}'");
+                let help = (expected == "string" && matches!(got, "int" | "float64" | "bool"))
+                    .then(|| "put it in quotes".to_owned());
+                self.context.push(node.mark.error(&self.path_of(key), message, help));
+                None
+            }
+            Err(Bad::Form(reason)) => {
+                let shown = match (&node.value, &node.expanded) {
+                    (Value::Scalar { text, .. }, None) => format!(": {text:?}"),
+                    _ => String::new(),
+                };
+                self.context.push(node.mark.error(
+                    &self.path_of(key),
+                    format!("'{key}' {reason}{shown}"),
+                    None,
+                ));
+                None
+            }
+        }
+    }
+
+    /// Reads one of several words; the empty word means the default.
+    pub(in crate::config) fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        default: &'static str,
+        words: &[(&'static str, T)],
+        wording: &str,
+    ) -> Option<T> {
+        let word = self.get(key, default.to_owned());
+        let word = if word.is_empty() { default } else { word.as_str() };
+        let found = words.iter().find(|(known, _)| *known == word).map(|(_, value)| *value);
+        if found.is_none() {
+            let shown = if self.is_expanded(key) { "the value given" } else { word };
+            let valid: Vec<_> = words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect();
+            let help = match nearest(word, valid.iter().copied()) {
+                Some(near) if !self.is_expanded(key) => format!("did you mean {near:?}?"),
+                _ => format!("valid values: {}", valid.join(", ")),
+            };
+            self.error(key, format!("{wording} {shown:?}"), Some(help));
+        }
+        found
+    }
+
+    /// Whether the value came from outside the file and must not be shown.
+    pub(in crate::config) fn is_expanded(&self, key: &str) -> bool {
+        self.entry(key).is_some_and(|entry| entry.value.expanded.is_some())
+    }
+
+    /// A part that exists whether written or not.
+    pub(in crate::config) fn section<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> T {
+        let node = self.find(key, KeyKind::Live).map(|entry| &entry.value);
+        self.part(key, node, read)
+    }
+
+    /// A part that is off unless written; null and `{}` turn it on, `enabled: false` off.
+    pub(in crate::config) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> Option<T> {
+        let node = &self.find(key, KeyKind::Live)?.value;
+        let mut on = true;
+        let value = self.part(key, Some(node), |part| {
+            if part.has("enabled") && !part.asked.iter().any(|(key, _)| *key == "enabled") {
+                part.asked.push(("enabled", KeyKind::Live)); // allowed on every optional part
+                on = part.value(&part.entry("enabled")?.value, "enabled").unwrap_or(true);
+            }
+            Some(read(part))
+        });
+        value.filter(|_| on)
+    }
+
+    /// A part that is off unless written with content: null means absent.
+    pub(in crate::config) fn when_filled<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> Option<T> {
+        let entry = self.find(key, KeyKind::Live)?;
+        if entry.value.is_null() { None } else { Some(self.part(key, Some(&entry.value), read)) }
+    }
+
+    /// A part that is off unless written; null and `{}` turn it on.
+    pub(in crate::config) fn when_written<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> Option<T> {
+        let entry = self.find(key, KeyKind::Live)?;
+        Some(self.part(key, Some(&entry.value), read))
+    }
+
+    fn part<T>(&mut self, key: &str, node: Option<&'a Node>, read: impl FnOnce(&mut Section<'a>) -> T) -> T {
+        let (path, schema) = (self.path_of(key), self.schema_of(key));
+        let mut part = match node {
+            Some(node) => Section::new(self.context, node, &path, &schema),
+            None => Section::of(self.context, &[], self.mark.clone(), path, schema),
+        };
+        let value = read(&mut part);
+        let printed = part.finish();
+        self.printed.push((key.to_owned(), printed));
+        value
+    }
+
+    /// Reads a list of maps, each with `read`.
+    pub(in crate::config) fn list<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&mut Section<'a>) -> T,
+    ) -> Vec<T> {
+        let Some(entry) = self.find(key, KeyKind::Live) else { return Vec::new() };
+        let Value::List(items) = &entry.value.value else {
+            if !entry.value.is_null() {
+                let got = entry.value.typed().name();
+                self.error(
+                    key,
+                    format!("'{key}' expected type 'list', got unconvertible type '{got}'"),
+                    None,
+                );
+            }
+            return Vec::new();
+        };
+        let (mut values, mut printed) = (Vec::new(), Vec::new());
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{}[{index}]", self.path_of(key));
+            let mut part = Section::new(self.context, item, &path, &self.schema_of(key));
+            values.push(read(&mut part));
+            printed.push(part.finish());
+        }
+        self.printed.push((key.to_owned(), Printed::List(printed)));
+        values
+    }
+
+    /// Adds to what `print-config` shows.
+    pub(in crate::config) fn show(&mut self, key: &str, printed: Printed) {
+        self.printed.retain(|(known, _)| known != key);
+        self.printed.push((key.to_owned(), printed));
+    }
+
+    /// An error at a key, or at the section when the key is not written.
+    pub(in crate::config) fn error(&self, key: &str, message: impl Into<String>, help: Option<String>) {
+        let path = if key.is_empty() { self.path.clone() } else { self.path_of(key) };
+        self.context.push(self.mark_of(key).error(&path, message, help));
+    }
+
+    pub(in crate::config) fn warn(
+        &self,
+        mark: &Mark,
+        key: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.context.push(mark.warning(&self.path_of(key), message, help));
+    }
+
+    /// A warning about an older spelling.
+    pub(in crate::config) fn deprecated(&mut self, key: &'static str, help: &str) -> Option<&'a Entry> {
+        let entry = self.find(key, KeyKind::Deprecated)?;
+        self.warn(&entry.mark, key, format!("'{key}' is deprecated"), Some(help.to_owned()));
+        Some(entry)
+    }
+
+    /// Reports the keys that nobody asked for and hands over what is to be printed.
+    pub(in crate::config) fn finish(self) -> Printed {
+        for entry in self.entries {
+            if !self.asked.iter().any(|(key, _)| *key == entry.key) {
+                self.context.push(self.unknown(entry));
+            }
+        }
+        Printed::Map(self.printed)
+    }
+
+    fn unknown(&self, entry: &Entry) -> Diagnostic {
+        let name = self.path.rsplit("::").next().unwrap_or_default();
+        let known = || self.asked.iter().filter(|(_, kind)| *kind != KeyKind::Refused).map(|(key, _)| *key);
+        let help = match self.hints.iter().find(|(key, _)| *key == entry.key) {
+            Some((_, help)) => (*help).to_owned(),
+            None => match nearest(&entry.key, known()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("valid keys: {}", known().collect::<Vec<_>>().join(", ")),
+            },
+        };
+        let path = self.path_of(&entry.key);
+        if self.lenient {
+            let message = format!("'{name}' has no key {:?}; it is ignored", entry.key);
+            return entry.mark.warning(&path, message, Some(help));
+        }
+        let name = if name.is_empty() { "the configuration" } else { name };
+        entry.mark.error(&path, format!("'{name}' has invalid keys: {}", entry.key), Some(help))
+    }
+}

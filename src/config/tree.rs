@@ -1,0 +1,204 @@
+//! A configuration before it has meaning: maps, lists and scalars, each with the place it was written at.
+
+use std::rc::Rc;
+
+use super::diagnostic::{Diagnostic, Severity};
+
+/// A place in a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub source: Rc<str>,
+    pub line: u32,   // from one; zero when the source has no lines of its own
+    pub column: u32, // from one, in characters
+}
+
+impl Mark {
+    pub(super) fn start_of(source: &Rc<str>) -> Self {
+        Self { source: source.clone(), line: 1, column: 1 }
+    }
+
+    pub(super) fn error(&self, path: &str, message: impl Into<String>, help: Option<String>) -> Diagnostic {
+        self.diagnostic(Severity::Error, path, message.into(), help)
+    }
+
+    pub(super) fn warning(&self, path: &str, message: impl Into<String>, help: Option<String>) -> Diagnostic {
+        self.diagnostic(Severity::Warning, path, message.into(), help)
+    }
+
+    fn diagnostic(
+        &self,
+        severity: Severity,
+        path: &str,
+        message: String,
+        help: Option<String>,
+    ) -> Diagnostic {
+        Diagnostic {
+            severity,
+            message,
+            path: path.to_owned(),
+            file: self.source.to_string(),
+            line: self.line,
+            column: self.column,
+            help,
+        }
+    }
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub mark: Mark,
+    pub value: Value,
+    /// The text that stood in the environment or a referenced file. A string field takes it as it is; no message
+    /// may show it, nor anything below it.
+    pub expanded: Option<String>,
+}
+
+/// What a value is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// `plain` text gets its type from its look; quoted text is a string.
+    Scalar {
+        text: String,
+        plain: bool,
+    },
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// One key with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub key: String,
+    pub mark: Mark,
+    pub value: Node,
+}
+
+/// The type a value has by YAML 1.2's core schema.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Typed<'a> {
+    Null,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Text(&'a str),
+    List(&'a [Node]),
+    Map(&'a [Entry]),
+}
+
+impl Typed<'_> {
+    /// What the type is called in messages.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "bool",
+            Self::Int(_) => "int",
+            Self::Float(_) => "float64",
+            Self::Text(_) => "string",
+            Self::List(_) => "list",
+            Self::Map(_) => "map",
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn map(mark: Mark, entries: Vec<Entry>) -> Self {
+        Self { mark, value: Value::Map(entries), expanded: None }
+    }
+
+    pub(super) fn text(mark: Mark, text: String) -> Self {
+        Self { mark, value: Value::Scalar { text, plain: false }, expanded: None }
+    }
+
+    pub(super) fn null(mark: Mark) -> Self {
+        Self { mark, value: Value::Scalar { text: String::new(), plain: true }, expanded: None }
+    }
+
+    pub(super) fn typed(&self) -> Typed<'_> {
+        match &self.value {
+            Value::Scalar { text, plain: true } => plain(text),
+            Value::Scalar { text, plain: false } => Typed::Text(text),
+            Value::List(items) => Typed::List(items),
+            Value::Map(entries) => Typed::Map(entries),
+        }
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        self.typed() == Typed::Null
+    }
+
+    /// The entries of a map; none of anything else.
+    pub(super) fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+}
+
+/// The core schema's reading of unquoted text.
+fn plain(text: &str) -> Typed<'_> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Typed::Null,
+        "true" | "True" | "TRUE" => return Typed::Bool(true),
+        "false" | "False" | "FALSE" => return Typed::Bool(false),
+        ".inf" | ".Inf" | ".INF" | "+.inf" => return Typed::Float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => return Typed::Float(f64::NEG_INFINITY),
+        ".nan" | ".NaN" | ".NAN" => return Typed::Float(f64::NAN),
+        _ => {}
+    }
+    if let Some(hex) = text.strip_prefix("0x").filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+    {
+        return i128::from_str_radix(hex, 16).map_or(Typed::Text(text), Typed::Int);
+    }
+    if let Some(octal) = text.strip_prefix("0o").filter(|digits| digits.bytes().all(|b| b.is_ascii_digit())) {
+        return i128::from_str_radix(octal, 8).map_or(Typed::Text(text), Typed::Int);
+    }
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return text.parse().map_or(Typed::Text(text), Typed::Int);
+    }
+    let number = digits.bytes().any(|b| b.is_ascii_digit())
+        && digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
+    match text.parse::<f64>() {
+        Ok(value) if number => Typed::Float(value),
+        _ => Typed::Text(text),
+    }
+}
+
+/// Lays one tree over another: maps join, everything else is replaced by the later.
+pub(super) fn merge(base: &mut Node, over: Node) {
+    if let (Value::Map(entries), Value::Map(_)) = (&mut base.value, &over.value) {
+        let Value::Map(later) = over.value else { return };
+        for entry in later {
+            match entries.iter_mut().find(|known| known.key == entry.key) {
+                Some(known) => merge(&mut known.value, entry.value),
+                None => entries.push(entry),
+            }
+        }
+    } else {
+        *base = over;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unquoted_text_has_the_type_of_the_core_schema() {
+        for text in ["yes", "no", "on", "off", "1.2.3", "1e", "e1", ".", "-", "0xg", "12s", "1_000", "+.e"] {
+            assert_eq!(plain(text), Typed::Text(text), "{text}");
+        }
+        assert_eq!(plain("012"), Typed::Int(12));
+        assert_eq!(plain("-3"), Typed::Int(-3));
+        assert_eq!(plain("0x1F"), Typed::Int(31));
+        assert_eq!(plain("0o17"), Typed::Int(15));
+        assert_eq!(plain("1.5"), Typed::Float(1.5));
+        assert_eq!(plain(".5"), Typed::Float(0.5));
+        assert_eq!(plain("1e3"), Typed::Float(1000.0));
+        assert_eq!(plain("~"), Typed::Null);
+        assert_eq!(plain("True"), Typed::Bool(true));
+    }
+}
