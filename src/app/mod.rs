@@ -1,12 +1,15 @@
-//! The program: its command line, and the parts put together.
+//! The program: its command line, and the parts put together. The only module that knows everyone.
 //!
-//! Owns: the process: arguments, standard output and error, the exit code.
-//! Takes: arguments and the environment.
-//! Gives: a configuration to run, or the answer of a command that only looks at one.
-//! Bounds: those of the configuration.
-//! Loses: nothing.
+//! Owns: the process: arguments, signals, standard output and error, the exit code.
+//! Takes: arguments, the environment, signals.
+//! Gives: a running service, or the answer of a command that only looks at a configuration.
+//! Bounds: twenty seconds from the first signal to the exit.
+//! Loses: what could not be forwarded by then, counted and logged; only a `sending_queue` had promised it.
 
+mod build;
 pub mod cli;
+mod pages;
+mod run;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
@@ -16,9 +19,9 @@ pub fn main() -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();
     match cli::main(std::env::args_os(), &env, &mut stdout(), &mut stderr()) {
         cli::Action::Done(code) => ExitCode::from(code),
-        cli::Action::Run(_) => {
-            let _ = writeln!(stderr(), "Error: this build can check configurations, not run them");
+        cli::Action::Run(asked) => run::run(*asked).unwrap_or_else(|error| {
+            let _ = writeln!(stderr(), "Error: {error}"); // nowhere left to say that it failed
             ExitCode::FAILURE
-        }
+        }),
     }
 }

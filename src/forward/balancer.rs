@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
@@ -22,6 +22,7 @@ use super::queue::LaneQueue;
 use super::resend::{self, Memory};
 use super::sending_queue::{SendingQueue, Slot};
 use super::submit;
+use crate::discover::Event;
 use crate::flow::{Answer, Consumer, Request};
 use crate::lane::Budget;
 use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics, Registry};
@@ -110,6 +111,34 @@ impl LoadBalancer {
         self.0.routes.load_full()
     }
 
+    /// Whether the trace id decides the owner.
+    pub fn routes_by_trace_id(&self) -> bool {
+        matches!(self.0.config.routing_key, RoutingKey::TraceId | RoutingKey::Default)
+    }
+
+    /// Counts what the resolver reports.
+    pub fn note(&self, event: Event) {
+        let lb = &self.0.lb;
+        match event {
+            Event::Resolved { success } => {
+                lb.resolved(success);
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                if success {
+                    lb.last_success.set(now.as_secs_f64());
+                }
+            }
+            Event::Updated { .. } => lb.membership_reload("applied", ""),
+            Event::Refused { reason } => lb.membership_reload("refused", reason),
+        }
+    }
+
+    /// Tries what waits for a backoff now: the end is near.
+    pub fn hurry(&self) {
+        for on_worker in &self.0.per_worker {
+            on_worker.lock().lanes.iter().for_each(|lane| lane.hurry());
+        }
+    }
+
     /// The conservation sum.
     pub fn ledger(&self) -> &Ledger {
         &self.0.ledger
@@ -167,10 +196,7 @@ impl LoadBalancer {
     pub async fn shutdown(&self, deadline: Instant) -> u64 {
         let shared = &self.0;
         shared.closing.store(true, Ordering::Relaxed);
-        let before = shared.ledger.snapshot().held;
-        for on_worker in &shared.per_worker {
-            on_worker.lock().lanes.iter().for_each(|lane| lane.hurry());
-        }
+        self.hurry();
         let flushed = async {
             loop {
                 let settled = shared.settled.notified();
@@ -183,7 +209,6 @@ impl LoadBalancer {
         let _ = tokio::time::timeout_at(deadline.into(), flushed).await;
         let left = shared.ledger.snapshot().held.max(0);
         shared.stop.cancel();
-        tracing::debug!(before, left, "forwarding stopped");
         left as u64
     }
 }

@@ -1,0 +1,106 @@
+//! The shell of the `debug` exporter: formatted text to standard output, in order, from one thread.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::config::Debug;
+use super::debug::{Sampler, format};
+use crate::flow::{Answer, Consumer, Request};
+use crate::observe::{ExporterMetrics, Ledger, Registry};
+use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
+
+/// A `debug` exporter; clones show through the same thread.
+#[derive(Clone)]
+pub struct DebugExporter(Arc<Inner>);
+
+struct Inner {
+    config: Debug,
+    sampler: Mutex<Sampler>,
+    lines: mpsc::Sender<String>,
+    ledgers: [Ledger; 3],
+    metrics: ExporterMetrics,
+}
+
+impl DebugExporter {
+    /// Starts the thread that writes to `out`. It ends with the last clone of the exporter.
+    pub fn start(
+        name: &str,
+        config: Debug,
+        registry: &Registry,
+        mut out: impl Write + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (lines, mut written) = mpsc::channel::<String>(LINES_WAITING_MAX);
+        std::thread::Builder::new().name("debug-exporter".into()).spawn(move || {
+            while let Some(text) = written.blocking_recv() {
+                // Standard output may be closed (a pipe into `head`); requests are then still accepted.
+                let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            }
+        })?;
+        Ok(Self(Arc::new(Inner {
+            sampler: Mutex::new(Sampler::new(config.sampling_initial, config.sampling_thereafter)),
+            config,
+            lines,
+            ledgers: Signal::ALL.map(|signal| Ledger::new(registry, "exporter", name, signal)),
+            metrics: ExporterMetrics::new(registry, name, None),
+        })))
+    }
+}
+
+impl Consumer for DebugExporter {
+    fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let ledger = &inner.ledgers[request.signal as usize];
+            if inner.sampler.lock().admits(Instant::now()) {
+                // The wait for room comes first: nothing is counted for a sender that leaves meanwhile.
+                let Ok(room) = inner.lines.reserve().await else { return Err(writer_gone()) };
+                let mut text = String::new();
+                format(request.signal, &request.body, inner.config.verbosity, &mut text);
+                room.send(text);
+            }
+            ledger.taken(request.items);
+            ledger.delivered(request.items);
+            inner.metrics.sent(request.signal, request.items);
+            Ok(Accepted::default())
+        })
+    }
+}
+
+/// The `nop` exporter: takes everything, keeps nothing.
+#[derive(Clone)]
+pub struct NopExporter {
+    ledgers: Arc<[Ledger; 3]>,
+}
+
+impl NopExporter {
+    /// A nop exporter called `name`.
+    pub fn new(name: &str, registry: &Registry) -> Self {
+        Self { ledgers: Arc::new(Signal::ALL.map(|signal| Ledger::new(registry, "exporter", name, signal))) }
+    }
+}
+
+impl Consumer for NopExporter {
+    fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
+        let ledger = &self.ledgers[request.signal as usize];
+        ledger.taken(request.items);
+        ledger.delivered(request.items);
+        Box::pin(std::future::ready(Ok(Accepted::default())))
+    }
+}
+
+fn writer_gone() -> Refusal {
+    Refusal {
+        fault: Fault::Ours,
+        reason: Reason::Internal,
+        message: "the thread that writes for the debug exporter has ended".into(),
+        retry_after: None,
+    }
+}
+
+/// Requests that wait to be written; then senders wait.
+const LINES_WAITING_MAX: usize = 256;
