@@ -73,7 +73,7 @@ fn fill_one(dice: &mut Dice, field: &'static Field, depth: usize, out: &mut Vec<
         Kind::Double => Scalar::Float(dice.choice(&float[..]).unwrap()),
         Kind::Int(_) => integer(dice),
     };
-    scalar::put(out, field, value).unwrap();
+    scalar::put(out, field, value, false).unwrap();
 }
 
 /// `protobuf` through JSON and back.
@@ -146,7 +146,7 @@ fn put_one(out: &mut Vec<u8>, field: &'static Field) {
         scalar::put_packed(out, field.kind, value).unwrap();
         close(out, start);
     } else {
-        scalar::put(out, field, value).unwrap();
+        scalar::put(out, field, value, false).unwrap();
     }
 }
 
