@@ -122,6 +122,22 @@ fn detailed_shows_every_field() {
 }
 
 #[test]
+fn deep_values_are_cut() {
+    let wrap = |inner: Vec<u8>, number: &u32| {
+        let mut outer = Vec::new();
+        crate::wire::json::proto::put_bytes_field(&mut outer, *number, &inner);
+        outer
+    };
+    let value = (0..2000).fold(Vec::new(), |value, _| [1, 5].iter().fold(value, wrap));
+    let request = [2, 1, 1, 1].iter().fold(value, wrap);
+    for verbosity in [Verbosity::Normal, Verbosity::Detailed] {
+        let mut out = String::new();
+        format(Signal::Traces, &request, verbosity, &mut out);
+        assert!(out.contains("[[[…]]]"), "{out}");
+    }
+}
+
+#[test]
 fn dates_are_right() {
     let time = |nanos| {
         let mut out = String::new();

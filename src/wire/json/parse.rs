@@ -66,15 +66,17 @@ impl Work {
         mut map: A,
     ) -> Result<(), A::Error> {
         self.enter()?;
-        let mut hint = 0;
+        let (mut hint, mut seen) = (0, 0_u32);
         while let Some(found) = map.next_key_seed(KeySeed { message, hint })? {
             let Some((index, field)) = found else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
             hint = index + 1;
+            let again = seen & (1 << index) != 0;
+            seen |= 1 << index;
             self.path.push(Step::Key(field.name));
-            map.next_value_seed(ValueSeed { work: self, field, place: Place::Field })?;
+            map.next_value_seed(ValueSeed { work: self, field, place: Place::Field, again })?;
             self.path.pop();
             self.check_size()?;
         }
@@ -94,7 +96,7 @@ impl Work {
         let place = if packed.is_some() { Place::Packed } else { Place::Element };
         for index in 0.. {
             self.path.push(Step::Index(index));
-            if seq.next_element_seed(ValueSeed { work: self, field, place })?.is_none() {
+            if seq.next_element_seed(ValueSeed { work: self, field, place, again: false })?.is_none() {
                 break;
             }
             self.path.pop();
@@ -139,7 +141,8 @@ impl<'de> DeserializeSeed<'de> for KeySeed {
     type Value = Option<(usize, &'static Field)>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
+        // As bytes: a key that is not UTF-8 is one more unknown field.
+        deserializer.deserialize_bytes(self)
     }
 }
 
@@ -150,8 +153,13 @@ impl<'de> Visitor<'de> for KeySeed {
         f.write_str("a key")
     }
 
-    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+    fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<Self::Value, E> {
+        let key = std::str::from_utf8(key).unwrap_or_default();
         Ok(self.message.field_by_name(key, self.hint))
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        self.visit_bytes(key.as_bytes())
     }
 }
 
@@ -171,6 +179,8 @@ struct ValueSeed<'w> {
     work: &'w mut Work,
     field: &'static Field,
     place: Place,
+    /// The key was there before: the last value counts, even where it is a default.
+    again: bool,
 }
 
 impl ValueSeed<'_> {
@@ -182,7 +192,7 @@ impl ValueSeed<'_> {
         let put = match self.place {
             _ if self.wants_array() => None,
             Place::Packed => scalar::put_packed(&mut self.work.out, self.field.kind, value),
-            Place::Field | Place::Element => scalar::put(&mut self.work.out, self.field, value),
+            Place::Field | Place::Element => scalar::put(&mut self.work.out, self.field, value, self.again),
         };
         put.ok_or_else(|| {
             let found = match value {
@@ -202,7 +212,11 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+        match self.field.kind {
+            // JavaScript cuts text between the halves of a surrogate pair: what comes as text need not be UTF-8.
+            Kind::Text if !self.wants_array() => deserializer.deserialize_option(self),
+            _ => deserializer.deserialize_any(self),
+        }
     }
 }
 
@@ -221,12 +235,24 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         match (self.place, self.field.kind) {
             (Place::Field, _) => Ok(()),
             // A hole in an array keeps its place: the value that follows must not slip into it.
-            (Place::Element, Kind::Message(_)) => {
+            (Place::Element, Kind::Message(_) | Kind::Text) => {
                 open(&mut self.work.out, self.field.number);
                 Ok(())
             }
             _ => Err(E::invalid_type(Unexpected::Unit, &self)),
         }
+    }
+
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        self.visit_unit()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+
+    fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<(), E> {
+        self.scalar(Scalar::Text(&String::from_utf8_lossy(value)))
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {

@@ -37,11 +37,11 @@ pub fn expected(kind: Kind) -> &'static str {
     }
 }
 
-/// Appends `value` as `field`, leaving out defaults where they are the same as none. None where the field does not
-/// take such a value.
-pub fn put(out: &mut Vec<u8>, field: &Field, value: Scalar<'_>) -> Option<()> {
+/// Appends `value` as `field`, leaving out defaults where they are the same as none and
+/// nothing came before (`again`). None where the field does not take such a value.
+pub fn put(out: &mut Vec<u8>, field: &Field, value: Scalar<'_>, again: bool) -> Option<()> {
     let number = field.number;
-    let shown = field.rule != Rule::Plain;
+    let shown = again || field.rule != Rule::Plain;
     match field.kind {
         Kind::Text => {
             let Scalar::Text(text) = value else { return None };
@@ -58,7 +58,9 @@ pub fn put(out: &mut Vec<u8>, field: &Field, value: Scalar<'_>) -> Option<()> {
         }
         Kind::Id(size) => {
             let Scalar::Text(text) = value else { return None };
-            if !text.is_empty() {
+            if text.is_empty() && again {
+                put_bytes_field(out, number, b"");
+            } else if !text.is_empty() {
                 let mut id = [0; 16];
                 put_bytes_field(out, number, unhex(text.as_bytes(), &mut id[..size])?);
             }
@@ -138,23 +140,21 @@ fn whole(value: f64) -> Option<i128> {
     (value.fract() == 0.0 && value.abs() < 1e20).then_some(value as i128)
 }
 
-/// A number, a numeric string, or the three that JSON has no number for.
+/// A number, a numeric string, or a name of what JSON has no number for.
 fn double(value: Scalar<'_>) -> Option<f64> {
     match value {
         Scalar::Integer(value) => Some(value as f64),
         Scalar::Float(value) => Some(value),
-        Scalar::Text("NaN") => Some(f64::NAN),
-        Scalar::Text("Infinity") => Some(f64::INFINITY),
-        Scalar::Text("-Infinity") => Some(f64::NEG_INFINITY),
         Scalar::Text(text) => number(text),
         Scalar::Bool(_) => None,
     }
 }
 
-/// A finite number as JSON writes them; what else the standard library reads (`inf`, `infinity`) is none.
+/// Besides `NaN`, `Infinity` and `-Infinity`, collectors read their short forms, in any case. A number too large to be
+/// finite is none.
 fn number(text: &str) -> Option<f64> {
-    let opens = text.strip_prefix('-').unwrap_or(text).starts_with(|first: char| first.is_ascii_digit());
-    text.parse().ok().filter(|value: &f64| opens && value.is_finite())
+    let named = text.contains(['n', 'N']);
+    text.parse().ok().filter(|value: &f64| named || value.is_finite())
 }
 
 /// A number of 32 bits, or a name.

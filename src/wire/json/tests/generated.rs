@@ -20,6 +20,13 @@ impl Dice {
         (self.0 >> 33) as usize % sides
     }
 
+    /// Any float but the infinities and what is not a number.
+    fn float(&mut self) -> f64 {
+        let bits = (self.roll(1 << 31) as u64) << 33 | (self.roll(1 << 31) as u64) << 2 | self.roll(4) as u64;
+        let value = f64::from_bits(bits);
+        if value.is_finite() { value } else { 0.3 }
+    }
+
     fn choice<T: Copy>(&mut self, of: &[T]) -> Option<T> {
         if of.is_empty() { None } else { Some(of[self.roll(of.len())]) }
     }
@@ -70,10 +77,11 @@ fn fill_one(dice: &mut Dice, field: &'static Field, depth: usize, out: &mut Vec<
         Kind::Id(_) => Scalar::Text("0123456789abcdef"),
         Kind::Bool => Scalar::Bool(dice.roll(2) == 1),
         Kind::Enum(names) => Scalar::Text(dice.choice(names).unwrap()),
+        Kind::Double if dice.roll(2) == 0 => Scalar::Float(dice.float()),
         Kind::Double => Scalar::Float(dice.choice(&float[..]).unwrap()),
         Kind::Int(_) => integer(dice),
     };
-    scalar::put(out, field, value).unwrap();
+    scalar::put(out, field, value, false).unwrap();
 }
 
 /// `protobuf` through JSON and back.
@@ -146,7 +154,7 @@ fn put_one(out: &mut Vec<u8>, field: &'static Field) {
         scalar::put_packed(out, field.kind, value).unwrap();
         close(out, start);
     } else {
-        scalar::put(out, field, value).unwrap();
+        scalar::put(out, field, value, false).unwrap();
     }
 }
 
