@@ -21,10 +21,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("lane", &[]),
     ("workers", &[]),
+    ("stream", &[]),
     ("observe", &["outcome"]),
     ("discover", &["route", "observe"]),
     ("flow", &["outcome", "observe", "workers"]),
-    ("receive", &["outcome", "wire", "split", "compress", "tls", "lane", "workers", "observe", "flow"]),
+    ("receive", &["outcome", "wire", "split", "compress", "tls", "lane", "workers", "stream", "observe", "flow"]),
     (
         "forward",
         &[

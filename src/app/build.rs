@@ -56,7 +56,8 @@ pub async fn build(
                 balancers.push(balancer);
             }
             Exporter::Debug(config) => {
-                let shown = DebugExporter::start(&id.to_string(), config.clone(), registry, std::io::stdout());
+                let shown =
+                    DebugExporter::start(&id.to_string(), config.clone(), registry, std::io::stdout());
                 let shown = shown.map_err(|error| format!("exporters::{id}: {error}"))?;
                 for signal in signals {
                     consumers.insert((id.clone(), signal), Arc::new(shown.clone()));

@@ -98,7 +98,8 @@ impl Pages for AppPages {
             let owner = owner.map(|member| json!({"id": member.id, "address": member.address}));
             let (epoch, print) = (routes.membership().epoch, format!("{:016x}", routes.fingerprint()));
             let keyed = traces.routes_by_trace_id();
-            let entry = json!({"owner": owner, "epoch": epoch, "fingerprint": print, "routed_by_trace_id": keyed});
+            let entry =
+                json!({"owner": owner, "epoch": epoch, "fingerprint": print, "routed_by_trace_id": keyed});
             owners.insert(balancer.id.to_string(), entry);
         }
         page(200, &json!({"trace_id": trace.to_string(), "owners": owners}))
@@ -120,7 +121,8 @@ impl Pages for AppPages {
 
 fn describe(balancer: &Balancer) -> Value {
     let status = balancer.discovery.status();
-    let seconds = status.last_success.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|d| d.as_secs_f64());
+    let seconds =
+        status.last_success.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|d| d.as_secs_f64());
     let Some(any) = balancer.signals.values().next() else { return Value::Null };
     let routes = any.routes();
     let shares = routes.shares();

@@ -47,7 +47,10 @@ async fn serve(run: Run, workers: &Arc<Workers>) -> Result<ExitCode, String> {
     let left = end(&serving, &pages, &mut signals).await;
     stop.cancel();
     if left > 0 {
-        tracing::warn!(items = left, "stopped before everything was forwarded; senders without an answer will retry");
+        tracing::warn!(
+            items = left,
+            "stopped before everything was forwarded; senders without an answer will retry"
+        );
     } else {
         tracing::info!("stopped; nothing was left");
     }

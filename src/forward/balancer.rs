@@ -85,7 +85,8 @@ impl LoadBalancer {
         let metrics = ExporterMetrics::new(registry, name, None);
         let queue = config.sending_queue.map(|queue| SendingQueue::new(queue, metrics.queue(signal)));
         let nobody = Arc::new(Routes::new(Membership::default(), config.ring));
-        let empty = || OnWorker { routes: Arc::clone(&nobody), lanes: Vec::new(), splitter: Splitter::default() };
+        let empty =
+            || OnWorker { routes: Arc::clone(&nobody), lanes: Vec::new(), splitter: Splitter::default() };
         Ok(Self(Arc::new(Shared {
             signal,
             lb: LoadBalancerMetrics::new(registry, name, config.resolver.kind()),
@@ -330,8 +331,12 @@ impl OnWorker {
                 let without = shared.config.without_trace_id;
                 splitter.split(signal, body, &mut ByTraceId::new(routes, without))
             }
-            (RoutingKey::TraceId, Signal::Logs) => splitter.split(signal, body, &mut LogsByTraceId::new(routes)),
-            (RoutingKey::Resource, _) => splitter.split(signal, body, &mut ByResource::resource(routes, signal)),
+            (RoutingKey::TraceId, Signal::Logs) => {
+                splitter.split(signal, body, &mut LogsByTraceId::new(routes))
+            }
+            (RoutingKey::Resource, _) => {
+                splitter.split(signal, body, &mut ByResource::resource(routes, signal))
+            }
             (RoutingKey::Attributes(names), _) => {
                 splitter.split(signal, body, &mut ByAttributes::new(routes, signal, names))
             }

@@ -52,7 +52,9 @@ pub fn from_status(backend: &str, status: &Status) -> Called {
         | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss => Called::passing(message, status.retry_delay),
-        Code::ResourceExhausted if status.retry_delay.is_some() => Called::passing(message, status.retry_delay),
+        Code::ResourceExhausted if status.retry_delay.is_some() => {
+            Called::passing(message, status.retry_delay)
+        }
         Code::ResourceExhausted | Code::InvalidArgument | Code::Internal => Called::for_good(true, message),
         Code::Ok
         | Code::Unknown
@@ -98,13 +100,22 @@ mod tests {
     #[test]
     fn resource_exhausted_passes_only_with_retry_info() {
         let second = Some(Duration::from_secs(1));
-        assert!(matches!(status(Code::ResourceExhausted, second).end, CallEnd::Passing { delay, .. } if delay == second));
+        assert!(
+            matches!(status(Code::ResourceExhausted, second).end, CallEnd::Passing { delay, .. } if delay == second)
+        );
         assert!(matches!(status(Code::ResourceExhausted, None).end, CallEnd::ForGood { apart: true, .. }));
     }
 
     #[test]
     fn the_specification_s_codes_pass_and_others_do_not() {
-        for code in [Code::Unavailable, Code::Cancelled, Code::DeadlineExceeded, Code::Aborted, Code::OutOfRange, Code::DataLoss] {
+        for code in [
+            Code::Unavailable,
+            Code::Cancelled,
+            Code::DeadlineExceeded,
+            Code::Aborted,
+            Code::OutOfRange,
+            Code::DataLoss,
+        ] {
             assert!(matches!(status(code, None).end, CallEnd::Passing { .. }));
         }
         for code in [Code::Unauthenticated, Code::PermissionDenied, Code::Unimplemented] {

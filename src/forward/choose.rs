@@ -71,7 +71,9 @@ impl Chooser for LogsByTraceId<'_> {
         let Some(id) = trace_id(Signal::Logs, record) else { return self.service };
         match self.routes.ring() {
             Ring::Rendezvous => owned(self.routes.owner_of_trace(&id)),
-            Ring::CollectorV3 | Ring::CollectorV1 => owned(self.routes.owner_of_key(id.to_string().as_bytes())),
+            Ring::CollectorV3 | Ring::CollectorV1 => {
+                owned(self.routes.owner_of_key(id.to_string().as_bytes()))
+            }
         }
     }
 }
@@ -134,7 +136,12 @@ impl<'a> ByAttributes<'a> {
         Self { routes, signal, names, resource, scope, decided: HashMap::new(), scratch: Vec::new() }
     }
 
-    fn values(&self, body: &[u8], messages: impl Iterator<Item = Range<usize>>, field: u32) -> Vec<Option<Vec<u8>>> {
+    fn values(
+        &self,
+        body: &[u8],
+        messages: impl Iterator<Item = Range<usize>>,
+        field: u32,
+    ) -> Vec<Option<Vec<u8>>> {
         let mut values = vec![None; self.names.len()];
         for message in messages {
             for (value, name) in values.iter_mut().zip(self.names) {
@@ -186,7 +193,13 @@ impl Chooser for ByAttributes<'_> {
     }
 }
 
-fn by_service(routes: &Routes, signal: Signal, fields: &Fragments, body: &[u8], scratch: &mut Vec<u8>) -> Choice {
+fn by_service(
+    routes: &Routes,
+    signal: Signal,
+    fields: &Fragments,
+    body: &[u8],
+    scratch: &mut Vec<u8>,
+) -> Choice {
     let mut name = None;
     for resource in extract::nested(fields, body, otlp::ENTRY_RESOURCE) {
         let found = extract::attribute(&body[resource], otlp::RESOURCE_ATTRIBUTES, b"service.name");

@@ -48,7 +48,9 @@ pub fn attribute(message: &[u8], field: u32, name: &[u8]) -> Option<Vec<u8>> {
 pub fn of_item(signal: Signal, item: &[u8], name: &str) -> Option<Vec<u8>> {
     match (signal, name) {
         (Signal::Traces, "span.name") => bytes_field(item, otlp::SPAN_NAME),
-        (Signal::Traces, "span.kind") => Some(kind_name(varint_field(item, otlp::SPAN_KIND)).as_bytes().to_vec()),
+        (Signal::Traces, "span.kind") => {
+            Some(kind_name(varint_field(item, otlp::SPAN_KIND)).as_bytes().to_vec())
+        }
         (Signal::Traces, _) => attribute(item, otlp::SPAN_ATTRIBUTES, name.as_bytes()),
         (Signal::Logs, "log.severity") => bytes_field(item, LOG_SEVERITY_TEXT),
         (Signal::Logs, "log.body") => bytes_field(item, LOG_BODY).map(|body| any_value(&body)),

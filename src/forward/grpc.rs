@@ -10,7 +10,6 @@ use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
 
-
 use super::call::{Called, from_http, from_status};
 use super::config::ClientKeepalive;
 use super::connect::Target;
@@ -152,7 +151,10 @@ impl Channel {
             let data = data.map_err(failure)?;
             let _ = body.flow_control().release_capacity(data.len());
             if message.len() + data.len() > ANSWER_BYTES_MAX {
-                return Ok(Called::passing(format!("{backend}: an answer over {ANSWER_BYTES_MAX} bytes"), None));
+                return Ok(Called::passing(
+                    format!("{backend}: an answer over {ANSWER_BYTES_MAX} bytes"),
+                    None,
+                ));
             }
             message.extend_from_slice(&data);
         }
@@ -187,11 +189,12 @@ pub struct ChannelSettings {
 }
 
 fn template(target: &Target, signal: Signal, settings: &ChannelSettings) -> Result<Request<()>, String> {
-    let mut request = Request::post(format!("{}://{}{}", target.scheme(), target.address, signal.grpc_path()))
-        .version(http::Version::HTTP_2)
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .header("user-agent", concat!("ringtail/", env!("CARGO_PKG_VERSION")));
+    let mut request =
+        Request::post(format!("{}://{}{}", target.scheme(), target.address, signal.grpc_path()))
+            .version(http::Version::HTTP_2)
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("user-agent", concat!("ringtail/", env!("CARGO_PKG_VERSION")));
     if let Some(compression) = settings.compression {
         request = request.header("grpc-encoding", compression.grpc_encoding());
     }
@@ -216,7 +219,6 @@ fn failure(error: h2::Error) -> Failure {
     let closing = error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR);
     if refused || closing { Failure::NotSent(error.to_string()) } else { Failure::Broken(error.to_string()) }
 }
-
 
 /// Answers are a few bytes.
 const RESPONSE_WINDOW_BYTES: u32 = 64 << 10;

@@ -86,7 +86,11 @@ impl HttpChannel {
         Ok(send)
     }
 
-    async fn attempt(&self, mut connection: SendRequest<Full<Bytes>>, body: Bytes) -> Result<Called, hyper::Error> {
+    async fn attempt(
+        &self,
+        mut connection: SendRequest<Full<Bytes>>,
+        body: Bytes,
+    ) -> Result<Called, hyper::Error> {
         connection.ready().await?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = http::Method::POST;
@@ -106,7 +110,8 @@ impl HttpChannel {
             }
             status => {
                 let said = Status::decode(&body).map(|s| s.message);
-                let said = said.unwrap_or_else(|| String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned());
+                let said = said
+                    .unwrap_or_else(|| String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned());
                 from_http(backend, status, &said, retry_after(head.headers.get("retry-after")))
             }
         })

@@ -100,13 +100,17 @@ pub async fn run(lane: Arc<Lane>, client: Client, shared: Arc<Shared>, stop: Can
             let Some(output) = lane.queue.lock().poll_output() else { break };
             match output {
                 Output::Call(parts) => calls.push(call(&client, parts, &shared, &stop)),
-                Output::Refuse(part, refusal) => shared.refuse(part, refusal),
+                Output::Refuse(refused) => shared.refuse(refused.0, refused.1),
             }
         }
         let stopping = stop.is_cancelled();
         if stopping || lane.leaving.load(Ordering::Relaxed) {
             let parts = lane.queue.lock().drain();
-            if stopping { shared.abandon(parts) } else { shared.reroute(parts) }
+            if stopping {
+                shared.abandon(parts)
+            } else {
+                shared.reroute(parts)
+            }
             if calls.is_empty() && lane.queue.lock().is_idle() {
                 return;
             }

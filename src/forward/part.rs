@@ -29,7 +29,13 @@ pub struct Part {
 
 impl Part {
     /// A part that came at `queued` and is held until `deadline`.
-    pub fn new(slice: Slice, ticket: Ticket, queued: Instant, deadline: Instant, permits: [Option<Permit>; 2]) -> Self {
+    pub fn new(
+        slice: Slice,
+        ticket: Ticket,
+        queued: Instant,
+        deadline: Instant,
+        permits: [Option<Permit>; 2],
+    ) -> Self {
         Self { slice, ticket, queued, deadline, last_error: None, permits, digest: None, detached: false }
     }
 

@@ -43,7 +43,7 @@ pub enum Output {
     /// Send these as one call, then tell [`LaneQueue::call_done`].
     Call(Vec<Part>),
     /// Tell this part's sender that it was refused.
-    Refuse(Part, Refusal),
+    Refuse(Box<(Part, Refusal)>),
 }
 
 /// Why [`LaneQueue::handle_timeout`] wants to be called.
@@ -124,7 +124,9 @@ impl LaneQueue {
                     self.block = None;
                 }
             }
-            CallEnd::Passing { delay, message } => self.put_back(parts, *delay, message, started, now, fraction),
+            CallEnd::Passing { delay, message } => {
+                self.put_back(parts, *delay, message, started, now, fraction)
+            }
             CallEnd::ForGood { apart, message } => self.refuse_or_divide(parts, *apart, message),
         }
         self.advance(now);
@@ -258,7 +260,7 @@ impl LaneQueue {
             }
             let Some(part) = self.pop() else { break };
             if part.ticket.is_cancelled() {
-                self.outputs.push_back(Output::Refuse(part, cancelled()));
+                self.outputs.push_back(Output::Refuse(Box::new((part, cancelled()))));
                 continue;
             }
             items += part.items() as usize;
@@ -301,7 +303,7 @@ impl LaneQueue {
             part.last_error = Some(message.to_owned());
             if !retries {
                 let refusal = unavailable(Reason::RetryExhausted, message, delay.unwrap_or(RETRY_HINT_MIN));
-                self.outputs.push_back(Output::Refuse(part, refusal));
+                self.outputs.push_back(Output::Refuse(Box::new((part, refusal))));
                 continue;
             }
             part.detach();
@@ -327,7 +329,7 @@ impl LaneQueue {
                 message: message.to_owned().into(),
                 retry_after: None,
             };
-            self.outputs.push_back(Output::Refuse(part, refusal));
+            self.outputs.push_back(Output::Refuse(Box::new((part, refusal))));
         }
     }
 
@@ -350,7 +352,7 @@ impl LaneQueue {
                 let last = part.last_error.as_deref().unwrap_or("the backend did not answer in time");
                 unavailable(Reason::HoldExpired, last, hint)
             };
-            self.outputs.push_back(Output::Refuse(part, refusal));
+            self.outputs.push_back(Output::Refuse(Box::new((part, refusal))));
         }
         self.waiting = kept;
     }

@@ -167,7 +167,8 @@ impl Shared {
         let items = part.items();
         self.ledger.held_sub(items);
         if self.queue.as_ref().is_some_and(|queue| !queue.waits_for_result()) {
-            let reason = if refusal.reason == Reason::HoldExpired { Reason::RetryExhausted } else { refusal.reason };
+            let reason =
+                if refusal.reason == Reason::HoldExpired { Reason::RetryExhausted } else { refusal.reason };
             self.ledger.dropped(reason, items);
             tracing::warn!(items, reason = reason.name(), message = %refusal.message, "dropped after it was queued");
         } else {
@@ -186,7 +187,10 @@ impl Shared {
             let body = Bytes::from(gather(std::slice::from_ref(&part.slice)));
             let split = self.on_this_worker(|on| {
                 let split = on.split(self, body).ok()?;
-                let placed = split.slices.into_iter().map(|(owner, slice)| (Arc::clone(&on.lanes[usize::from(owner)]), slice));
+                let placed = split
+                    .slices
+                    .into_iter()
+                    .map(|(owner, slice)| (Arc::clone(&on.lanes[usize::from(owner)]), slice));
                 Some((placed.collect::<Vec<_>>(), split.rejected))
             });
             let Some((placed, 0)) = split.filter(|(placed, _)| !placed.is_empty()) else {

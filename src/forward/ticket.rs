@@ -149,7 +149,9 @@ impl Shared {
             Some(refusal) if sum.delivered_to.is_empty() => Err(refusal),
             // Some owners took their part: partial success, so that nobody sends it again.
             Some(refusal) => Ok(Accepted { rejected_items: sum.rejected_items, message: refusal.message }),
-            None => Ok(Accepted { rejected_items: sum.rejected_items, message: std::mem::take(&mut sum.message) }),
+            None => {
+                Ok(Accepted { rejected_items: sum.rejected_items, message: std::mem::take(&mut sum.message) })
+            }
         }
     }
 }

@@ -46,14 +46,22 @@ mod tests {
     use super::*;
 
     fn refusal(fault: Fault) -> Refusal {
-        Refusal { fault, reason: Reason::Internal, message: "m".into(), retry_after: Some(Duration::from_millis(1500)) }
+        Refusal {
+            fault,
+            reason: Reason::Internal,
+            message: "m".into(),
+            retry_after: Some(Duration::from_millis(1500)),
+        }
     }
 
     #[test]
     fn what_passes_carries_a_hint_and_what_does_not_has_none() {
         for fault in [Fault::Load, Fault::Peer, Fault::Closing] {
             let status = grpc_status(&refusal(fault));
-            assert_eq!((status.code, status.retry_delay), (Code::Unavailable, Some(Duration::from_millis(1500))));
+            assert_eq!(
+                (status.code, status.retry_delay),
+                (Code::Unavailable, Some(Duration::from_millis(1500)))
+            );
             assert_eq!(http_status(&refusal(fault)).1, Some(2));
         }
         for fault in [Fault::Sender, Fault::TooLarge, Fault::Unhandled, Fault::PeerRefused, Fault::Ours] {

@@ -22,7 +22,13 @@ pub struct Intake {
 
 impl Intake {
     /// For protocol `transport` (`grpc`, `http`) of `receiver`; the budget is shared by both protocols.
-    pub fn new(receiver: &str, transport: &str, outlets: Outlets, budget: Arc<Budget>, registry: &Registry) -> Self {
+    pub fn new(
+        receiver: &str,
+        transport: &str,
+        outlets: Outlets,
+        budget: Arc<Budget>,
+        registry: &Registry,
+    ) -> Self {
         let ledger = |signal| Ledger::new(registry, "receiver", &format!("{receiver}/{transport}"), signal);
         Self {
             outlets,

@@ -35,7 +35,8 @@ impl Listener {
         match endpoint {
             Endpoint::Unix(path) => Ok(Self::Unix(UnixListener::bind(path)?)),
             Endpoint::Tcp(address) => {
-                let address = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.clone() };
+                let address =
+                    if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.clone() };
                 let mut found: Vec<_> = address.to_socket_addrs()?.collect();
                 found.sort_by_key(std::net::SocketAddr::is_ipv6);
                 let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
@@ -62,8 +63,12 @@ impl Listener {
     pub async fn accept(&self) -> Accepted {
         loop {
             let accepted = match self {
-                Self::Tcp(listener) => listener.accept().await.and_then(|(s, _)| s.into_std()).map(Accepted::Tcp),
-                Self::Unix(listener) => listener.accept().await.and_then(|(s, _)| s.into_std()).map(Accepted::Unix),
+                Self::Tcp(listener) => {
+                    listener.accept().await.and_then(|(s, _)| s.into_std()).map(Accepted::Tcp)
+                }
+                Self::Unix(listener) => {
+                    listener.accept().await.and_then(|(s, _)| s.into_std()).map(Accepted::Unix)
+                }
             };
             match accepted {
                 Ok(accepted) => return accepted,

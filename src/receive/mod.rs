@@ -56,7 +56,8 @@ impl Receiver {
             None => None,
             Some(http) => {
                 let listener = bind(&http.endpoint).map_err(|why| failed("http", why))?;
-                let tls = acceptor(http.tls.as_ref(), &[b"h2", b"http/1.1"]).map_err(|why| failed("http", why))?;
+                let tls =
+                    acceptor(http.tls.as_ref(), &[b"h2", b"http/1.1"]).map_err(|why| failed("http", why))?;
                 let server = HttpServer::new(http, intake("http"), tls).map_err(|why| failed("http", why))?;
                 Some((Arc::new(server), listener))
             }
@@ -68,12 +69,14 @@ impl Receiver {
     pub fn serve(mut self, workers: &Arc<Workers>) -> Serving {
         if let Some((server, listener)) = self.grpc.take() {
             tracing::info!(endpoint = listener.local_addr(), "receiving OTLP over gRPC");
-            let serve = server.serve(listener, Arc::clone(workers), self.connections.clone(), self.closing.clone());
+            let serve =
+                server.serve(listener, Arc::clone(workers), self.connections.clone(), self.closing.clone());
             tokio::spawn(serve);
         }
         if let Some((server, listener)) = self.http.take() {
             tracing::info!(endpoint = listener.local_addr(), "receiving OTLP over HTTP");
-            let serve = server.serve(listener, Arc::clone(workers), self.connections.clone(), self.closing.clone());
+            let serve =
+                server.serve(listener, Arc::clone(workers), self.connections.clone(), self.closing.clone());
             tokio::spawn(serve);
         }
         Serving { connections: self.connections, closing: self.closing }
@@ -107,7 +110,10 @@ fn bind(endpoint: &Endpoint) -> Result<Listener, String> {
     Listener::bind(endpoint).map_err(|error| format!("cannot listen on {shown}: {error}"))
 }
 
-fn acceptor(config: Option<&tls::ServerConfig>, alpn: &[&[u8]]) -> Result<Option<Arc<tls::Acceptor>>, String> {
+fn acceptor(
+    config: Option<&tls::ServerConfig>,
+    alpn: &[&[u8]],
+) -> Result<Option<Arc<tls::Acceptor>>, String> {
     let acceptor = config.map(|config| tls::acceptor(config, alpn)).transpose();
     Ok(acceptor.map_err(|error| error.to_string())?.map(Arc::new))
 }

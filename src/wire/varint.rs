@@ -32,7 +32,7 @@ fn read_long(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
 #[inline]
 pub fn varint_len(value: u64) -> usize {
     // Each byte carries seven bits; zero takes one byte.
-    ((64 - (value | 1).leading_zeros() as usize) + 6) / 7
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 
 /// Appends `value`.

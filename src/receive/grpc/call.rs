@@ -48,7 +48,8 @@ async fn handle(server: &GrpcServer, request: Request<RecvStream>) -> Result<Ans
         return Err(NotGrpc(http::StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let intake = &server.intake;
-    let Some(signal) = Signal::ALL.into_iter().find(|s| s.grpc_path() == head.uri.path() && intake.takes(*s)) else {
+    let Some(signal) = Signal::ALL.into_iter().find(|s| s.grpc_path() == head.uri.path() && intake.takes(*s))
+    else {
         return Ok(Err(unhandled(head.uri.path())));
     };
     let deadline = head.headers.get("grpc-timeout").and_then(timeout).map(|left| Instant::now() + left);
@@ -71,7 +72,8 @@ async fn take(
         let kind = kind.ok_or_else(|| {
             intake.unreadable(Reason::Malformed, "a compressed message without grpc-encoding".into())
         })?;
-        let plain = compress::inflate(kind, &message, max_bytes).map_err(|error| unreadable(intake, &error))?;
+        let plain =
+            compress::inflate(kind, &message, max_bytes).map_err(|error| unreadable(intake, &error))?;
         drop(permit);
         permit = intake.admit(plain.len())?;
         plain

@@ -42,7 +42,9 @@ impl GrpcServer {
                 let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(server.tls.as_ref()));
                 match handshake.await {
                     Ok(Ok(stream)) => connection::serve(&server, stream, closing).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "a gRPC connection failed before its first call"),
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, "a gRPC connection failed before its first call")
+                    }
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
                 }
                 drop(server);
@@ -65,9 +67,9 @@ pub(super) fn encoding(name: &[u8]) -> Result<Option<Compression>, String> {
     if text.is_empty() || text == "identity" {
         return Ok(None);
     }
-    Compression::from_grpc_encoding(text).map(Some).ok_or_else(|| {
-        format!("grpc-encoding {text:?} is not supported; send {ACCEPTED_ENCODINGS}")
-    })
+    Compression::from_grpc_encoding(text)
+        .map(Some)
+        .ok_or_else(|| format!("grpc-encoding {text:?} is not supported; send {ACCEPTED_ENCODINGS}"))
 }
 
 const HANDSHAKE_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(10);

@@ -11,7 +11,11 @@ use crate::lane::Permit;
 use crate::outcome::{Reason, Refusal};
 
 /// The plain body and the room it takes.
-pub async fn read(server: &HttpServer, headers: &HeaderMap, body: Incoming) -> Result<(Bytes, Permit), Refusal> {
+pub async fn read(
+    server: &HttpServer,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<(Bytes, Permit), Refusal> {
     let kind = content_encoding(server, headers)?;
     let reading = collect(server, body);
     let (wire, permit) = match server.config.read_timeout {
@@ -41,9 +45,11 @@ fn content_encoding(server: &HttpServer, headers: &HeaderMap) -> Result<Option<C
         return Ok(None);
     }
     let allowed = &server.config.compression_algorithms;
-    let kind = Compression::from_content_encoding(&text).filter(|k| allowed.is_empty() || allowed.contains(k));
+    let kind =
+        Compression::from_content_encoding(&text).filter(|k| allowed.is_empty() || allowed.contains(k));
     kind.map(Some).ok_or_else(|| {
-        let message = format!("unsupported Content-Encoding: {text}; send gzip, zstd, deflate, snappy or none");
+        let message =
+            format!("unsupported Content-Encoding: {text}; send gzip, zstd, deflate, snappy or none");
         server.intake.unreadable(Reason::Malformed, message)
     })
 }
@@ -51,7 +57,9 @@ fn content_encoding(server: &HttpServer, headers: &HeaderMap) -> Result<Option<C
 async fn collect(server: &HttpServer, mut body: Incoming) -> Result<(Bytes, Permit), Refusal> {
     let limit = server.config.max_request_body_bytes;
     let too_large = || {
-        server.intake.unreadable(Reason::TooLarge, format!("the body is over {limit} bytes (max_request_body_size)"))
+        server
+            .intake
+            .unreadable(Reason::TooLarge, format!("the body is over {limit} bytes (max_request_body_size)"))
     };
     let hint = body.size_hint();
     let announced = hint.exact().unwrap_or(hint.lower());

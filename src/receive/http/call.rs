@@ -26,7 +26,7 @@ pub async fn answer(server: &HttpServer, request: Request<Incoming>) -> Response
     }
     let (head, incoming) = request.into_parts();
     let mut response = match route(server, &head) {
-        Err(refused) => refused,
+        Err(refused) => *refused,
         Ok((signal, encoding)) => {
             let answering = take(server, signal, encoding, &head.headers, incoming);
             let answer = match server.config.write_timeout {
@@ -43,14 +43,17 @@ pub async fn answer(server: &HttpServer, request: Request<Incoming>) -> Response
     finish(server, response)
 }
 
-fn route(server: &HttpServer, head: &http::request::Parts) -> Result<(Signal, Encoding), Response<Full<Bytes>>> {
+fn route(
+    server: &HttpServer,
+    head: &http::request::Parts,
+) -> Result<(Signal, Encoding), Box<Response<Full<Bytes>>>> {
     let Some(signal) = server.signal(head.uri.path()) else {
-        return Err(plain(StatusCode::NOT_FOUND, "404 page not found"));
+        return Err(plain(StatusCode::NOT_FOUND, "404 page not found").into());
     };
     if head.method != Method::POST {
         let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "405 method not allowed, supported: [POST]");
         refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return Err(refused);
+        return Err(refused.into());
     }
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
     let media = content_type.split(';').next().unwrap_or("").trim();
@@ -60,7 +63,7 @@ fn route(server: &HttpServer, head: &http::request::Parts) -> Result<(Signal, En
         Ok((signal, Encoding::Json))
     } else {
         let said = "415 unsupported media type, supported: [application/json, application/x-protobuf]";
-        Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, said))
+        Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, said).into())
     }
 }
 
@@ -74,9 +77,11 @@ async fn take(
     let (body, permit) = body::read(server, headers, incoming).await?;
     let body = match encoding {
         Encoding::Protobuf => body,
-        Encoding::Json => Bytes::from(json::to_protobuf(signal, &body, json::Limits::default()).map_err(|error| {
-            server.intake.unreadable(Reason::Malformed, format!("not OTLP/JSON: {error}"))
-        })?),
+        Encoding::Json => {
+            Bytes::from(json::to_protobuf(signal, &body, json::Limits::default()).map_err(|error| {
+                server.intake.unreadable(Reason::Malformed, format!("not OTLP/JSON: {error}"))
+            })?)
+        }
     };
     let answer = server.intake.take(signal, body, None).await;
     drop(permit);
@@ -126,7 +131,9 @@ fn typed(code: StatusCode, encoding: Encoding, body: Vec<u8>) -> Response<Full<B
 fn plain(code: StatusCode, said: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(said.as_bytes())));
     *response.status_mut() = code;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

@@ -8,7 +8,8 @@ use super::HttpServer;
 /// An origin of the configuration, `*` standing for anything, as a pattern for whole origins.
 pub fn pattern(origin: &str) -> Result<Regex, String> {
     let parts: Vec<_> = origin.split('*').map(regex::escape).collect();
-    Regex::new(&format!("^(?i:{})$", parts.join(".*"))).map_err(|e| format!("cors.allowed_origins: {origin}: {e}"))
+    Regex::new(&format!("^(?i:{})$", parts.join(".*")))
+        .map_err(|e| format!("cors.allowed_origins: {origin}: {e}"))
 }
 
 /// Answers a preflight; `None` for any other request.
@@ -27,7 +28,8 @@ pub fn preflight<B>(server: &HttpServer, request: &Request<B>) -> Option<Respons
     }
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
     let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
-    let allowed = asked.filter(|asked| asked.to_str().is_ok_and(|asked| allows(&cors.allowed_headers, asked)));
+    let allowed =
+        asked.filter(|asked| asked.to_str().is_ok_and(|asked| allows(&cors.allowed_headers, asked)));
     if let Some(asked) = allowed {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
     }
@@ -39,7 +41,9 @@ pub fn preflight<B>(server: &HttpServer, request: &Request<B>) -> Option<Respons
 
 /// Marks the answer to a cross-origin request as readable by its origin.
 pub fn mark(server: &HttpServer, request: &HeaderMap, response: &mut HeaderMap) {
-    let Some(cors) = server.config.cors.as_ref().filter(|cors| !cors.allowed_origins.is_empty()) else { return };
+    let Some(cors) = server.config.cors.as_ref().filter(|cors| !cors.allowed_origins.is_empty()) else {
+        return;
+    };
     add_vary(response, "Origin");
     if allow_origin(server, request, response) && !cors.exposed_headers.is_empty() {
         insert(response, header::ACCESS_CONTROL_EXPOSE_HEADERS, &cors.exposed_headers.join(", "));
@@ -48,7 +52,8 @@ pub fn mark(server: &HttpServer, request: &HeaderMap, response: &mut HeaderMap) 
 
 fn allow_origin(server: &HttpServer, request: &HeaderMap, response: &mut HeaderMap) -> bool {
     let Some(origin) = request.get(header::ORIGIN) else { return false };
-    let allowed = origin.to_str().is_ok_and(|text| server.origins.iter().any(|pattern| pattern.is_match(text)));
+    let allowed =
+        origin.to_str().is_ok_and(|text| server.origins.iter().any(|pattern| pattern.is_match(text)));
     if allowed {
         response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         response.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

@@ -39,7 +39,8 @@ impl HttpServer {
         let origins = config.cors.iter().flat_map(|cors| &cors.allowed_origins);
         let origins = origins.map(|origin| cors::pattern(origin)).collect::<Result<_, _>>()?;
         let header = |(name, value): &(String, String)| {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| format!("response_headers: {name}: {e}"))?;
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|e| format!("response_headers: {name}: {e}"))?;
             let value = HeaderValue::from_str(value).map_err(|e| format!("response_headers: {name}: {e}"))?;
             Ok::<_, String>((name, value))
         };
@@ -67,7 +68,9 @@ impl HttpServer {
                 let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(server.tls.as_ref()));
                 match handshake.await {
                     Ok(Ok(stream)) => serve_connection(server, stream, closing).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection failed before its first request"),
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, "an HTTP connection failed before its first request")
+                    }
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
                 }
                 drop(place);
