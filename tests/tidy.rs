@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "forward",
         &[
             "trace_id", "outcome", "wire", "split", "route", "retry", "compress", "tls", "lane", "workers",
-            "observe", "discover", "flow",
+            "stream", "observe", "discover", "flow",
         ],
     ),
     ("export", &["trace_id", "outcome", "wire", "split", "observe", "flow"]),
