@@ -137,7 +137,7 @@ impl Node {
 }
 
 /// The core schema's reading of unquoted text.
-fn plain(text: &str) -> Typed<'_> {
+pub(super) fn plain(text: &str) -> Typed<'_> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Typed::Null,
         "true" | "True" | "TRUE" => return Typed::Bool(true),

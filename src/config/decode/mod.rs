@@ -1,5 +1,6 @@
 //! A small decoding layer over the tree: reads keys by name, collects every error, knows what it was asked for.
 
+mod build;
 mod exporters;
 mod extensions;
 mod forwarding;
@@ -17,9 +18,9 @@ use std::collections::BTreeMap;
 
 use super::diagnostic::Diagnostic;
 
+pub(super) use build::decode;
 pub(super) use scalars::{Count, Scalar, Size};
 pub(super) use section::Section;
-pub(super) use service::decode;
 
 /// What a key does here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,18 +39,28 @@ fn grpc(grpc: &mut Section<'_>) -> Grpc {
         let message = format!("invalid max_recv_msg_size_mib value, must be between 1 and {MIB_MAX}: {mib}");
         grpc.error("max_recv_msg_size_mib", message, None);
     }
-    let streams = grpc.get("max_concurrent_streams", 0u32);
+    let max_recv_msg_bytes = match usize::try_from(mib) {
+        Ok(mib) if mib > 0 => mib.saturating_mul(1 << 20),
+        _ => {
+            grpc.show("max_recv_msg_size_mib", 4i64.print());
+            default.max_recv_msg_bytes
+        }
+    };
+    let max_concurrent_streams = match grpc.get("max_concurrent_streams", default.max_concurrent_streams) {
+        0 => {
+            grpc.show("max_concurrent_streams", default.max_concurrent_streams.print());
+            default.max_concurrent_streams
+        }
+        streams => streams,
+    };
     buffer_sizes(grpc);
     extensions_of(grpc, true);
     grpc.section("dialer", |dialer| dialer.ignored::<Duration>("timeout"));
     Grpc {
         endpoint: endpoint(grpc, "localhost:4317"),
         tls: grpc.when_filled("tls", server_tls).flatten(),
-        max_recv_msg_bytes: match usize::try_from(mib) {
-            Ok(mib) if mib > 0 => mib.saturating_mul(1 << 20),
-            _ => default.max_recv_msg_bytes,
-        },
-        max_concurrent_streams: if streams == 0 { default.max_concurrent_streams } else { streams },
+        max_recv_msg_bytes,
+        max_concurrent_streams,
         keepalive: grpc.section("keepalive", keepalive),
         include_metadata: grpc.get("include_metadata", false),
     }

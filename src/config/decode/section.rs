@@ -32,6 +32,12 @@ impl<'a> Section<'a> {
         Self::of(context, node.entries(), node.mark.clone(), path.to_owned(), schema.to_owned())
     }
 
+    /// A map under a key, which is where its own errors point to.
+    pub(in crate::config) fn under(context: &'a Context, entry: &'a Entry, path: &str, schema: &str) -> Self {
+        let section = Self::new(context, &entry.value, path, schema);
+        Self { mark: entry.mark.clone(), ..section }
+    }
+
     fn of(context: &'a Context, entries: &'a [Entry], mark: Mark, path: String, schema: String) -> Self {
         Self {
             context,
@@ -92,9 +98,13 @@ impl<'a> Section<'a> {
         self.entry(key).is_some()
     }
 
-    /// Where the key is written; the section itself when it is not.
+    /// Where the value is written, the key when it has none of its own, the section when there is no key.
     pub(in crate::config) fn mark_of(&self, key: &str) -> Mark {
-        self.entry(key).map_or_else(|| self.mark.clone(), |entry| entry.value.mark.clone())
+        match self.entry(key) {
+            Some(entry) if matches!(entry.value.typed(), Typed::Map(_) | Typed::Null) => entry.mark.clone(),
+            Some(entry) => entry.value.mark.clone(),
+            None => self.mark.clone(),
+        }
     }
 
     /// Reads a single value; absent means the default, null the zero value.
@@ -228,8 +238,8 @@ impl<'a> Section<'a> {
         key: &'static str,
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> T {
-        let node = self.find(key, KeyKind::Live).map(|entry| &entry.value);
-        self.part(key, node, read)
+        let entry = self.find(key, KeyKind::Live);
+        self.part(key, entry, read)
     }
 
     /// A part that is off unless written; null and `{}` turn it on, `enabled: false` off.
@@ -238,9 +248,9 @@ impl<'a> Section<'a> {
         key: &'static str,
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> Option<T> {
-        let node = &self.find(key, KeyKind::Live)?.value;
+        let entry = self.find(key, KeyKind::Live)?;
         let mut on = true;
-        let value = self.part(key, Some(node), |part| {
+        let value = self.part(key, Some(entry), |part| {
             if part.has("enabled") && !part.asked.iter().any(|(key, _)| *key == "enabled") {
                 part.asked.push(("enabled", KeyKind::Live)); // allowed on every optional part
                 on = part.value(&part.entry("enabled")?.value, "enabled").unwrap_or(true);
@@ -257,7 +267,7 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> Option<T> {
         let entry = self.find(key, KeyKind::Live)?;
-        if entry.value.is_null() { None } else { Some(self.part(key, Some(&entry.value), read)) }
+        if entry.value.is_null() { None } else { Some(self.part(key, Some(entry), read)) }
     }
 
     /// A part that is off unless written; null and `{}` turn it on.
@@ -267,13 +277,18 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> Option<T> {
         let entry = self.find(key, KeyKind::Live)?;
-        Some(self.part(key, Some(&entry.value), read))
+        Some(self.part(key, Some(entry), read))
     }
 
-    fn part<T>(&mut self, key: &str, node: Option<&'a Node>, read: impl FnOnce(&mut Section<'a>) -> T) -> T {
+    fn part<T>(
+        &mut self,
+        key: &str,
+        entry: Option<&'a Entry>,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> T {
         let (path, schema) = (self.path_of(key), self.schema_of(key));
-        let mut part = match node {
-            Some(node) => Section::new(self.context, node, &path, &schema),
+        let mut part = match entry {
+            Some(entry) => Section::under(self.context, entry, &path, &schema),
             None => Section::of(self.context, &[], self.mark.clone(), path, schema),
         };
         let value = read(&mut part);
