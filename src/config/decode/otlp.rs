@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::net::{buffer_sizes, check_address, extensions_of, headers, or_default, server_tls, unless_zero};
-use super::{Scalar, Section};
+use super::{KeyKind, Scalar, Section};
 use crate::compress::Compression;
 use crate::receive::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
 
@@ -55,6 +55,7 @@ fn grpc(grpc: &mut Section<'_>) -> Grpc {
     };
     buffer_sizes(grpc);
     extensions_of(grpc, true);
+    grpc.find("dialer", KeyKind::Ignored);
     grpc.section("dialer", |dialer| dialer.ignored::<Duration>("timeout"));
     Grpc {
         endpoint: endpoint(grpc, "localhost:4317"),

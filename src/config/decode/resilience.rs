@@ -7,6 +7,7 @@ use crate::forward::{Queue, Sizer};
 use crate::retry;
 
 pub(super) fn retry(section: &mut Section<'_>) -> retry::Config {
+    section.shared_as("retry_on_failure");
     let default = retry::Config::default();
     let config = retry::Config {
         enabled: section.get("enabled", default.enabled),
@@ -50,6 +51,7 @@ const SIZERS: &[(&str, Sizer)] =
 
 /// `None` when `enabled: false`.
 pub(super) fn queue(section: &mut Section<'_>) -> Option<Queue> {
+    section.shared_as("sending_queue");
     let default = Queue::default();
     let enabled = section.get("enabled", true);
     section.ignored::<Count>("num_consumers");

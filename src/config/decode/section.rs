@@ -57,6 +57,11 @@ impl<'a> Section<'a> {
         self.lenient = true;
     }
 
+    /// The keys of this part are the same wherever it stands, so they are listed under one name.
+    pub(in crate::config) fn shared_as(&mut self, name: &str) {
+        self.schema = format!("({name})");
+    }
+
     /// What to say when this unknown key is met.
     pub(in crate::config) fn hint(&mut self, key: &'static str, help: &'static str) {
         self.hints.push((key, help));
