@@ -93,9 +93,8 @@ fn read(
     let context = Context::default();
     let (settings, printed) = decode::decode(&root, &context);
     for diagnostic in context.found.take() {
-        // A reference that failed left null behind: what decoding says of that place is only a consequence.
-        let place = (&diagnostic.file, diagnostic.line, diagnostic.column);
-        let caused = failed.iter().any(|known| place == (&known.file, known.line, known.column));
+        // A reference that failed left null behind: what decoding says of that key is only a consequence.
+        let caused = failed.iter().any(|known| diagnostic.path.starts_with(&known.path));
         if !caused {
             found.push(diagnostic);
         }

@@ -188,7 +188,8 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<Cow<'_, Tag>>) -> 
         Some("int" | "float" | "bool" | "null") => true,
         _ => style == ScalarStyle::Plain,
     };
-    Value::Scalar { text: text.into_owned(), plain }
+    let text = if plain && text == "~" { String::new() } else { text.into_owned() }; // the parser's word for nothing
+    Value::Scalar { text, plain }
 }
 
 #[cfg(test)]

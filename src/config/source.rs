@@ -12,6 +12,8 @@ use super::tree::{Entry, Mark, Node, Value, merge};
 
 /// Largest file.
 pub(super) const FILE_BYTES_MAX: usize = 8 << 20;
+/// Most levels that one key can nest.
+const NESTED_MAX: usize = 50;
 /// Used when no `--config` is given.
 const DEFAULT: &str = include_str!("../../config/default.yaml");
 
@@ -144,7 +146,7 @@ impl Reader<'_> {
             Ok(Some(Node { value: Value::Map(entries), mark, .. })) => {
                 let mut root = Node::map(mark.clone(), Vec::new());
                 for entry in entries {
-                    merge(&mut root, Node::map(mark.clone(), vec![nested(entry)]));
+                    merge(&mut root, Node::map(mark.clone(), vec![nested(entry, 0)]));
                 }
                 self.trees.push(root);
             }
@@ -161,10 +163,11 @@ impl Reader<'_> {
     }
 }
 
-/// `a::b: c` at the top level nests.
-fn nested(entry: Entry) -> Entry {
-    let Some((first, rest)) = entry.key.split_once("::") else { return entry };
-    let inner = nested(Entry { key: rest.to_owned(), mark: entry.mark.clone(), value: entry.value });
+/// `a::b: c` at the top level nests; deeper than any key of ours it stays as it is.
+fn nested(entry: Entry, depth: usize) -> Entry {
+    let Some((first, rest)) = entry.key.split_once("::").filter(|_| depth < NESTED_MAX) else { return entry };
+    let inner = Entry { key: rest.to_owned(), mark: entry.mark.clone(), value: entry.value };
+    let inner = nested(inner, depth + 1);
     Entry { key: first.to_owned(), mark: entry.mark.clone(), value: Node::map(entry.mark, vec![inner]) }
 }
 

@@ -127,6 +127,16 @@ impl Node {
         self.typed() == Typed::Null
     }
 
+    /// Whether anything in it came from the environment or a referenced file.
+    pub(super) fn is_from_outside(&self) -> bool {
+        self.expanded.is_some()
+            || match &self.value {
+                Value::Scalar { .. } => false,
+                Value::List(items) => items.iter().any(Self::is_from_outside),
+                Value::Map(entries) => entries.iter().any(|entry| entry.value.is_from_outside()),
+            }
+    }
+
     /// The entries of a map; none of anything else.
     pub(super) fn entries(&self) -> &[Entry] {
         match &self.value {

@@ -54,14 +54,14 @@ impl<'a> Build<'a> {
 
     fn check_list(&self, kind: Kind, path: &str, list: &[Reference]) {
         for (index, reference) in list.iter().enumerate() {
-            let id = reference.id.to_string();
+            let id = reference.shown();
             let path =
                 if kind == Kind::Extension { path.to_owned() } else { format!("{path}::{}", kind.section()) };
             let fail = |message: String, help: Option<String>| {
                 self.context.push(reference.mark.error(&path, message, help));
             };
             if list[..index].iter().any(|known| known.id == reference.id) {
-                fail(format!("references {} {id:?} multiple times", kind.name()), None);
+                fail(format!("references {} {id} multiple times", kind.name()), None);
                 continue;
             }
             let connector = matches!(kind, Kind::Receiver | Kind::Exporter)
@@ -71,11 +71,11 @@ impl<'a> Build<'a> {
                 kind == Kind::Extension && reference.id.kind == "admin" && reference.id.name.is_empty();
             if self.find(really, &reference.id).is_none() && !built_in {
                 fail(
-                    format!("references {} {id:?} which is not configured", kind.name()),
-                    self.similar(kind, &id),
+                    format!("references {} {id} which is not configured", kind.name()),
+                    self.similar(kind, &reference.id.to_string()),
                 );
             } else if kind == Kind::Extension && matches!(reference.id.kind.as_str(), "pprof" | "zpages") {
-                let message = format!("extension {id:?} has no effect here: it shows the Go runtime");
+                let message = format!("extension {id} has no effect here: it shows the Go runtime");
                 self.context.push(reference.mark.warning(&path, message, Some("remove it".into())));
             } else if !kind.available().contains(&reference.id.kind.as_str()) {
                 self.unavailable(really, kind, reference, &path);
@@ -85,27 +85,27 @@ impl<'a> Build<'a> {
 
     /// A name in use of which this version knows no such type.
     fn unavailable(&self, really: Kind, kind: Kind, reference: &Reference, path: &str) {
-        let (id, name) = (reference.id.to_string(), really.name());
+        let (id, name) = (reference.shown(), really.name());
         let available = match kind.available() {
             [] => format!("there are no {} in this version", kind.section()),
             names => format!("{} available: {}", kind.section(), names.join(", ")),
         };
         let place = if kind == Kind::Extension { "service.extensions" } else { "the pipeline" };
         if really.in_collector(&reference.id.kind) {
-            let message =
-                format!("{name} {id:?} exists in the Collector, but not in this version of ringtail");
+            let message = format!("{name} {id} exists in the Collector, but not in this version of ringtail");
             let help = format!("leave it out of {place}; {available}");
             self.context.push(reference.mark.error(path, message, Some(help)));
         } else if let Some(defined) = self.find(really, &reference.id) {
             let section = really.section();
             let valid = really.available().join(" ");
             let message = format!(
-                "'{section}' unknown type: {:?} for id: {id:?} (valid values: [{valid}])",
+                "'{section}' unknown type: {:?} for id: {id} (valid values: [{valid}])",
                 reference.id.kind
             );
             let help = nearest(&reference.id.kind, really.available().iter().copied())
                 .map(|near| format!("did you mean {near:?}?"));
-            self.context.push(defined.entry.mark.error(&format!("{section}::{id}"), message, help));
+            let path = format!("{section}::{}", defined.id);
+            self.context.push(defined.entry.mark.error(&path, message, help));
         }
     }
 

@@ -196,7 +196,7 @@ impl<'a> Section<'a> {
             }
             Err(Bad::Form(reason)) => {
                 let shown = match (&node.value, &node.expanded) {
-                    (Value::Scalar { text, .. }, None) => format!(": {text:?}"),
+                    (Value::Scalar { text, .. }, None) if !null => format!(": {text:?}"),
                     _ => String::new(),
                 };
                 self.context.push(node.mark.error(
@@ -234,7 +234,7 @@ impl<'a> Section<'a> {
 
     /// Whether the value came from outside the file and must not be shown.
     pub(in crate::config) fn is_expanded(&self, key: &str) -> bool {
-        self.entry(key).is_some_and(|entry| entry.value.expanded.is_some())
+        self.entry(key).is_some_and(|entry| entry.value.is_from_outside())
     }
 
     /// A part that exists whether written or not.
@@ -377,9 +377,14 @@ impl<'a> Section<'a> {
             Some((_, help)) => (*help).to_owned(),
             None => match nearest(&entry.key, known()) {
                 Some(near) => format!("did you mean {near:?}?"),
+                None if known().next().is_none() => "it has no keys".to_owned(),
                 None => format!("valid keys: {}", known().collect::<Vec<_>>().join(", ")),
             },
         };
+        if entry.value.expanded.is_some() && entry.mark == entry.value.mark {
+            let message = format!("what is referenced here has keys that {:?} has not", self.path);
+            return entry.mark.error(&self.path, message, Some(help)); // even a key may be a secret misread
+        }
         let path = self.path_of(&entry.key);
         if self.lenient {
             let message = format!("'{name}' has no key {:?}; it is ignored", entry.key);

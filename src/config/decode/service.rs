@@ -18,6 +18,14 @@ pub(super) struct Defined<'a> {
 pub(super) struct Reference {
     pub id: ComponentId,
     pub mark: Mark,
+    hidden: bool, // it came from outside the file
+}
+
+impl Reference {
+    /// The name in quotes, unless it must not be shown.
+    pub(super) fn shown(&self) -> String {
+        if self.hidden { "(not shown)".to_owned() } else { format!("{:?}", self.id.to_string()) }
+    }
 }
 
 /// What `service` says.
@@ -166,13 +174,13 @@ fn references(section: &mut Section<'_>, key: &'static str) -> Vec<Reference> {
     for item in items {
         let Some(text) = section.value::<String>(item, key) else { continue };
         match parse_id(&text) {
-            Ok(id) => found.push(Reference { id, mark: item.mark.clone() }),
+            Ok(id) => found.push(Reference { id, mark: item.mark.clone(), hidden: item.is_from_outside() }),
             Err(reason) => {
-                section.context().push(item.mark.error(
-                    &section.path_of(key),
-                    format!("in {text:?} id: {reason}"),
-                    None,
-                ));
+                let message = match item.is_from_outside() {
+                    true => "what is referenced here is not a component id".to_owned(),
+                    false => format!("in {text:?} id: {reason}"),
+                };
+                section.context().push(item.mark.error(&section.path_of(key), message, None));
             }
         }
     }
