@@ -80,7 +80,6 @@ fn all_errors_come_at_once_in_the_order_of_the_file() {
              (cert_file or cert_pem, and key_file or key_pem)",
             "6:3 exporters::load_balancing::resolver: no resolvers specified for the exporter",
             "7:18 exporters::load_balancing::routing_key: unsupported routing_key: traceId",
-            "10:32 service::pipelines::traces::receivers: references receiver \"otlp\" multiple times",
             "10:67 service::pipelines::traces::exporters: references exporter \"nope\" which is not configured",
         ],
     );
@@ -304,6 +303,13 @@ fn the_exporter_is_checked_as_the_collector_checks_it() {
 fn resiliency_is_checked_as_the_collector_checks_it() {
     for (key, expected) in [
         (
+            "protocol: {otlp: {retry_on_failure: {max_elapsed_time: 1s}}}",
+            "'max_elapsed_time' must not be less than 'initial_interval'",
+        ),
+        ("retry_on_failure: {max_elapsed_time: 1s}", ""),
+        ("sending_queue: {enabled: false, queue_size: 0}", ""),
+        ("timeout: 1e9", ""),
+        (
             "retry_on_failure: {initial_interval: 5s, max_interval: 6s, max_elapsed_time: 1s}",
             "'max_elapsed_time' must not be less than 'initial_interval'",
         ),
@@ -379,6 +385,20 @@ fn a_routing_key_must_fit_every_signal_that_uses_it() {
 }
 
 #[test]
+fn what_is_named_twice_is_used_once_but_processors_are_refused() {
+    let twice = serving("pipelines: {traces: {receivers: [otlp, otlp], exporters: [nop]}}");
+    assert_eq!(warnings(&twice), ["4:42 references receiver \"otlp\" multiple times"]);
+    assert_eq!(read(&twice).unwrap().settings.pipelines[0].receivers.len(), 1);
+    let twice =
+        serving("pipelines: {traces: {receivers: [otlp], processors: [batch, batch], exporters: [nop]}}");
+    assert!(
+        errors(&twice)[1].ends_with("references processor \"batch\" multiple times"),
+        "{:?}",
+        errors(&twice)
+    );
+}
+
+#[test]
 fn telemetry_is_checked_as_the_collector_checks_it() {
     for (telemetry, expected) in [
         (
@@ -387,6 +407,8 @@ fn telemetry_is_checked_as_the_collector_checks_it() {
         ),
         ("metrics: {level: loud}", "unknown metrics level \"loud\""),
         ("logs: {level: loud}", "unrecognized level: \"loud\""),
+        ("resource: {a: 5}", "legacy resource attribute \"a\" must be string or null"),
+        ("resource: [1]", "'resource' expected a map, got list"),
         (
             "metrics: {readers: [{periodic: {exporter: {otlp: {}}}}]}",
             "'periodic' is not available in this version: metrics are not pushed",

@@ -144,10 +144,8 @@ impl Reader<'_> {
         match parse(text, &source) {
             Ok(None) => self.trees.push(Node::map(Mark::start_of(&source), Vec::new())),
             Ok(Some(Node { value: Value::Map(entries), mark, .. })) => {
-                let mut root = Node::map(mark.clone(), Vec::new());
-                for entry in entries {
-                    merge(&mut root, Node::map(mark.clone(), vec![nested(entry, 0)]));
-                }
+                let mut root = Node::map(mark, entries);
+                unfold(&mut root);
                 self.trees.push(root);
             }
             Ok(Some(node)) if node.is_null() => self.trees.push(Node::map(node.mark, Vec::new())),
@@ -163,7 +161,24 @@ impl Reader<'_> {
     }
 }
 
-/// `a::b: c` at the top level nests; deeper than any key of ours it stays as it is.
+/// `a::b: c` nests, at every level.
+fn unfold(node: &mut Node) {
+    match &mut node.value {
+        Value::Scalar { .. } => {}
+        Value::List(items) => items.iter_mut().for_each(unfold),
+        Value::Map(entries) if entries.iter().any(|entry| entry.key.contains("::")) => {
+            let mut whole = Node::map(node.mark.clone(), Vec::new());
+            for mut entry in std::mem::take(entries) {
+                unfold(&mut entry.value);
+                merge(&mut whole, Node::map(node.mark.clone(), vec![nested(entry, 0)]));
+            }
+            node.value = whole.value;
+        }
+        Value::Map(entries) => entries.iter_mut().for_each(|entry| unfold(&mut entry.value)),
+    }
+}
+
+/// One key with `::` in it, unfolded; deeper than any key of ours it stays as it is.
 fn nested(entry: Entry, depth: usize) -> Entry {
     let Some((first, rest)) = entry.key.split_once("::").filter(|_| depth < NESTED_MAX) else { return entry };
     let inner = Entry { key: rest.to_owned(), mark: entry.mark.clone(), value: entry.value };

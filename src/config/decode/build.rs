@@ -61,7 +61,13 @@ impl<'a> Build<'a> {
                 self.context.push(reference.mark.error(&path, message, help));
             };
             if list[..index].iter().any(|known| known.id == reference.id) {
-                fail(format!("references {} {id} multiple times", kind.name()), None);
+                let message = format!("references {} {id} multiple times", kind.name());
+                if kind == Kind::Processor {
+                    fail(message, None);
+                } else {
+                    let help = "it is used once; remove the others".to_owned(); // as in the Collector
+                    self.context.push(reference.mark.warning(&path, message, Some(help)));
+                }
                 continue;
             }
             let connector = matches!(kind, Kind::Receiver | Kind::Exporter)
@@ -240,7 +246,15 @@ impl<'a> Build<'a> {
 }
 
 fn pipeline(wanted: &Wanted) -> Pipeline {
-    let ids = |list: &[Reference]| list.iter().map(|reference| reference.id.clone()).collect();
+    let ids = |list: &[Reference]| {
+        let mut ids: Vec<ComponentId> = Vec::new();
+        for reference in list {
+            if !ids.contains(&reference.id) {
+                ids.push(reference.id.clone());
+            }
+        }
+        ids
+    };
     Pipeline {
         id: wanted.id.clone(),
         signal: wanted.signal,

@@ -88,7 +88,12 @@ fn keepalive(section: &mut Section<'_>) -> Keepalive {
 fn endpoint(section: &mut Section<'_>, default: &str) -> Endpoint {
     let address = section.get("endpoint", default.to_owned());
     let unix = section
-        .choice("transport", "tcp", &[("tcp", false), ("unix", true)], "unsupported transport type")
+        .choice(
+            "transport",
+            "tcp",
+            &[("tcp", false), ("tcp4", false), ("tcp6", false), ("unix", true)],
+            "unsupported transport type",
+        )
         .unwrap_or(false);
     if unix {
         if address.is_empty() {
@@ -220,7 +225,10 @@ fn url_path(http: &mut Section<'_>, key: &'static str, default: &str) -> String 
         http.show(key, default.to_owned().print());
         return default.to_owned();
     }
-    if path.contains(|c: char| c.is_whitespace() || c.is_control() || c == '?' || c == '#') {
+    let escapes = path.split('%').skip(1);
+    let broken =
+        escapes.into_iter().any(|rest| !rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count().eq(&2));
+    if broken || path.contains(|c: char| c.is_whitespace() || c.is_control() || c == '?' || c == '#') {
         http.error(key, format!("'{key}' is not a URL path"), Some("write a path such as /v1/traces".into()));
     }
     if path.starts_with('/') { path } else { format!("/{path}") }

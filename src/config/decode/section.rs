@@ -217,9 +217,32 @@ impl<'a> Section<'a> {
         words: &[(&'static str, T)],
         wording: &str,
     ) -> Option<T> {
+        self.one_of(key, default, words, wording, false)
+    }
+
+    /// Like [`Section::choice`], for words that the Collector takes in upper case too.
+    pub(in crate::config) fn level<T: Copy>(
+        &mut self,
+        key: &'static str,
+        default: &'static str,
+        words: &[(&'static str, T)],
+        wording: &str,
+    ) -> Option<T> {
+        self.one_of(key, default, words, wording, true)
+    }
+
+    fn one_of<T: Copy>(
+        &mut self,
+        key: &'static str,
+        default: &'static str,
+        words: &[(&'static str, T)],
+        wording: &str,
+        any_case: bool,
+    ) -> Option<T> {
         let word = self.get(key, default.to_owned());
         let word = if word.is_empty() { default } else { word.as_str() };
-        let found = words.iter().find(|(known, _)| *known == word).map(|(_, value)| *value);
+        let same = |known: &str| known == word || (any_case && known.eq_ignore_ascii_case(word));
+        let found = words.iter().find(|(known, _)| same(known)).map(|(_, value)| *value);
         if found.is_none() {
             let shown = if self.is_expanded(key) { "the value given" } else { word };
             let valid: Vec<_> = words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect();
