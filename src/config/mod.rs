@@ -17,7 +17,7 @@ mod settings;
 mod source;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 pub use catalog::components;
@@ -115,11 +115,7 @@ fn in_order(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     }
     let rank = |file: &str| names.iter().position(|name| name == file);
     errors.sort_by_key(|error| (rank(&error.file), error.line, error.column));
-    let mut kept: Vec<Diagnostic> = Vec::new();
-    for error in errors {
-        if !kept.contains(&error) {
-            kept.push(error);
-        }
-    }
-    kept
+    let mut seen = HashSet::new();
+    errors.retain(|error| seen.insert((error.file.clone(), error.line, error.column, error.message.clone())));
+    errors
 }

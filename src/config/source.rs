@@ -14,6 +14,8 @@ use super::tree::{Entry, Mark, Node, Value, merge};
 pub(super) const FILE_BYTES_MAX: usize = 8 << 20;
 /// Most levels that one key can nest.
 const NESTED_MAX: usize = 50;
+/// Most such keys in one map.
+const FOLDED_MAX: usize = 1000;
 /// Used when no `--config` is given.
 const DEFAULT: &str = include_str!("../../config/default.yaml");
 
@@ -161,20 +163,19 @@ impl Reader<'_> {
     }
 }
 
-/// `a::b: c` nests, at every level.
+/// `a::b: c` nests, at every level. A map with more such keys than anyone writes keeps the rest as they are.
 fn unfold(node: &mut Node) {
     match &mut node.value {
         Value::Scalar { .. } => {}
         Value::List(items) => items.iter_mut().for_each(unfold),
-        Value::Map(entries) if entries.iter().any(|entry| entry.key.contains("::")) => {
-            let mut whole = Node::map(node.mark.clone(), Vec::new());
-            for mut entry in std::mem::take(entries) {
-                unfold(&mut entry.value);
-                merge(&mut whole, Node::map(node.mark.clone(), vec![nested(entry, 0)]));
+        Value::Map(entries) => {
+            entries.iter_mut().for_each(|entry| unfold(&mut entry.value));
+            let folded = entries.extract_if(.., |entry| entry.key.contains("::")).take(FOLDED_MAX);
+            for entry in folded.collect::<Vec<_>>() {
+                let over = Node::map(node.mark.clone(), vec![nested(entry, 0)]);
+                merge(node, over);
             }
-            node.value = whole.value;
         }
-        Value::Map(entries) => entries.iter_mut().for_each(|entry| unfold(&mut entry.value)),
     }
 }
 

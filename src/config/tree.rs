@@ -1,5 +1,6 @@
 //! A configuration before it has meaning: maps, lists and scalars, each with the place it was written at.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Severity};
@@ -181,9 +182,11 @@ pub(super) fn plain(text: &str) -> Typed<'_> {
 pub(super) fn merge(base: &mut Node, over: Node) {
     if let (Value::Map(entries), Value::Map(_)) = (&mut base.value, &over.value) {
         let Value::Map(later) = over.value else { return };
+        let places: HashMap<String, usize> =
+            entries.iter().enumerate().map(|(place, entry)| (entry.key.clone(), place)).collect();
         for entry in later {
-            match entries.iter_mut().find(|known| known.key == entry.key) {
-                Some(known) => merge(&mut known.value, entry.value),
+            match places.get(&entry.key) {
+                Some(place) => merge(&mut entries[*place].value, entry.value),
                 None => entries.push(entry),
             }
         }

@@ -160,12 +160,11 @@ fn protocol(section: &mut Section<'_>) -> Spoken {
 fn otlp(section: &mut Section<'_>) -> Spoken {
     section.hint("insecure", "write tls: {insecure: true}");
     section.ignored::<String>("endpoint");
-    for key in ["authority", "user_agent"] {
+    section.without_effect::<String>("user_agent", "ringtail names itself");
+    let authority = section.find("authority", KeyKind::Refused);
+    if authority.is_some_and(|entry| section.value(&entry.value, "authority") != Some(String::new())) {
         let help = "remove it; the backend's own address is used";
-        if section.has(key) && !section.get(key, String::new()).is_empty() {
-            section.refused(key, "calls carry the address of the backend", help);
-        }
-        section.find(key, KeyKind::Refused);
+        section.refused("authority", "calls carry the address of the backend", help);
     }
     buffer_sizes(section);
     section.ignored::<bool>("wait_for_ready");

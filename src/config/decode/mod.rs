@@ -12,6 +12,7 @@ mod scalars;
 mod section;
 mod service;
 mod telemetry;
+mod values;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,6 +22,11 @@ use super::diagnostic::Diagnostic;
 pub(super) use build::decode;
 pub(super) use scalars::{Count, Scalar, Size};
 pub(super) use section::Section;
+
+/// Most findings of one load; whoever has so many mistakes starts with the first.
+const FOUND_MAX: usize = 1000;
+/// Most components in a section, pipelines, and names in a pipeline.
+const COMPONENTS_MAX: usize = 1000;
 
 /// What a key does here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +59,10 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn push(&self, diagnostic: Diagnostic) {
-        self.found.borrow_mut().push(diagnostic);
+        let mut found = self.found.borrow_mut();
+        if found.len() < FOUND_MAX {
+            found.push(diagnostic);
+        }
     }
 
     fn register(&self, schema: String, kind: KeyKind, given: bool) {

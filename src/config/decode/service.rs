@@ -1,6 +1,6 @@
 //! What is defined, and what `service` wants: ids, pipelines, extensions.
 
-use super::{KeyKind, Section, telemetry};
+use super::{COMPONENTS_MAX, KeyKind, Section, telemetry};
 use crate::config::catalog::Kind;
 use crate::config::print::Printed;
 use crate::config::settings::ComponentId;
@@ -60,7 +60,7 @@ pub(super) fn definitions<'a>(top: &mut Section<'a>, kind: Kind) -> Vec<Defined<
         top.error(key, format!("'{key}' expected a map, got {}", entry.value.typed().name()), None);
     }
     let mut defined = Vec::new();
-    for entry in entries {
+    for entry in bounded(top, key, entries) {
         match parse_id(&entry.key) {
             Ok(id) => defined.push(Defined { id, entry }),
             Err(reason) => {
@@ -70,6 +70,14 @@ pub(super) fn definitions<'a>(top: &mut Section<'a>, kind: Kind) -> Vec<Defined<
         }
     }
     defined
+}
+
+/// The first so many, and an error when there are more.
+fn bounded<'i, T>(section: &Section<'_>, key: &str, items: &'i [T]) -> &'i [T] {
+    if items.len() > COMPONENTS_MAX {
+        section.error(key, format!("more than {COMPONENTS_MAX} entries in '{key}'"), None);
+    }
+    &items[..items.len().min(COMPONENTS_MAX)]
 }
 
 /// `type[/name]`.
@@ -115,7 +123,7 @@ pub(super) fn service(section: &mut Section<'_>) -> Service {
         section.error("pipelines", "service must have at least one pipeline", Some(help.into()));
     }
     let mut printed = Vec::new();
-    for entry in entries {
+    for entry in bounded(section, "pipelines", entries) {
         let path = section.path_of(&format!("pipelines::{}", entry.key));
         let named = parse_id(&entry.key).and_then(|id| Ok((signal(&id.kind)?, id)));
         let (signal, id) = match named {
@@ -171,7 +179,7 @@ fn references(section: &mut Section<'_>, key: &'static str) -> Vec<Reference> {
         }
     };
     let mut found: Vec<Reference> = Vec::new();
-    for item in items {
+    for item in bounded(section, key, items) {
         let Some(text) = section.value::<String>(item, key) else { continue };
         match parse_id(&text) {
             Ok(id) => found.push(Reference { id, mark: item.mark.clone(), hidden: item.is_from_outside() }),
