@@ -325,6 +325,54 @@ fn secrets_are_masked_unless_asked_for() {
 }
 
 #[test]
+fn a_keepalive_without_content_is_off_and_an_empty_one_has_the_defaults() {
+    let keepalive = |text: &str| {
+        let set = format!("exporters.load_balancing.protocol.otlp.keepalive={text}");
+        balancing(&settings(&[BALANCING], &[&set])).protocol.keepalive
+    };
+    assert_eq!(keepalive(""), None);
+    let ten = Duration::from_secs(10);
+    let expected = forward::ClientKeepalive { time: ten, timeout: ten, permit_without_stream: false };
+    assert_eq!(keepalive("{}"), Some(expected));
+}
+
+#[test]
+fn keys_with_colons_nest_at_every_level() {
+    let settings = settings(&[BASE, "yaml:receivers: {otlp: {protocols::grpc::endpoint: \"a:1\"}}"], &[]);
+    let grpc = settings.receivers.values().next().unwrap().grpc.clone().unwrap();
+    assert_eq!(grpc.endpoint, Endpoint::Tcp("a:1".into()));
+}
+
+#[test]
+fn anchors_work_across_a_file() {
+    let text = "yaml:
+receivers: {otlp: {protocols: {grpc: &g {include_metadata: true}, http: {<<: *g, endpoint: 'b:2'}}}}
+exporters: {nop: }
+service: {pipelines: {traces: &p {receivers: [otlp], exporters: [nop]}, logs: *p}}
+---
+this is: [another document";
+    let settings = settings(&[text], &[]);
+    let http = settings.receivers.values().next().unwrap().http.clone().unwrap();
+    assert!(http.include_metadata);
+    assert_eq!((http.endpoint, settings.pipelines.len()), (Endpoint::Tcp("b:2".into()), 2));
+}
+
+#[test]
+fn every_telemetry_reader_is_an_endpoint() {
+    let readers = "[{pull: {exporter: {prometheus: {host: 0.0.0.0, port: 9, without_type_suffix: false}}}}]";
+    let metrics = |set: &str| settings(&[BASE], &[set]).telemetry.metrics;
+    let found = metrics(&format!("service.telemetry.metrics.readers={readers}"));
+    assert_eq!((found[0].host.as_str(), found[0].port, found[0].type_suffix), ("0.0.0.0", 9, true));
+    assert_eq!(metrics("service.telemetry.metrics.level=None"), []);
+    let old = metrics("service.telemetry.metrics.address=:7");
+    assert_eq!((old[0].host.as_str(), old[0].port, old[0].type_suffix), ("0.0.0.0", 7, false));
+    let set = "service.telemetry.resource={service.name: x, service.version: null, attributes: [{name: a, value: b}]}";
+    let resource = settings(&[BASE], &[set]).telemetry.resource;
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(resource, [pair("service.name", "x"), pair("service.version", ""), pair("a", "b")]);
+}
+
+#[test]
 fn the_exporter_has_the_collectors_defaults() {
     let settings = settings(&[BALANCING], &[]);
     let config = balancing(&settings);

@@ -171,10 +171,11 @@ fn unfold(node: &mut Node) {
         Value::Map(entries) => {
             entries.iter_mut().for_each(|entry| unfold(&mut entry.value));
             let folded = entries.extract_if(.., |entry| entry.key.contains("::")).take(FOLDED_MAX);
+            let mut over = Node::map(node.mark.clone(), Vec::new());
             for entry in folded.collect::<Vec<_>>() {
-                let over = Node::map(node.mark.clone(), vec![nested(entry, 0)]);
-                merge(node, over);
+                merge(&mut over, Node::map(node.mark.clone(), vec![nested(entry, 0)]));
             }
+            merge(node, over);
         }
     }
 }
@@ -193,11 +194,11 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b))
 }
 
-/// The head of a text's first line, to name a source by.
+/// The first word of a text, to name a source by; values, which may be secrets, come later.
 fn shortened(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    let head: String = line.chars().take(40).collect();
-    if head.len() < text.trim_end().len() { format!("{head}…") } else { head }
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let head: String = word.chars().take(60).collect();
+    if head.len() < text.trim().len() { format!("{head}…") } else { head }
 }
 
 /// Reads a text file of bounded size. The error is a reason without the path.

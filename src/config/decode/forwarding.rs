@@ -177,7 +177,7 @@ fn otlp(section: &mut Section<'_>) -> Spoken {
             tls: section.section("tls", client_tls),
             compression: compression(section, GRPC_COMPRESSIONS),
             headers: headers(section, "headers"),
-            keepalive: section.when_written("keepalive", keepalive),
+            keepalive: section.when_filled("keepalive", keepalive),
             connections: section.get("connections", Count(1)).0.max(1),
         },
         timeout: Duration::from_secs(5),
