@@ -436,3 +436,40 @@ fn older_spellings_are_accepted_with_one_warning_each() {
         ]
     );
 }
+
+#[test]
+fn extensions_without_a_meaning_here_are_warnings_and_others_errors() {
+    let text = |name: &str| {
+        format!("extensions: {{{name}: }}\n{}", serving(&format!("extensions: [{name}]\n  {PIPELINES}")))
+    };
+    assert_eq!(
+        warnings(&text("pprof")),
+        ["5:16 extension \"pprof\" has no effect here: it shows the Go runtime"]
+    );
+    assert_eq!(
+        errors(&text("file_storage")),
+        [
+            "5:16 service::extensions: extension \"file_storage\" exists in the Collector, but not in this version of \
+          ringtail"
+        ]
+    );
+    assert_eq!(
+        errors(&text("foo")),
+        [
+            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin])"
+        ]
+    );
+}
+
+#[test]
+fn a_connector_in_a_pipeline_is_named_as_such() {
+    let text = "receivers: {otlp: {protocols: {grpc: }}}\nexporters: {nop: }\nconnectors: {forward: }\n\
+                service: {pipelines: {traces: {receivers: [otlp], exporters: [forward]}}}";
+    check(
+        text,
+        &[
+            "4:63 service::pipelines::traces::exporters: connector \"forward\" exists in the Collector, but not in this \
+           version of ringtail",
+        ],
+    );
+}

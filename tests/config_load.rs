@@ -257,6 +257,8 @@ fn a_file_reference_loses_its_last_line_break_and_is_watched() {
     let missing = read(&[BALANCING], &["exporters.load_balancing.ring=${file:/nope}"]).unwrap_err();
     assert!(missing.0[0].message.starts_with("cannot read file /nope"), "{missing}");
     assert_eq!(missing.0.len(), 1, "nothing follows from it");
+    let sets = ["exporters.load_balancing.resolver.static.hostnames=['${file:/nope}']"];
+    assert_eq!(read(&[BALANCING], &sets).unwrap_err().0.len(), 1);
 }
 
 #[test]
@@ -289,6 +291,8 @@ fn no_error_shows_what_came_from_outside() {
             ["${env:SECRET}", "[\"${env:SECRET} x\"]", "[\"${env:SECRET}\"]", "${env:MAP}", "${env:KEYS}"]
         {
             let set = format!("{path}={value}");
+            let attributes = read(&[BALANCING], &[&set, "exporters.load_balancing.routing_attributes=[a]"]);
+            assert!(!attributes.err().is_some_and(|errors| errors.to_string().contains("hunter2")), "{set}");
             if let Err(errors) = read(&[BALANCING], &[&set]) {
                 assert!(!errors.to_string().contains("hunter2"), "{set}: {errors}");
             }
@@ -299,7 +303,8 @@ fn no_error_shows_what_came_from_outside() {
 #[test]
 fn the_printed_configuration_loads_to_the_same_settings() {
     let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/config/reference.yaml");
-    for sources in [&[BASE][..], &[BALANCING], &[reference], &[]] {
+    let off = "yaml:receivers::otlp::protocols::http::enabled: false";
+    for sources in [&[BASE][..], &[BALANCING], &[reference], &[], &[BASE, off]] {
         let loaded = read(sources, &[]).unwrap();
         for format in [Format::Yaml, Format::Json] {
             let text = loaded.print(Mode::Unredacted, format);

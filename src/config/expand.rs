@@ -1,6 +1,5 @@
 //! `${env:NAME}`, `${file:path}`, `${yaml:text}` in values: replaced on the tree, so that places stay true.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -227,7 +226,7 @@ impl Expander<'_> {
 
     fn file(&mut self, name: &str, mark: &Mark, path: &str) -> Result<Replacement, Diagnostic> {
         let file = Path::new(name);
-        self.files.push(fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf()));
+        self.files.push(file.to_path_buf());
         let mut text = read_file(file)
             .map_err(|reason| mark.error(path, format!("cannot read file {name}: {reason}"), None))?;
         if text.ends_with('\n') {

@@ -94,7 +94,10 @@ fn read(
     let (settings, printed) = decode::decode(&root, &context);
     for diagnostic in context.found.take() {
         // A reference that failed left null behind: what decoding says of that key is only a consequence.
-        let caused = failed.iter().any(|known| diagnostic.path.starts_with(&known.path));
+        let caused = failed.iter().any(|known| {
+            let key = known.path.split('[').next().unwrap_or_default();
+            diagnostic.path.starts_with(key)
+        });
         if !caused {
             found.push(diagnostic);
         }

@@ -94,6 +94,7 @@ fn routing_key(section: &mut Section<'_>, signals: &[Signal]) -> RoutingKey {
         section.error("routing_attributes", message, None);
     }
     if word != "attributes" && !attributes.is_empty() {
+        let word = if section.is_expanded("routing_key") { "(not shown)" } else { &word };
         let message = format!(
             "routing_attributes can only be used when routing_key is \"attributes\"; got {word:?}. Remove \
              routing_attributes or set routing_key to \"attributes\""

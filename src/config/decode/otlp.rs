@@ -114,7 +114,6 @@ fn http(http: &mut Section<'_>) -> Http {
     }
     extensions_of(http, true);
     let (keep_alives_enabled, idle_timeout) = keep_alives(http, default.idle_timeout);
-    let read_header_timeout = header_timeout(http, default.read_header_timeout);
     Http {
         endpoint: endpoint(http, "localhost:4318"),
         tls: http.when_filled("tls", server_tls).flatten(),
@@ -133,16 +132,11 @@ fn http(http: &mut Section<'_>) -> Http {
         metrics_url_path: url_path(http, "metrics_url_path", &default.metrics_url_path),
         logs_url_path: url_path(http, "logs_url_path", &default.logs_url_path),
         read_timeout: unless_zero(http, "read_timeout"),
-        read_header_timeout,
+        read_header_timeout: or_default(http, "read_header_timeout", default.read_header_timeout),
         write_timeout: unless_zero(http, "write_timeout"),
         idle_timeout,
         keep_alives_enabled,
     }
-}
-
-/// Ours is never unlimited: zero means the default.
-fn header_timeout(http: &mut Section<'_>, default: Duration) -> Duration {
-    or_default(http, "read_header_timeout", default)
 }
 
 /// `keepalive.{enabled, idle_timeout}`, or the older `keep_alives_enabled` and `idle_timeout`.

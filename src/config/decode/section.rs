@@ -141,6 +141,9 @@ impl<'a> Section<'a> {
             }
             Some(read(part))
         });
+        if !on {
+            self.show(key, Printed::Map(vec![("enabled".to_owned(), Printed::Bool(false))]));
+        }
         value.filter(|_| on)
     }
 
