@@ -7,4 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_bytes;
+mod holding;
+mod refusals;
 mod routing;

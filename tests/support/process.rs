@@ -13,7 +13,9 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
 
+use super::backend::Backend;
 use super::ledger::Scrape;
+use super::load::{hex, trace_id};
 use super::{Traces, TracesAnswer, http, wait};
 
 /// Next port to try. Below the ports that outgoing connections get, so that nothing takes one between look and use;
@@ -145,6 +147,27 @@ impl Ringtail {
         let answer = http::get(self.ports.admin, path).await.unwrap();
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.json()
+    }
+
+    /// The address of the member that owns a trace, by the admin API.
+    pub async fn owner(&self, trace: u64) -> String {
+        let page = self.page(&format!("/trace/{}", hex(&trace_id(trace)))).await;
+        let owner = &page["owners"]["load_balancing"]["owner"]["address"];
+        owner.as_str().unwrap_or_else(|| panic!("no owner: {page}")).to_owned()
+    }
+
+    /// Numbers of `n` traces that this backend owns.
+    pub async fn owned_by(&self, backend: &Backend, n: usize) -> Vec<u64> {
+        let mut owned = Vec::new();
+        for trace in 0..1000 {
+            if owned.len() == n {
+                return owned;
+            }
+            if self.owner(trace).await == backend.address() {
+                owned.push(trace);
+            }
+        }
+        panic!("{} owns too little", backend.address());
     }
 
     /// `POST /reload`.
