@@ -9,5 +9,7 @@ mod support;
 
 mod bad_bytes;
 mod holding;
+mod members;
+mod queueing;
 mod refusals;
 mod routing;
