@@ -8,8 +8,10 @@
 mod support;
 
 mod bad_bytes;
+mod ending;
 mod holding;
 mod members;
+mod pages;
 mod queueing;
 mod refusals;
 mod routing;

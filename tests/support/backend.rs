@@ -53,6 +53,7 @@ struct Shared {
     rule: Mutex<Rule>,
     open: watch::Sender<bool>,
     taken: Mutex<Vec<Content>>,
+    headers: Mutex<http::HeaderMap>, // of the last call
     calls: AtomicUsize,
     connections: AtomicUsize,
     tls: Option<tokio_rustls::TlsAcceptor>,
@@ -92,6 +93,7 @@ impl Backend {
             rule: Mutex::new(Box::new(|_| Reply::Take)),
             open: watch::Sender::new(true),
             taken: Mutex::default(),
+            headers: Mutex::default(),
             calls: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             tls,
@@ -161,6 +163,11 @@ impl Backend {
     /// Connections accepted so far.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// A header of the last call.
+    pub fn last_header(&self, name: &str) -> Option<String> {
+        self.shared.headers.lock().get(name).map(|value| value.to_str().unwrap().to_owned())
     }
 
     /// What was taken.
@@ -260,8 +267,14 @@ impl Shared {
 struct Grpc(Arc<Shared>);
 
 impl Grpc {
-    async fn decide(&self, content: Content) -> Result<(i64, String), Status> {
-        match self.0.decide(content).await {
+    async fn decide<T>(
+        &self,
+        request: Request<T>,
+        content: impl FnOnce(T) -> Content,
+    ) -> Result<(i64, String), Status> {
+        let (metadata, _, message) = request.into_parts();
+        *self.0.headers.lock() = metadata.into_headers();
+        match self.0.decide(content(message)).await {
             Reply::Take => Ok((0, String::new())),
             Reply::Partial(rejected, message) => Ok((rejected, message.to_owned())),
             Reply::Refuse(code, None) => Err(Status::new(code, "as told")),
@@ -277,7 +290,7 @@ impl Grpc {
 #[tonic::async_trait]
 impl TraceService for Grpc {
     async fn export(&self, request: Request<Traces>) -> Result<Response<TracesAnswer>, Status> {
-        let (rejected_spans, error_message) = self.decide(Content::Traces(request.into_inner())).await?;
+        let (rejected_spans, error_message) = self.decide(request, Content::Traces).await?;
         let partial = ExportTracePartialSuccess { rejected_spans, error_message };
         let said = partial != ExportTracePartialSuccess::default();
         Ok(Response::new(TracesAnswer { partial_success: said.then_some(partial) }))
@@ -287,7 +300,7 @@ impl TraceService for Grpc {
 #[tonic::async_trait]
 impl LogsService for Grpc {
     async fn export(&self, request: Request<Logs>) -> Result<Response<LogsAnswer>, Status> {
-        self.decide(Content::Logs(request.into_inner())).await?;
+        self.decide(request, Content::Logs).await?;
         Ok(Response::new(LogsAnswer::default()))
     }
 }
@@ -295,7 +308,7 @@ impl LogsService for Grpc {
 #[tonic::async_trait]
 impl MetricsService for Grpc {
     async fn export(&self, request: Request<Metrics>) -> Result<Response<MetricsAnswer>, Status> {
-        self.decide(Content::Metrics(request.into_inner())).await?;
+        self.decide(request, Content::Metrics).await?;
         Ok(Response::new(MetricsAnswer::default()))
     }
 }
@@ -306,6 +319,7 @@ async fn http(shared: &Shared, request: http::Request<hyper::body::Incoming>) ->
         response.body(Full::new(Bytes::from(body))).unwrap()
     };
     let (head, body) = request.into_parts();
+    shared.headers.lock().clone_from(&head.headers);
     let Ok(body) = body.collect().await else { return respond(400, Vec::new()) };
     let Ok(body) = plain(&head.headers, &body.to_bytes()) else { return respond(400, Vec::new()) };
     let content = match head.uri.path() {
