@@ -22,7 +22,8 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 
 async fn one() -> (Backend, Ringtail) {
     let backend = Backend::grpc().await;
-    let ringtail = Setup::over(&[&backend]).grpc("max_recv_msg_size_mib: 1").http("max_request_body_size: 65536");
+    let ringtail =
+        Setup::over(&[&backend]).grpc("max_recv_msg_size_mib: 1").http("max_request_body_size: 65536");
     let ringtail = ringtail.start().await;
     (backend, ringtail)
 }
@@ -166,7 +167,8 @@ async fn too_large_messages_and_bombs_are_refused() {
         assert_eq!(answer.code, Some(8), "{}", answer.message);
         assert!(!answer.headers.contains_key("grpc-status-details-bin"), "it must not be sent again");
     }
-    for (headers, body) in [(vec![PROTOBUF], large), (vec![PROTOBUF, ("content-encoding", "gzip")], bomb(8))] {
+    for (headers, body) in [(vec![PROTOBUF], large), (vec![PROTOBUF, ("content-encoding", "gzip")], bomb(8))]
+    {
         let answer = ringtail.post(&headers, body).await;
         assert_eq!((answer.status, answer.header("retry-after")), (413, None), "{}", answer.text());
     }
@@ -228,7 +230,10 @@ async fn noise_on_a_port_is_survived() {
     let (backend, ringtail) = one().await;
     for address in [ringtail.ports.grpc, ringtail.ports.http] {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3, 255, 13, 10, 13, 10].repeat(40)).await.unwrap();
+        stream
+            .write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3, 255, 13, 10, 13, 10].repeat(40))
+            .await
+            .unwrap();
         let mut answer = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer));
         assert!(read.await.is_ok(), "noise keeps a connection open");

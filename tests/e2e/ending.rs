@@ -33,7 +33,12 @@ async fn nothing_acknowledged_is_lost_by_a_termination_under_load() {
                     client.export(request.clone()).await.is_ok()
                 } else {
                     let body = request.encode_to_vec();
-                    let post = http::request("POST", "/v1/traces", &[("content-type", "application/x-protobuf")], body);
+                    let post = http::request(
+                        "POST",
+                        "/v1/traces",
+                        &[("content-type", "application/x-protobuf")],
+                        body,
+                    );
                     http::send(to, post).await.is_ok_and(|answer| answer.status == 200)
                 };
                 if !taken {
@@ -81,7 +86,8 @@ async fn requests_in_progress_are_answered_before_the_end() {
     ringtail.scrape_until("both are in", |s| s.sum("ringtail_calls_in", &[]) == 2.0).await;
     ringtail.terminate();
     wait::until("it is stopping", || ringtail.stderr().contains("stopping:")).await;
-    let not_ready = || async { http::get(ringtail.ports.admin, "/readyz").await.ok().filter(|a| a.status == 503) };
+    let not_ready =
+        || async { http::get(ringtail.ports.admin, "/readyz").await.ok().filter(|a| a.status == 503) };
     wait::until_some("it is not ready any more", not_ready).await;
     let closed = || async { ringtail.export(request(50)).await.err() };
     wait::until_some("new senders are turned away", closed).await;

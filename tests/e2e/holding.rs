@@ -104,7 +104,8 @@ async fn what_is_held_arrives_once_when_the_backend_returns() {
 #[tokio::test]
 async fn what_does_not_fit_into_the_hold_is_refused_with_a_hint() {
     let (slow, good) = (Backend::grpc().await, Backend::grpc().await);
-    let keys = "hold: {max_bytes_per_backend: 4000, max_bytes: 100000, max_age: 60s}, gather: {max_bytes: 2000}";
+    let keys =
+        "hold: {max_bytes_per_backend: 4000, max_bytes: 100000, max_age: 60s}, gather: {max_bytes: 2000}";
     let ringtail = Setup::over(&[&slow, &good]).with(keys).start().await;
     let (slows, goods) = (ringtail.owned_by(&slow, 20).await, ringtail.owned_by(&good, 1).await);
     slow.close_gate();

@@ -19,7 +19,8 @@ impl File {
 
     /// Writes the file as most tools do: beside, then renamed over.
     fn write(&self, members: &[(&str, &Backend)]) {
-        let lines = members.iter().map(|(id, backend)| format!("- {{id: {id}, address: '{}'}}\n", backend.address()));
+        let lines =
+            members.iter().map(|(id, backend)| format!("- {{id: {id}, address: '{}'}}\n", backend.address()));
         self.text(&format!("members:\n{}", lines.collect::<String>()));
     }
 
@@ -34,8 +35,10 @@ async fn start(members: &[(&str, &Backend)], more: &str) -> (Ringtail, File) {
     let mut setup = Setup::resolving("");
     let file = File::of(&setup);
     file.write(members);
-    setup.balancer.resolver =
-        format!("{{file: {{path: '{}', debounce: 10ms, poll_interval: 60s, max_shrink: 1}}}}", file.0.display());
+    setup.balancer.resolver = format!(
+        "{{file: {{path: '{}', debounce: 10ms, poll_interval: 60s, max_shrink: 1}}}}",
+        file.0.display()
+    );
     setup.balancer.more = format!(", hold: {{max_age: 60s}}{more}");
     (setup.start().await, file)
 }
@@ -63,7 +66,8 @@ async fn a_new_member_takes_its_share_and_nothing_else_moves() {
     let connections: Vec<_> = three.iter().map(|(_, backend)| backend.connections()).collect();
     file.write(&[("a", &a), ("b", &b), ("c", &c), ("d", &d)]);
     members_are(&ringtail, 4).await;
-    let scrape = ringtail.scrape_until("the moved share is known", |s| s.sum("ringtail_moved_share", &[]) > 0.0).await;
+    let scrape =
+        ringtail.scrape_until("the moved share is known", |s| s.sum("ringtail_moved_share", &[]) > 0.0).await;
     client.export(request(1000..1200, 0)).await.unwrap();
     for backend in [&a, &b, &c, &d] {
         assert!(!backend.spans().is_empty());
@@ -109,7 +113,8 @@ async fn what_was_held_for_a_member_that_leaves_goes_to_its_new_owners() {
     for send in sends {
         send.await.unwrap().unwrap();
     }
-    let later: Vec<_> = [&a, &b].iter().flat_map(|backend| backend.spans()).filter(|s| s.span.name.ends_with("/1")).collect();
+    let later: Vec<_> =
+        [&a, &b].iter().flat_map(|backend| backend.spans()).filter(|s| s.span.name.ends_with("/1")).collect();
     assert_eq!(later.len(), 90, "all of the second round is with those who stay, once");
     for one in &later {
         let owner = before[&one.span.trace_id];
@@ -138,10 +143,14 @@ async fn a_member_keeps_its_traces_when_its_address_changes() {
     file.write(&[("a", &a), ("b", &elsewhere)]);
     waiting.await.unwrap().unwrap();
     let moved = |scrape: &Scrape| scrape.sum("otelcol_loadbalancer_num_backend_updates", &[]) >= 2.0;
-    assert_eq!(ringtail.scrape_until("the members are in force", moved).await.sum("ringtail_moved_share", &[]), 0.0);
+    assert_eq!(
+        ringtail.scrape_until("the members are in force", moved).await.sum("ringtail_moved_share", &[]),
+        0.0
+    );
     for (trace, owner) in before {
         let now = if owner == 0 { &a } else { &elsewhere };
-        let arrived = now.spans().iter().any(|one| one.span.trace_id == trace && one.span.name.ends_with("/1"));
+        let arrived =
+            now.spans().iter().any(|one| one.span.trace_id == trace && one.span.name.ends_with("/1"));
         assert!(arrived, "{} is not where it was", hex(&trace));
     }
     assert_eq!(a.connections(), connections);
@@ -155,7 +164,8 @@ async fn a_bad_members_file_changes_nothing_and_says_why() {
     let (a, b) = (Backend::grpc().await, Backend::grpc().await);
     let (ringtail, file) = start(&[("a", &a)], "").await;
     let twice = format!("members:\n- address: '{0}'\n- address: '{0}'\n", a.address());
-    let bad = [("members: []\n", "empty"), ("members:\n- adress: x\n", "members.yaml:2"), (&*twice, "line 2")];
+    let bad =
+        [("members: []\n", "empty"), ("members:\n- adress: x\n", "members.yaml:2"), (&*twice, "line 2")];
     for (index, (text, why)) in bad.iter().enumerate() {
         file.text(text);
         let reload = ringtail.reload().await;

@@ -10,7 +10,7 @@ use crate::support::backend::Backend;
 use crate::support::load::{assert_arrived_once, count, owners, scattered, span, traces};
 use crate::support::raw_grpc::{RawGrpc, TRACES, framed};
 use crate::support::setup::Setup;
-use crate::support::{TracesAnswer, Traces, http};
+use crate::support::{Traces, TracesAnswer, http};
 
 async fn three() -> [Backend; 3] {
     [Backend::grpc().await, Backend::grpc().await, Backend::grpc().await]
@@ -221,7 +221,8 @@ async fn the_fallback_owner_takes_spans_without_a_trace_id() {
     for _ in 0..2 {
         assert_eq!(ringtail.export(sent.clone()).await.unwrap(), TracesAnswer::default());
     }
-    let strays = |backend: &&Backend| backend.spans().iter().any(|one| one.span.name.starts_with("operation 900/"));
+    let strays =
+        |backend: &&Backend| backend.spans().iter().any(|one| one.span.name.starts_with("operation 900/"));
     assert_eq!([&a, &b, &c].iter().filter(|backend| strays(backend)).count(), 1);
     let arrived: usize = [&a, &b, &c].iter().map(|backend| backend.spans().len()).sum();
     assert_eq!(arrived, 16);

@@ -234,7 +234,8 @@ where
         Protocol::Grpc => {
             let service = Grpc(shared);
             let (gzip, zstd) = (CompressionEncoding::Gzip, CompressionEncoding::Zstd);
-            let traces = TraceServiceServer::new(service.clone()).accept_compressed(gzip).accept_compressed(zstd);
+            let traces =
+                TraceServiceServer::new(service.clone()).accept_compressed(gzip).accept_compressed(zstd);
             let logs = LogsServiceServer::new(service.clone()).accept_compressed(gzip);
             let metrics = MetricsServiceServer::new(service).accept_compressed(gzip);
             let routes = Routes::new(traces).add_service(logs).add_service(metrics).prepare();
@@ -315,7 +316,8 @@ impl MetricsService for Grpc {
 
 async fn http(shared: &Shared, request: http::Request<hyper::body::Incoming>) -> http::Response<Full<Bytes>> {
     let respond = |status: u16, body: Vec<u8>| {
-        let response = http::Response::builder().status(status).header("content-type", "application/x-protobuf");
+        let response =
+            http::Response::builder().status(status).header("content-type", "application/x-protobuf");
         response.body(Full::new(Bytes::from(body))).unwrap()
     };
     let (head, body) = request.into_parts();

@@ -175,8 +175,11 @@ pub fn owners(backends: &[&Backend]) -> BTreeMap<Vec<u8>, usize> {
 pub fn logs_of(service: &str, n: usize) -> Logs {
     let body = |i| AnyValue { value: Some(any_value::Value::StringValue(format!("line {i}"))) };
     let record = |i| LogRecord { time_unix_nano: 5, body: Some(body(i)), ..LogRecord::default() };
-    let scope_logs =
-        ScopeLogs { scope: Some(scope("logger")), log_records: (0..n).map(record).collect(), ..ScopeLogs::default() };
+    let scope_logs = ScopeLogs {
+        scope: Some(scope("logger")),
+        log_records: (0..n).map(record).collect(),
+        ..ScopeLogs::default()
+    };
     let of = ResourceLogs {
         resource: Some(resource(service)),
         scope_logs: vec![scope_logs],

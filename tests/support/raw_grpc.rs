@@ -67,7 +67,9 @@ impl RawGrpc {
             body.extend_from_slice(&data);
         }
         let trailers = incoming.trailers().await?.unwrap_or_default();
-        let find = |name: &str| trailers.get(name).or(head.headers.get(name)).map(|v| v.to_str().unwrap().to_owned());
+        let find = |name: &str| {
+            trailers.get(name).or(head.headers.get(name)).map(|v| v.to_str().unwrap().to_owned())
+        };
         Ok(Answer {
             http: head.status.as_u16(),
             code: find("grpc-status").map(|code| code.parse().unwrap()),

@@ -6,8 +6,7 @@ use super::backend::Backend;
 use super::process::{Ports, Ringtail};
 
 /// Waits so short that a test never notices them.
-const RETRY: &str =
-    "{initial_interval: 50ms, randomization_factor: 0, multiplier: 1, max_interval: 50ms, max_elapsed_time: 60s}";
+const RETRY: &str = "{initial_interval: 50ms, randomization_factor: 0, multiplier: 1, max_interval: 50ms, max_elapsed_time: 60s}";
 
 /// A configuration in the making. Parts are YAML in flow style.
 pub struct Setup {
