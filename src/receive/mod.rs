@@ -10,6 +10,7 @@ mod answer;
 mod config;
 mod grpc;
 mod http;
+mod in_progress;
 mod intake;
 mod listen;
 

@@ -40,7 +40,11 @@ impl GrpcServer {
             let (server, closing) = (Arc::clone(&self), closing.clone());
             let serve = connections.track_future(async move {
                 let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(server.tls.as_ref()));
-                match handshake.await {
+                let shaken = tokio::select! {
+                    shaken = handshake => shaken,
+                    () = closing.cancelled() => return,
+                };
+                match shaken {
                     Ok(Ok(stream)) => connection::serve(&server, stream, closing).await,
                     Ok(Err(error)) => {
                         tracing::debug!(%error, "a gRPC connection failed before its first call")

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::config::Http;
+use super::in_progress::InProgress;
 use super::intake::Intake;
 use super::listen::Listener;
 use crate::outcome::Signal;
@@ -66,7 +67,11 @@ impl HttpServer {
             let (server, closing) = (Arc::clone(&self), closing.clone());
             workers.handle(index).spawn(connections.track_future(async move {
                 let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(server.tls.as_ref()));
-                match handshake.await {
+                let shaken = tokio::select! {
+                    shaken = handshake => shaken,
+                    () = closing.cancelled() => return,
+                };
+                match shaken {
                     Ok(Ok(stream)) => serve_connection(server, stream, closing).await,
                     Ok(Err(error)) => {
                         tracing::debug!(%error, "an HTTP connection failed before its first request")
@@ -108,9 +113,14 @@ async fn serve_connection(server: Arc<HttpServer>, stream: Box<dyn Stream>, clos
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(Some(server.config.idle_timeout))
         .keep_alive_timeout(PING_TIME_MAX);
+    let requests = InProgress::default();
     let service = service_fn(|request| {
-        let server = Arc::clone(&server);
-        async move { Ok::<_, Infallible>(call::answer(&server, request).await) }
+        let (server, running) = (Arc::clone(&server), requests.begin());
+        async move {
+            let answer = call::answer(&server, request).await;
+            drop(running);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
@@ -118,7 +128,10 @@ async fn serve_connection(server: Arc<HttpServer>, stream: Box<dyn Stream>, clos
         ended = connection.as_mut() => ended,
         () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = requests.over() => return,
+            }
         }
     };
     if let Err(error) = ended {
