@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use super::resend::{Digest, Memory};
 use super::sending_queue::Slot;
@@ -39,7 +40,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Sum {
-    delivered_to: Vec<u64>, // owners that have their parts
+    delivered_to: SmallVec<[u64; 8]>, // owners that have their parts
     rejected_items: u64,
     message: Cow<'static, str>,
     passing: Option<Refusal>,
@@ -67,7 +68,7 @@ pub struct Opening {
 /// Opens the outcome of a request.
 pub fn open(opening: Opening) -> (Vec<Ticket>, Waiting) {
     let Opening { parts, rejected_items, message, memory, already, slot } = opening;
-    let sum = Sum { rejected_items, message: message.into(), delivered_to: already, ..Sum::default() };
+    let sum = Sum { rejected_items, message: message.into(), delivered_to: already.into(), ..Sum::default() };
     let shared = Arc::new(Shared {
         pending: AtomicU32::new(parts as u32),
         cancelled: AtomicBool::new(false),
