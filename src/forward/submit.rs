@@ -54,13 +54,15 @@ pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Re
     }
     shared.ledger.dropped(reason, rejected);
     let message: &'static str = if rejected == 0 { "" } else { rejection(reason) };
-    let accepted = Accepted { rejected_items: rejected, message: Cow::Borrowed(message) };
+    let cause = (rejected > 0).then_some(reason);
+    let accepted = Accepted { rejected_items: rejected, reason: cause, message: Cow::Borrowed(message) };
     if placed.is_empty() {
         return Ok(Submitted::Done(accepted));
     }
     let opening = Opening {
         parts: placed.len(),
         rejected_items: rejected,
+        reason: cause,
         message,
         memory: shared.queue.is_none().then(|| Arc::clone(&shared.memory)),
         already,
