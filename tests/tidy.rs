@@ -25,7 +25,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("observe", &["outcome"]),
     ("discover", &["route", "observe"]),
     ("flow", &["outcome", "observe", "workers"]),
-    ("receive", &["outcome", "wire", "split", "compress", "tls", "lane", "workers", "stream", "observe", "flow"]),
+    (
+        "receive",
+        &["outcome", "wire", "split", "compress", "tls", "lane", "workers", "stream", "observe", "flow"],
+    ),
     (
         "forward",
         &[
