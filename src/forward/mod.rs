@@ -22,6 +22,7 @@ mod resend;
 mod sending_queue;
 mod submit;
 mod ticket;
+mod value;
 
 pub use balancer::{LoadBalancer, Parts};
 pub use config::{
