@@ -127,7 +127,17 @@ fn same_owners(backends: usize, keys: &str, requests: &[ExportTraceServiceReques
             })
             .take(20)
             .collect();
-        panic!("{} of {count} have another owner: {shown:#?}", different.len());
+        let shown: Vec<_> = shown
+            .iter()
+            .map(|one| {
+                format!(
+                    "{:?} {:?}",
+                    one.resource.as_ref().map(|r| &r.attributes),
+                    one.scope_spans[0].spans[0].attributes
+                )
+            })
+            .collect();
+        panic!("{} of {count} have another owner:\n{}", different.len(), shown.join("\n"));
     }
     let mut used: Vec<_> = theirs.into_values().collect();
     used.sort_unstable();
@@ -176,13 +186,23 @@ fn values(prefix: &str) -> Vec<Option<AnyValue>> {
     values.extend([any(Value::BytesValue(vec![0, 255, 7])), any(Value::BytesValue(Vec::new()))]);
     values.extend([None, Some(AnyValue { value: None })]);
     values.push(any(list(&[])));
-    values.push(any(list(&[
-        text("a<b"),
-        Value::IntValue(-3),
-        Value::DoubleValue(1.0),
-        Value::BoolValue(true),
-    ])));
-    values.push(any(list(&[list(&[text("inner")]), Value::BytesValue(vec![1])])));
+    // Several of each, since a wrong text may fall on the right backend.
+    for index in 0..8 {
+        let mark = Value::IntValue(index);
+        let words = ["a<b>&", "\u{1}\u{8}\u{c}\r\n\t", "\u{2028}\u{2029}", "\u{7f}\"\\/", "日本語 🦝"];
+        values.extend(words.map(|word| any(list(&[mark.clone(), text(word)]))));
+        let numbers = [1.0, 1e21, 1e20, 2.5e-9, 1e-10, 0.1].map(Value::DoubleValue);
+        values.extend(numbers.map(|number| any(list(&[mark.clone(), number]))));
+        values.push(any(list(&[mark.clone(), Value::DoubleValue(f64::NAN)])));
+        values.push(any(list(&[mark.clone(), list(&[text("inner")]), Value::BytesValue(vec![1])])));
+        values.push(any(list(&[mark.clone(), Value::BoolValue(true)])));
+        values.push(any(Value::BytesValue(vec![index as u8, 0, 255])));
+        values.push(any(Value::DoubleValue(1e21 + 1e21 * index as f64)));
+        values.push(any(Value::DoubleValue(1e-9 + 1e-9 * index as f64)));
+    }
+    for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        values.push(any(Value::DoubleValue(number)));
+    }
     let entry = |key: &str, value| KeyValue { key: key.to_owned(), value: any(value), ..KeyValue::default() };
     let map =
         vec![entry("z", text("\u{2028}é\n")), entry("a", Value::DoubleValue(1e21)), entry("m", list(&[]))];
