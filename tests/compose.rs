@@ -1,9 +1,10 @@
 //! The container files: what the image and `docker-compose.yml` say is what the configurations in `config/` say.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -186,9 +187,9 @@ fn members_and_scrape_targets_are_services() {
 #[test]
 fn the_collectors_take_their_configuration() {
     let Some(binary) = std::env::var_os("RINGTAIL_OTELCOL") else {
-        eprintln!(
-            "SKIPPED: set RINGTAIL_OTELCOL to a collector to have it judge config/compose/collector.yaml"
-        );
+        // Written past the test harness, which hides what passing tests print.
+        let why = "RINGTAIL_OTELCOL names no collector to judge config/compose/collector.yaml";
+        let _ = writeln!(stderr(), "skipped: the_collectors_take_their_configuration: {why}");
         return;
     };
     let mut command = Command::new(binary);
