@@ -151,7 +151,7 @@ fn gathers(c: &mut Criterion) {
         group.bench_function(format!("{REQUESTS} requests/{owners}"), |b| {
             b.iter(|| {
                 out.clear();
-                gather_into(black_box(&slices), 5, &mut out);
+                gather_into(black_box(&slices), &mut out);
                 out.len()
             });
         });
