@@ -87,8 +87,12 @@ impl LoadBalancer {
         let metrics = ExporterMetrics::new(registry, name, None);
         let queue = config.sending_queue.map(|queue| SendingQueue::new(queue, metrics.queue(signal)));
         let nobody = Arc::new(Routes::new(Membership::default(), config.ring));
-        let empty =
-            || OnWorker { routes: Arc::clone(&nobody), lanes: Vec::new(), splitter: Splitter::default(), turn: None };
+        let empty = || OnWorker {
+            routes: Arc::clone(&nobody),
+            lanes: Vec::new(),
+            splitter: Splitter::default(),
+            turn: None,
+        };
         Ok(Self(Arc::new(Shared {
             signal,
             lb: LoadBalancerMetrics::new(registry, name, config.resolver.kind()),
@@ -294,7 +298,8 @@ impl Shared {
             self.budgets.lock().entry(member.id.clone()).or_insert_with(|| Budget::new(max_bytes)),
         );
         let queue = LaneQueue::new(self.config.gather, self.config.retry.clone());
-        let lane = Arc::new(Lane::new(member.clone(), budget, queue, self.lb.backend(&member.id), Arc::clone(turn)));
+        let lane =
+            Arc::new(Lane::new(member.clone(), budget, queue, self.lb.backend(&member.id), Arc::clone(turn)));
         match self.client(&member.address) {
             Ok(client) => {
                 let run = lanes::run(Arc::clone(&lane), client, Arc::clone(self), self.stop.clone());

@@ -26,7 +26,8 @@ impl Chooser for One {
 const SECOND: Duration = Duration::from_secs(1);
 
 fn queue() -> LaneQueue {
-    let gather = Gather { max_items: 10, max_bytes: 1 << 20, max_age: Duration::from_millis(20), max_calls: 2 };
+    let gather =
+        Gather { max_items: 10, max_bytes: 1 << 20, max_age: Duration::from_millis(20), max_calls: 2 };
     LaneQueue::new(gather, retry::Config::default())
 }
 

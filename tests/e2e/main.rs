@@ -8,6 +8,7 @@
 mod support;
 
 mod bad_bytes;
+mod encrypted;
 mod ending;
 mod holding;
 mod members;
@@ -15,3 +16,4 @@ mod pages;
 mod queueing;
 mod refusals;
 mod routing;
+mod signals;

@@ -175,6 +175,11 @@ impl Backend {
         self.shared.taken.lock().clone()
     }
 
+    /// Forgets what was taken.
+    pub fn forget(&self) {
+        self.shared.taken.lock().clear();
+    }
+
     /// The spans that were taken.
     pub fn spans(&self) -> Vec<Seen> {
         let taken = self.shared.taken.lock();
