@@ -2,7 +2,8 @@
 //!
 //! A worker that has requests left to read reads them first; what they bring for an idle backend then leaves as one
 //! call instead of several. With nothing else to read that costs one look at the sockets, about a microsecond, and
-//! under steady load it is bounded by [`TURN_TIME_MAX`].
+//! under steady load it is bounded by [`TURN_TIME_MAX`]. Only a turn of very many calls waits a little longer, so that
+//! the cost of a span does not grow with the number of backends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,11 +52,22 @@ impl Turn {
                     break;
                 }
             }
+            let many = self.due.lock().len();
+            if many >= MANY_CALLS {
+                // The calls of this turn will cost about this long; what comes meanwhile rides along.
+                tokio::time::sleep((CALL_COST * many as u32).min(WAIT_MAX)).await;
+            }
             let due = std::mem::take(&mut *self.due.lock());
             due.iter().for_each(|lane| lane.send_now());
         }
     }
 }
 
+/// From so many calls in one turn on, making fewer of them is worth a wait.
+const MANY_CALLS: usize = 64;
+/// What a call costs here, roughly.
+const CALL_COST: Duration = Duration::from_micros(10);
+/// Longest such wait.
+const WAIT_MAX: Duration = Duration::from_millis(5);
 /// Longest turn.
 const TURN_TIME_MAX: Duration = Duration::from_millis(1);

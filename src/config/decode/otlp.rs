@@ -9,6 +9,8 @@ use crate::receive::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
 
 /// Requests in progress, when not set.
 const IN_FLIGHT: u64 = 256;
+/// Connections of both protocols together.
+const CONNECTIONS: u64 = 10_000;
 /// So many MiB are a number of bytes that fits.
 const MIB_MAX: i64 = 8_796_093_022_207;
 
@@ -29,7 +31,12 @@ pub(super) fn receiver(section: &mut Section<'_>) -> Config {
         section.error("max_in_flight_mib", "'max_in_flight_mib' must be positive", None);
     }
     let bytes = in_flight.clamp(1, 1 << 40) << 20;
-    Config { grpc, http, max_in_flight_bytes: usize::try_from(bytes).unwrap_or(usize::MAX) }
+    let max_connections = section.get("max_connections", CONNECTIONS);
+    if max_connections == 0 {
+        section.error("max_connections", "'max_connections' must be positive", None);
+    }
+    let max_connections = usize::try_from(max_connections).unwrap_or(usize::MAX);
+    Config { grpc, http, max_in_flight_bytes: usize::try_from(bytes).unwrap_or(usize::MAX), max_connections }
 }
 
 fn grpc(grpc: &mut Section<'_>) -> Grpc {
