@@ -8,6 +8,7 @@
 mod support;
 
 mod bad_bytes;
+mod connections;
 mod encrypted;
 mod ending;
 mod holding;
