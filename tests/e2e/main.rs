@@ -8,6 +8,7 @@
 mod support;
 
 mod bad_bytes;
+mod chaos;
 mod connections;
 mod encrypted;
 mod ending;

@@ -147,6 +147,11 @@ impl Backend {
         });
     }
 
+    /// Whether it has not been stopped.
+    pub fn is_running(&self) -> bool {
+        self.running.lock().is_some()
+    }
+
     /// Asks every client to reconnect, as a server does that is about to restart: GOAWAY, then an orderly end.
     pub fn say_goodbye(&self) {
         self.shared.goodbyes.send_modify(|count| *count += 1);
