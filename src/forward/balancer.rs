@@ -366,7 +366,12 @@ impl OnWorker {
 
     /// Identifies a request under this membership.
     pub(super) fn digest(&self, body: &[u8]) -> resend::Digest {
-        resend::digest(body) ^ u128::from(self.routes.fingerprint())
+        resend::digest(body) ^ u128::from(self.fingerprint())
+    }
+
+    /// The fingerprint of these members, which is part of every digest.
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.routes.fingerprint()
     }
 
     /// Whether there is anybody to send to.
@@ -376,11 +381,6 @@ impl OnWorker {
 }
 
 impl Shared {
-    /// The fingerprint of the membership in force, which is part of every digest.
-    pub(super) fn fingerprint(&self) -> u64 {
-        self.routes.load().fingerprint()
-    }
-
     /// Parts of a stopped lane.
     pub(super) fn abandon(&self, parts: Vec<Part>) {
         for part in parts {

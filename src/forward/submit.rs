@@ -44,7 +44,7 @@ pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Re
         return Err(refuse(closing()));
     }
     let divided = shared.on_this_worker(|on| divide(shared, on, request));
-    let Divided { placed, rejected, reason, already } = divided.map_err(refuse)?;
+    let Divided { placed, rejected, reason, membership, already } = divided.map_err(refuse)?;
     if shared.queue.is_some()
         && let Some(refusal) = placed.iter().find_map(|p| p.permits.as_ref().err())
     {
@@ -65,6 +65,7 @@ pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Re
         reason: cause,
         message,
         memory: shared.queue.is_none().then(|| Arc::clone(&shared.memory)),
+        membership,
         already,
         slot,
     };
@@ -86,6 +87,7 @@ struct Divided {
     placed: Vec<Placed>,
     rejected: u64, // items that nobody takes
     reason: Reason,
+    membership: u64,   // the fingerprint of the members it was divided among
     already: Vec<u64>, // owners that took their parts on an earlier attempt
 }
 
@@ -113,7 +115,7 @@ fn divide(shared: &Shared, on: &mut OnWorker, request: &Request) -> Result<Divid
         let permits = shared.permits(&lane, slice.bytes);
         placed.push(Placed { slice, lane, permits });
     }
-    Ok(Divided { placed, rejected, reason, already })
+    Ok(Divided { placed, rejected, reason, membership: on.fingerprint(), already })
 }
 
 impl Shared {
@@ -178,7 +180,7 @@ impl Shared {
             self.ledger.refused(refusal.reason, items);
         }
         self.metrics.send_failed(self.signal, items);
-        let digest = part.digest() ^ u128::from(self.fingerprint());
+        let digest = part.digest();
         part.ticket.refused(items, refusal, Some(digest));
         self.tell_settled();
     }
@@ -187,6 +189,7 @@ impl Shared {
     pub(super) fn reroute(self: &Arc<Self>, parts: Vec<Part>) {
         for part in parts {
             self.lb.rerouted_items.add(part.items());
+            part.ticket.moved();
             let body = Bytes::from(gather(std::slice::from_ref(&part.slice)));
             let split = self.on_this_worker(|on| {
                 let split = on.split(self, body).ok()?;

@@ -35,6 +35,7 @@ struct Shared {
     waker: AtomicWaker,
     sum: Mutex<Sum>,
     memory: Option<Arc<Memory>>,
+    membership: u64,
     _slot: Option<Slot>,
 }
 
@@ -47,6 +48,7 @@ struct Sum {
     passing: Option<Refusal>,
     for_good: Option<Refusal>,
     digest: Option<Digest>,
+    moved: bool, // some part has gone to another owner than its first
 }
 
 /// What a request's outcome starts from.
@@ -62,6 +64,8 @@ pub struct Opening {
     pub message: &'static str,
     /// Where partial outcomes are remembered for a resend.
     pub memory: Option<Arc<Memory>>,
+    /// The fingerprint of the members that it was divided among.
+    pub membership: u64,
     /// Owners that took their parts on an earlier attempt.
     pub already: Vec<u64>,
     /// Its place in the sending queue, given back when the last part is settled.
@@ -70,7 +74,7 @@ pub struct Opening {
 
 /// Opens the outcome of a request.
 pub fn open(opening: Opening) -> (Vec<Ticket>, Waiting) {
-    let Opening { parts, rejected_items, reason, message, memory, already, slot } = opening;
+    let Opening { parts, rejected_items, reason, message, memory, membership, already, slot } = opening;
     let sum = Sum {
         rejected_items,
         reason,
@@ -84,6 +88,7 @@ pub fn open(opening: Opening) -> (Vec<Ticket>, Waiting) {
         waker: AtomicWaker::new(),
         sum: Mutex::new(sum),
         memory,
+        membership,
         _slot: slot,
     });
     let tickets = (0..parts).map(|_| Ticket(Arc::clone(&shared))).collect();
@@ -129,6 +134,12 @@ impl Ticket {
         self.settle();
     }
 
+    /// The part goes to other owners than it was meant for. What was taken is then not remembered: an owner may have
+    /// taken its own part and not that of another, or the other way round.
+    pub fn moved(&self) {
+        self.0.sum.lock().moved = true;
+    }
+
     /// More tickets for the same request, for a part that is divided again.
     pub fn fork(&self) -> Self {
         self.0.pending.fetch_add(1, Ordering::Relaxed);
@@ -144,12 +155,13 @@ impl Ticket {
 }
 
 impl Shared {
-    /// After a refusal that passes the sender will send everything again: note who has taken their part.
+    /// After a refusal that passes the sender will send everything again: note who has taken their part. It counts
+    /// only under the members that the request was divided among, since under others the parts are not the same.
     fn remember(&self) {
         let sum = self.sum.lock();
         let (Some(memory), Some(digest), Some(_)) = (&self.memory, sum.digest, &sum.passing) else { return };
-        if !sum.delivered_to.is_empty() {
-            memory.insert(digest, &sum.delivered_to);
+        if !sum.delivered_to.is_empty() && !sum.moved {
+            memory.insert(digest ^ u128::from(self.membership), &sum.delivered_to);
         }
     }
 

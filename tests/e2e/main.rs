@@ -8,6 +8,9 @@
 mod support;
 
 mod bad_bytes;
+mod chaos;
+mod connections;
+mod encrypted;
 mod ending;
 mod holding;
 mod members;
@@ -15,3 +18,4 @@ mod pages;
 mod queueing;
 mod refusals;
 mod routing;
+mod signals;

@@ -229,3 +229,42 @@ async fn members_come_and_go_under_load_without_loss() {
     assert_arrived_once(&sent, &[&a, &b, &c]);
     ringtail.settled().await;
 }
+
+/// Scenario: a member is dead, its share of a request is refused after the hold; meanwhile its weight became zero, so
+/// that its traces belong to the other member, which had taken its own share. The sender resends.
+/// Guarantee: what moved arrives at its new owner: having taken one share does not count for another.
+#[tokio::test]
+async fn a_resend_after_a_change_of_members_loses_nothing() {
+    let (a, b) = (Backend::grpc().await, Backend::grpc().await);
+    let weighted = |weight| {
+        format!(
+            "members:\n- {{id: a, address: '{}'}}\n- {{id: b, address: '{}', weight: {weight}}}\n",
+            a.address(),
+            b.address()
+        )
+    };
+    let mut setup = Setup::resolving("").with("hold: {max_age: 1500ms}");
+    let file = File::of(&setup);
+    file.text(&weighted(1));
+    setup.balancer.resolver =
+        format!("{{file: {{path: '{}', debounce: 10ms, max_shrink: 1}}}}", file.0.display());
+    let ringtail = setup.start().await;
+    b.stop();
+    let (mut client, sent) = (ringtail.traces(), request(0..40, 0));
+    let resent = sent.clone();
+    let first = tokio::spawn(async move { client.export(sent).await });
+    wait::until("one has its share", || !a.spans().is_empty()).await;
+    ringtail.scrape_until("the other's share is held", |scrape| scrape.held() > 0.0).await;
+    file.text(&weighted(0));
+    assert_eq!(ringtail.reload().await.status, 200);
+    let moved = |scrape: &Scrape| scrape.sum("ringtail_moved_share", &[]) > 0.0;
+    ringtail.scrape_until("the weight is in force", moved).await;
+    let answer = first.await.unwrap();
+    if let Err(refusal) = answer {
+        assert_eq!(refusal.code(), tonic::Code::Unavailable, "{refusal:?}");
+        ringtail.export(resent.clone()).await.unwrap();
+    }
+    let arrived: std::collections::BTreeSet<_> = a.spans().into_iter().map(|one| one.key()).collect();
+    assert_eq!(arrived.len(), 40, "acknowledged, but never delivered");
+    ringtail.settled().await;
+}

@@ -52,6 +52,7 @@ type Rule = Box<dyn FnMut(&Content) -> Reply + Send>;
 struct Shared {
     rule: Mutex<Rule>,
     open: watch::Sender<bool>,
+    goodbyes: watch::Sender<usize>,
     taken: Mutex<Vec<Content>>,
     headers: Mutex<http::HeaderMap>, // of the last call
     calls: AtomicUsize,
@@ -92,6 +93,7 @@ impl Backend {
         let shared = Arc::new(Shared {
             rule: Mutex::new(Box::new(|_| Reply::Take)),
             open: watch::Sender::new(true),
+            goodbyes: watch::Sender::new(0),
             taken: Mutex::default(),
             headers: Mutex::default(),
             calls: AtomicUsize::new(0),
@@ -145,6 +147,16 @@ impl Backend {
         });
     }
 
+    /// Whether it has not been stopped.
+    pub fn is_running(&self) -> bool {
+        self.running.lock().is_some()
+    }
+
+    /// Asks every client to reconnect, as a server does that is about to restart: GOAWAY, then an orderly end.
+    pub fn say_goodbye(&self) {
+        self.shared.goodbyes.send_modify(|count| *count += 1);
+    }
+
     /// Calls wait from now on.
     pub fn close_gate(&self) {
         self.shared.open.send_replace(false);
@@ -173,6 +185,11 @@ impl Backend {
     /// What was taken.
     pub fn taken(&self) -> Vec<Content> {
         self.shared.taken.lock().clone()
+    }
+
+    /// Forgets what was taken.
+    pub fn forget(&self) {
+        self.shared.taken.lock().clear();
     }
 
     /// The spans that were taken.
@@ -230,7 +247,8 @@ where
 {
     let builder = Builder::new(TokioExecutor::new());
     let io = TokioIo::new(stream);
-    let _ = match shared.protocol {
+    let mut goodbyes = shared.goodbyes.subscribe();
+    match shared.protocol {
         Protocol::Grpc => {
             let service = Grpc(shared);
             let (gzip, zstd) = (CompressionEncoding::Gzip, CompressionEncoding::Zstd);
@@ -239,16 +257,32 @@ where
             let logs = LogsServiceServer::new(service.clone()).accept_compressed(gzip);
             let metrics = MetricsServiceServer::new(service).accept_compressed(gzip);
             let routes = Routes::new(traces).add_service(logs).add_service(metrics).prepare();
-            builder.serve_connection(io, TowerToHyperService::new(routes)).await
+            let connection = builder.serve_connection(io, TowerToHyperService::new(routes));
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                _ = goodbyes.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
         }
         Protocol::Http => {
             let service = service_fn(move |request| {
                 let shared = Arc::clone(&shared);
                 async move { Ok::<_, Infallible>(http(&shared, request).await) }
             });
-            builder.serve_connection(io, service).await
+            let connection = builder.serve_connection(io, service);
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                _ = goodbyes.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
         }
-    };
+    }
 }
 
 impl Shared {

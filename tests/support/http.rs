@@ -7,6 +7,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// What came back.
@@ -31,12 +32,10 @@ impl Answer {
     }
 }
 
-pub fn request(
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: impl Into<Bytes>,
-) -> Request<Full<Bytes>> {
+/// A request with its whole body.
+pub type Posted = Request<Full<Bytes>>;
+
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Posted {
     let mut builder = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         builder = builder.header(*name, *value);
@@ -45,8 +44,15 @@ pub fn request(
 }
 
 /// Sends over HTTP/1.1 on a connection of its own.
-pub async fn send(address: SocketAddr, mut request: Request<Full<Bytes>>) -> Result<Answer, String> {
-    let stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
+pub async fn send(address: SocketAddr, request: Posted) -> Result<Answer, String> {
+    send_over(TcpStream::connect(address).await.map_err(|e| e.to_string())?, request).await
+}
+
+/// Sends over HTTP/1.1 on a stream that is connected already.
+pub async fn send_over<S>(stream: S, mut request: Posted) -> Result<Answer, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
     tokio::spawn(connection);
     request.headers_mut().entry("host").or_insert("localhost".parse().unwrap());
@@ -54,7 +60,7 @@ pub async fn send(address: SocketAddr, mut request: Request<Full<Bytes>>) -> Res
 }
 
 /// Sends over HTTP/2 without TLS on a connection of its own.
-pub async fn send_h2c(address: SocketAddr, mut request: Request<Full<Bytes>>) -> Result<Answer, String> {
+pub async fn send_h2c(address: SocketAddr, mut request: Posted) -> Result<Answer, String> {
     let stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
     let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|e| e.to_string())?;

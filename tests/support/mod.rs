@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test target uses its part
 
 pub mod backend;
+pub mod certs;
 pub mod http;
 pub mod ledger;
 pub mod load;

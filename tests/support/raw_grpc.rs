@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 pub const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -38,9 +39,17 @@ pub fn framed(compressed: bool, message: &[u8]) -> Bytes {
 impl RawGrpc {
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
-        let (send, connection) = h2::client::handshake(stream).await.unwrap();
+        Self::over(stream, address).await.unwrap()
+    }
+
+    /// Over a stream that is connected already.
+    pub async fn over<S>(stream: S, address: SocketAddr) -> Result<Self, h2::Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (send, connection) = h2::client::handshake(stream).await?;
         tokio::spawn(connection);
-        Self { send, address }
+        Ok(Self { send, address })
     }
 
     pub fn request(&self, path: &str, headers: &[(&str, &str)]) -> Request<()> {

@@ -10,9 +10,11 @@ const RETRY: &str = "{initial_interval: 50ms, randomization_factor: 0, multiplie
 
 /// A configuration in the making. Parts are YAML in flow style.
 pub struct Setup {
+    pub receiver: String,
     pub grpc: String,
     pub http: String,
     pub balancer: Balancer,
+    pub more_receivers: String,
     pub more_exporters: String,
     pub pipelines: String,
     pub extensions: String,
@@ -38,6 +40,7 @@ impl Setup {
     /// Balances traces over what this resolver finds.
     pub fn resolving(resolver: &str) -> Self {
         Self {
+            receiver: String::new(),
             grpc: String::new(),
             http: String::new(),
             balancer: Balancer {
@@ -46,6 +49,7 @@ impl Setup {
                 retry: RETRY.into(),
                 more: String::new(),
             },
+            more_receivers: String::new(),
             more_exporters: String::new(),
             pipelines: "{traces: {receivers: [otlp], exporters: [load_balancing]}}".into(),
             extensions: String::new(),
@@ -81,6 +85,12 @@ impl Setup {
         self
     }
 
+    /// A key of the receiver itself, such as `max_in_flight_mib: 1`.
+    pub fn receiver(mut self, key: &str) -> Self {
+        self.receiver = format!("    {key}");
+        self
+    }
+
     pub fn pipelines(mut self, pipelines: &str) -> Self {
         self.pipelines = pipelines.into();
         self
@@ -98,9 +108,11 @@ impl Setup {
         format!(
             "receivers:
   otlp:
+{receiver}
     protocols:
       grpc: {{endpoint: '{grpc}'{grpc_keys}}}
       http: {{endpoint: '{http}'{http_keys}}}
+{receivers}
 exporters:
   load_balancing: {{protocol: {protocol}, resolver: {resolver}, retry_on_failure: {retry}{more}}}
 {exporters}
@@ -114,11 +126,13 @@ service:
     metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}]}}
   pipelines: {pipelines}
 ",
+            receiver = self.receiver,
             grpc = ports.grpc,
             grpc_keys = self.grpc,
             http = ports.http,
             http_keys = self.http,
             admin = ports.admin,
+            receivers = self.more_receivers,
             exporters = self.more_exporters,
             extensions = self.extensions,
             service_extensions = self.service_extensions,
