@@ -21,7 +21,7 @@ struct Exception {
     because: &'static str,
 }
 
-const EITHER_PORT: [Exception; 2] = [
+const EITHER_PORT: [Exception; 5] = [
     Exception {
         section: "http2/3.5",
         case: "Sends invalid connection preface",
@@ -31,6 +31,21 @@ const EITHER_PORT: [Exception; 2] = [
         section: "http2/5.1.2",
         case: "Sends HEADERS frames that causes their advertised concurrent stream limit to be exceeded",
         because: "requests without a body are answered at once, so the streams end before the limit is reached",
+    },
+    Exception {
+        section: "http2/8.1.2.1",
+        case: "Sends a HEADERS frame that contains a pseudo-header field as trailers",
+        because: "what is no OTLP is answered without waiting for its end, so the answer may be ahead of the fault",
+    },
+    Exception {
+        section: "http2/8.1.2.6",
+        case: "Sends a HEADERS frame with the &#34;content-length&#34; header field which does not equal the DATA frame payload length",
+        because: "as before",
+    },
+    Exception {
+        section: "http2/8.1.2.6",
+        case: "Sends a HEADERS frame with the &#34;content-length&#34; header field which does not equal the sum of the multiple DATA frames payload length",
+        because: "as before",
     },
 ];
 
