@@ -224,7 +224,8 @@ fn failure(error: h2::Error) -> Failure {
 const RESPONSE_WINDOW_BYTES: u32 = 64 << 10;
 /// Largest answer read.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
-/// Largest header list accepted from a backend: bounds CONTINUATION floods too.
-const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+/// Largest header list accepted from a backend: bounds CONTINUATION floods too. Messages of refusals travel in it, and
+/// a refusal that cannot be read would be taken for a broken connection.
+const HEADER_LIST_BYTES_MAX: u32 = 64 << 10;
 /// What h2 may buffer of one stream; calls are at most `gather.max_bytes`, one part more at worst.
 const SEND_BUFFER_BYTES: usize = 8 << 20;
