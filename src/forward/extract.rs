@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::value;
 use crate::outcome::Signal;
 use crate::split::Fragments;
 use crate::wire::{Fields, Payload, otlp};
@@ -38,7 +39,7 @@ pub fn attribute(message: &[u8], field: u32, name: &[u8]) -> Option<Vec<u8>> {
             }
         }
         if key == name {
-            return Some(value.map(any_value).unwrap_or_default());
+            return Some(value.map(value::text).unwrap_or_default());
         }
     }
     None
@@ -53,7 +54,7 @@ pub fn of_item(signal: Signal, item: &[u8], name: &str) -> Option<Vec<u8>> {
         }
         (Signal::Traces, _) => attribute(item, otlp::SPAN_ATTRIBUTES, name.as_bytes()),
         (Signal::Logs, "log.severity") => bytes_field(item, LOG_SEVERITY_TEXT),
-        (Signal::Logs, "log.body") => bytes_field(item, LOG_BODY).map(|body| any_value(&body)),
+        (Signal::Logs, "log.body") => bytes_field(item, LOG_BODY).map(|body| value::text(&body)),
         (Signal::Logs, _) => attribute(item, otlp::LOG_ATTRIBUTES, name.as_bytes()),
         (Signal::Metrics, "metric.name") => bytes_field(item, METRIC_NAME),
         (Signal::Metrics, _) => first_point_attribute(item, name.as_bytes()),
@@ -94,21 +95,6 @@ fn kind_name(kind: u64) -> &'static str {
         5 => "Consumer",
         _ => "Unspecified",
     }
-}
-
-/// An `AnyValue` as text: strings and bytes as they are, numbers and booleans written out, compound values by their
-/// encoding (which is stable for equal values from one sender).
-fn any_value(value: &[u8]) -> Vec<u8> {
-    for field in Fields::new(value).map_while(Result::ok) {
-        return match (field.number, field.payload) {
-            (2, Payload::Varint(flag)) => (flag != 0).to_string().into_bytes(),
-            (3, Payload::Varint(number)) => (number as i64).to_string().into_bytes(),
-            (4, Payload::Fixed64(bits)) => f64::from_bits(bits).to_string().into_bytes(),
-            (_, Payload::Bytes(range)) => value[range].to_vec(),
-            _ => continue,
-        };
-    }
-    Vec::new()
 }
 
 const LOG_SEVERITY_TEXT: u32 = 3;

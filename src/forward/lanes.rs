@@ -210,14 +210,13 @@ async fn call(client: &Client, mut parts: Vec<Part>, shared: &Shared, stop: &Can
 
 /// One message of all parts: framed for gRPC, bare for HTTP, compressed where configured.
 fn encode(client: &Client, parts: &[Part], compression: Option<Compression>) -> Bytes {
-    let slices: Vec<_> = parts.iter().map(|part| part.slice.clone()).collect();
     let frame = match client {
         Client::Grpc(_) => 5,
         Client::Http(_) => {
-            if let ([only], None) = (&slices[..], compression)
-                && only.whole
+            if let ([only], None) = (parts, compression)
+                && only.slice.whole
             {
-                return only.source.body.clone(); // travels as it came
+                return only.slice.source.body.clone(); // travels as it came
             }
             0
         }
@@ -227,7 +226,7 @@ fn encode(client: &Client, parts: &[Part], compression: Option<Compression>) -> 
         plain.reserve(frame);
         plain.resize(frame, 0);
     }
-    gather_into(&slices, 0, &mut plain);
+    gather_into(parts, &mut plain);
     let mut out = plain;
     if let Some(kind) = compression {
         let plain = std::mem::replace(&mut out, vec![0; frame]);

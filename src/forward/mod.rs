@@ -23,6 +23,7 @@ mod sending_queue;
 mod submit;
 mod ticket;
 mod turn;
+mod value;
 
 pub use balancer::{LoadBalancer, Parts};
 pub use config::{

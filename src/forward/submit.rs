@@ -54,13 +54,15 @@ pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Re
     }
     shared.ledger.dropped(reason, rejected);
     let message: &'static str = if rejected == 0 { "" } else { rejection(reason) };
-    let accepted = Accepted { rejected_items: rejected, message: Cow::Borrowed(message) };
+    let cause = (rejected > 0).then_some(reason);
+    let accepted = Accepted { rejected_items: rejected, reason: cause, message: Cow::Borrowed(message) };
     if placed.is_empty() {
         return Ok(Submitted::Done(accepted));
     }
     let opening = Opening {
         parts: placed.len(),
         rejected_items: rejected,
+        reason: cause,
         message,
         memory: shared.queue.is_none().then(|| Arc::clone(&shared.memory)),
         membership,
@@ -70,8 +72,8 @@ pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Re
     let (tickets, waiting) = ticket::open(opening);
     let now = Instant::now();
     let deadline = shared.hold_until(request, now);
+    shared.ledger.held_add(placed.iter().map(|p| u64::from(p.slice.items)).sum());
     for (Placed { slice, lane, permits }, ticket) in placed.into_iter().zip(tickets) {
-        shared.ledger.held_add(u64::from(slice.items));
         match permits {
             Ok(permits) => lane.submit(Part::new(slice, ticket, now, deadline, permits)),
             Err(refusal) => shared.refuse(Part::new(slice, ticket, now, deadline, [None, None]), refusal),
@@ -148,17 +150,18 @@ impl Shared {
     /// A backend took a call: settles its parts. What it rejected is not known part by part, so it is told to the
     /// first senders that can have sent so many.
     pub(super) fn delivered(&self, lane: &Lane, parts: Vec<Part>, rejected_items: u64, message: &str) {
+        let items: u64 = parts.iter().map(Part::items).sum();
+        let rejected_items = rejected_items.min(items);
+        self.ledger.held_sub(items);
+        self.ledger.delivered(items - rejected_items);
+        self.metrics.sent(self.signal, items - rejected_items);
+        if rejected_items > 0 {
+            self.ledger.dropped(Reason::BackendRejected, rejected_items);
+        }
         let mut unassigned = rejected_items;
         for part in parts {
-            let items = part.items();
-            let rejected = unassigned.min(items);
+            let rejected = unassigned.min(part.items());
             unassigned -= rejected;
-            self.ledger.held_sub(items);
-            self.ledger.delivered(items - rejected);
-            if rejected > 0 {
-                self.ledger.dropped(Reason::BackendRejected, rejected);
-            }
-            self.metrics.sent(self.signal, items - rejected);
             part.ticket.delivered(lane.owner, rejected, message);
         }
         self.tell_settled();

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use super::resend::{Digest, Memory};
 use super::sending_queue::Slot;
 use crate::flow::Answer;
-use crate::outcome::{Accepted, Refusal};
+use crate::outcome::{Accepted, Reason, Refusal};
 
 /// A part's hold on the outcome of its request. Every ticket must be settled once.
 #[derive(Debug)]
@@ -40,8 +41,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Sum {
-    delivered_to: Vec<u64>, // owners that have their parts
+    delivered_to: SmallVec<[u64; 8]>, // owners that have their parts
     rejected_items: u64,
+    reason: Option<Reason>,
     message: Cow<'static, str>,
     passing: Option<Refusal>,
     for_good: Option<Refusal>,
@@ -56,6 +58,8 @@ pub struct Opening {
     pub parts: usize,
     /// Items rejected already.
     pub rejected_items: u64,
+    /// Their named reason.
+    pub reason: Option<Reason>,
     /// Why, for the sender.
     pub message: &'static str,
     /// Where partial outcomes are remembered for a resend.
@@ -70,8 +74,14 @@ pub struct Opening {
 
 /// Opens the outcome of a request.
 pub fn open(opening: Opening) -> (Vec<Ticket>, Waiting) {
-    let Opening { parts, rejected_items, message, memory, membership, already, slot } = opening;
-    let sum = Sum { rejected_items, message: message.into(), delivered_to: already, ..Sum::default() };
+    let Opening { parts, rejected_items, reason, message, memory, membership, already, slot } = opening;
+    let sum = Sum {
+        rejected_items,
+        reason,
+        message: message.into(),
+        delivered_to: already.into(),
+        ..Sum::default()
+    };
     let shared = Arc::new(Shared {
         pending: AtomicU32::new(parts as u32),
         cancelled: AtomicBool::new(false),
@@ -97,6 +107,9 @@ impl Ticket {
             let mut sum = self.0.sum.lock();
             sum.delivered_to.push(owner);
             sum.rejected_items += rejected_items;
+            if rejected_items > 0 {
+                sum.reason.get_or_insert(Reason::BackendRejected);
+            }
             if !message.is_empty() && sum.message.is_empty() {
                 sum.message = message.to_owned().into();
             }
@@ -114,6 +127,7 @@ impl Ticket {
                 sum.passing.get_or_insert(refusal);
             } else {
                 sum.rejected_items += items;
+                sum.reason.get_or_insert(refusal.reason);
                 sum.for_good.get_or_insert(refusal);
             }
         }
@@ -160,11 +174,18 @@ impl Shared {
             // Nothing else was taken: the backend's refusal is the answer.
             Some(refusal) if sum.delivered_to.is_empty() => Err(refusal),
             // Some owners took their part: partial success, so that nobody sends it again.
-            Some(refusal) => Ok(Accepted { rejected_items: sum.rejected_items, message: refusal.message }),
+            Some(refusal) => Ok(sum.accepted(refusal.message)),
             None => {
-                Ok(Accepted { rejected_items: sum.rejected_items, message: std::mem::take(&mut sum.message) })
+                let message = std::mem::take(&mut sum.message);
+                Ok(sum.accepted(message))
             }
         }
+    }
+}
+
+impl Sum {
+    fn accepted(&self, message: Cow<'static, str>) -> Accepted {
+        Accepted { rejected_items: self.rejected_items, reason: self.reason, message }
     }
 }
 

@@ -56,7 +56,7 @@ pub struct Splitter {
 #[derive(Debug)]
 struct Open {
     owner: u16,
-    runs: Vec<Run>,
+    runs: SmallVec<[Run; 2]>,
     items: u32,
     bytes: usize,
 }
@@ -195,7 +195,7 @@ impl Splitter {
             self.slot_of_owner.resize(index + 1, 0);
         }
         if self.slot_of_owner[index] == 0 {
-            self.open.push(Open { owner, runs: Vec::with_capacity(16), items: 0, bytes: 0 });
+            self.open.push(Open { owner, runs: SmallVec::new(), items: 0, bytes: 0 });
             self.slot_of_owner[index] = self.open.len() as u32;
         }
         let slot = &mut self.open[self.slot_of_owner[index] as usize - 1];

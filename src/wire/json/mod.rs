@@ -1,6 +1,6 @@
 //! OTLP/JSON and protobuf, each into the other, over one table of OTLP's messages.
 
-pub(in crate::wire) mod base64;
+pub mod base64;
 mod error;
 mod messages;
 mod parse;
