@@ -2,7 +2,7 @@
 //!
 //! The modules are verbs of the line, in the order data travels: receive, split, route, forward, export.
 //! Each folder opens with five lines: what it owns, takes, gives, what bounds it and where it can lose data.
-//! What may import what is a table in `tests/tidy.rs`.
+//! What may import what is a table in `tests/tidy.rs`; why things are as they are stands in [`manual`].
 
 pub mod app;
 pub mod compress;
@@ -12,6 +12,7 @@ pub mod export;
 pub mod flow;
 pub mod forward;
 pub mod lane;
+pub mod manual;
 pub mod observe;
 pub mod outcome;
 pub mod receive;

@@ -60,6 +60,8 @@ impl Signal {
 pub struct Accepted {
     /// Items that will never be accepted and must not be sent again (OTLP partial success).
     pub rejected_items: u64,
+    /// The named reason of the rejection.
+    pub reason: Option<Reason>,
     /// Why, for a person; may be a warning when nothing was rejected.
     pub message: Cow<'static, str>,
 }

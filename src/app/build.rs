@@ -71,7 +71,7 @@ pub async fn build(
             }
         }
     }
-    let receivers = receivers(settings, &consumers, registry)?;
+    let receivers = receivers(settings, &consumers, workers, registry)?;
     Ok(Service { balancers, receivers })
 }
 
@@ -137,6 +137,7 @@ fn follow(discovery: &Discovery, balancers: Vec<LoadBalancer>, stop: Cancellatio
 fn receivers(
     settings: &Settings,
     consumers: &BTreeMap<(ComponentId, Signal), Arc<dyn Consumer>>,
+    workers: &Arc<Workers>,
     registry: &Registry,
 ) -> Result<Vec<Receiver>, String> {
     let mut receivers = Vec::new();
@@ -149,7 +150,7 @@ fn receivers(
                 outlets.add(pipeline.signal, Arc::clone(consumer));
             }
         }
-        receivers.push(Receiver::bind(&id.to_string(), config.clone(), &outlets, registry)?);
+        receivers.push(Receiver::bind(&id.to_string(), config.clone(), &outlets, workers, registry)?);
     }
     Ok(receivers)
 }

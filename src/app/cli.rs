@@ -217,3 +217,123 @@ fn gates(text: &str) -> Result<String, String> {
     }
     Ok(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "yaml:{receivers: {otlp: {protocols: {grpc: }}}, exporters: {nop: }, \
+                        service: {pipelines: {traces: {receivers: [otlp], exporters: [nop]}}}}";
+
+    /// The exit code (100 for run), standard output and standard error.
+    fn call(args: &[&str]) -> (u8, String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let args = std::iter::once("ringtail").chain(args.iter().copied()).map(OsString::from);
+        let code = match main(args, &|_| None, &mut out, &mut err) {
+            Action::Run(_) => 100,
+            Action::Done(code) => code,
+        };
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn without_a_command_it_runs() {
+        assert_eq!(call(&[]), (100, String::new(), String::new()));
+        assert_eq!(call(&["run", "--config", GOOD]), (100, String::new(), String::new()));
+        let args = ["ringtail", "--config", GOOD, "--set", "exporters.debug="].map(OsString::from);
+        match main(args, &|_| None, &mut Vec::new(), &mut Vec::new()) {
+            Action::Run(run) => assert_eq!((run.sources.len(), run.sets.len()), (1, 1)),
+            Action::Done(code) => panic!("{code}"),
+        }
+    }
+
+    #[test]
+    fn validate_is_silent_when_all_is_well() {
+        assert_eq!(call(&["validate", "--config", GOOD]), (0, String::new(), String::new()));
+        assert_eq!(call(&["--config", GOOD, "validate"]), (0, String::new(), String::new()));
+    }
+
+    #[test]
+    fn mistakes_go_to_standard_error_with_exit_code_one() {
+        let (code, out, err) = call(&["validate", "--config", GOOD, "--set", "exporters.nop.x=1"]);
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert_eq!(
+            err,
+            "Error: invalid configuration: one error\n\nerror: 'nop' has invalid keys: x\n  --> --set \
+             exporters.nop.x:1:1\n   = at exporters::nop::x\n   = help: it has no keys\n"
+        );
+        let (code, _, err) = call(&["validate", "--confg", "x"]);
+        assert_eq!(code, 1);
+        assert!(err.starts_with("Error: unexpected argument '--confg' found"), "{err}");
+        assert_eq!(call(&["run", "--config", "nope.yaml"]).0, 1);
+    }
+
+    #[test]
+    fn warnings_do_not_change_the_exit_code() {
+        let (code, _, err) = call(&["validate", "--config", GOOD, "--set", "processors.batch="]);
+        assert_eq!(code, 0);
+        assert!(err.starts_with("warning: processor \"batch\" is not used"), "{err}");
+    }
+
+    #[test]
+    fn print_config_prints_what_the_mode_allows() {
+        let header = "receivers.otlp.protocols.http.response_headers.x=hunter2";
+        let (code, out, _) = call(&["print-config", "--config", GOOD, "--set", header]);
+        assert_eq!(code, 0);
+        assert!(out.contains("x: \"[REDACTED]\"") && !out.contains("hunter2"), "{out}");
+        let all = [
+            "print-initial-config",
+            "--config",
+            GOOD,
+            "--set",
+            header,
+            "--mode",
+            "unredacted",
+            "--format=json",
+        ];
+        let (code, out, _) = call(&all);
+        assert_eq!(code, 0);
+        assert!(out.contains("\"x\": \"hunter2\""), "{out}");
+        let broken = ["print-config", "--config", GOOD, "--set", "exporters.nop.x=1"];
+        assert_eq!(call(&broken).0, 1);
+        let (code, out, _) = call(&[&broken[..], &["--validate=false"]].concat());
+        assert_eq!(code, 0);
+        assert!(out.contains("nop: {}"), "{out}");
+    }
+
+    #[test]
+    fn components_are_yaml_and_name_every_section() {
+        let (code, out, _) = call(&["components"]);
+        assert_eq!(code, 0);
+        for section in ["receivers:", "exporters:", "extensions:", "processors: []", "connectors: []"] {
+            assert!(out.contains(section), "{out}");
+        }
+    }
+
+    #[test]
+    fn unknown_gates_are_refused_with_the_valid_ones() {
+        let (code, _, err) =
+            call(&["validate", "--config", GOOD, "--feature-gates", "-service.partialReload,nope"]);
+        assert_eq!(code, 1);
+        assert!(err.contains("no such feature gate \"nope\". valid gates: [confmap."), "{err}");
+        let (code, _, err) = call(&[
+            "validate",
+            "--config",
+            GOOD,
+            "--feature-gates=-service.partialReload,+ottl.set.allowNil",
+        ]);
+        assert_eq!((code, err.as_str()), (0, "warning: feature gates have no effect here\n"));
+    }
+
+    #[test]
+    fn help_and_version_go_to_standard_output() {
+        for flag in ["--version", "-v"] {
+            assert_eq!(call(&[flag]).1, format!("ringtail {}\n", env!("CARGO_PKG_VERSION")));
+        }
+        let (code, out, err) = call(&["--help"]);
+        assert_eq!((code, err.as_str()), (0, ""));
+        for word in ["--config", "--set", "validate", "print-config", "components"] {
+            assert!(out.contains(word), "{out}");
+        }
+    }
+}

@@ -39,7 +39,7 @@ async fn serve(run: Run, workers: &Arc<Workers>) -> Result<ExitCode, String> {
     let pages = Arc::new(AppPages::new(run, balancers));
     listen(&settings, &registry, &pages, &stop).await?;
     let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let serving: Vec<_> = receivers.into_iter().map(|receiver| receiver.serve(workers)).collect();
+    let serving: Vec<_> = receivers.into_iter().map(|receiver| receiver.serve()).collect();
     pages.set_ready(true);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), workers = workers.count(), "ready");
     signals.wait(&pages).await;

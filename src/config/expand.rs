@@ -1,6 +1,5 @@
 //! `${env:NAME}`, `${file:path}`, `${yaml:text}` in values: replaced on the tree, so that places stay true.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -90,7 +89,8 @@ impl Expander<'_> {
             if let Value::Scalar { text, .. } = &node.value
                 && text.contains('$')
             {
-                let again = self.scalar(&text.clone(), mark, path)?;
+                let text = text.clone();
+                let again = self.deeper(mark, path, |inner| inner.scalar(&text, mark, path))?;
                 let original = match &again.value {
                     Value::Scalar { text, .. } => again.expanded.clone().unwrap_or_else(|| text.clone()),
                     _ => String::new(),
@@ -98,7 +98,10 @@ impl Expander<'_> {
                 return Ok(Node { expanded: Some(original), ..again });
             }
             if !matches!(node.value, Value::Scalar { .. }) {
-                self.node(&mut node, path);
+                self.deeper(mark, path, |inner| {
+                    inner.node(&mut node, path);
+                    Ok(())
+                })?;
             }
             return Ok(Node { expanded: Some(replacement.original), ..node });
         }
@@ -110,11 +113,20 @@ impl Expander<'_> {
 
     /// Replaces the references inside a text, from left to right. Says whether there were any.
     fn text(&mut self, text: &str, mark: &Mark, path: &str) -> Result<(String, bool), Diagnostic> {
+        self.deeper(mark, path, |inner| inner.pieces(text, mark, path))
+    }
+
+    fn deeper<T>(
+        &mut self,
+        mark: &Mark,
+        path: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, Diagnostic>,
+    ) -> Result<T, Diagnostic> {
         if self.depth > DEPTH_MAX {
             return Err(mark.error(path, "references are nested too deep; does one contain itself?", None));
         }
         self.depth += 1;
-        let result = self.pieces(text, mark, path);
+        let result = read(self);
         self.depth -= 1;
         result
     }
@@ -214,7 +226,7 @@ impl Expander<'_> {
 
     fn file(&mut self, name: &str, mark: &Mark, path: &str) -> Result<Replacement, Diagnostic> {
         let file = Path::new(name);
-        self.files.push(fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf()));
+        self.files.push(file.to_path_buf());
         let mut text = read_file(file)
             .map_err(|reason| mark.error(path, format!("cannot read file {name}: {reason}"), None))?;
         if text.ends_with('\n') {

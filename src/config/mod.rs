@@ -17,7 +17,7 @@ mod settings;
 mod source;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 pub use catalog::components;
@@ -93,9 +93,11 @@ fn read(
     let context = Context::default();
     let (settings, printed) = decode::decode(&root, &context);
     for diagnostic in context.found.take() {
-        // A reference that failed left null behind: what decoding says of that place is only a consequence.
-        let place = (&diagnostic.file, diagnostic.line, diagnostic.column);
-        let caused = failed.iter().any(|known| place == (&known.file, known.line, known.column));
+        // A reference that failed left null behind: what decoding says of that key is only a consequence.
+        let caused = failed.iter().any(|known| {
+            let key = known.path.split('[').next().unwrap_or_default();
+            diagnostic.path.starts_with(key)
+        });
         if !caused {
             found.push(diagnostic);
         }
@@ -116,11 +118,7 @@ fn in_order(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     }
     let rank = |file: &str| names.iter().position(|name| name == file);
     errors.sort_by_key(|error| (rank(&error.file), error.line, error.column));
-    let mut kept: Vec<Diagnostic> = Vec::new();
-    for error in errors {
-        if !kept.contains(&error) {
-            kept.push(error);
-        }
-    }
-    kept
+    let mut seen = HashSet::new();
+    errors.retain(|error| seen.insert((error.file.clone(), error.line, error.column, error.message.clone())));
+    errors
 }

@@ -188,7 +188,8 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<Cow<'_, Tag>>) -> 
         Some("int" | "float" | "bool" | "null") => true,
         _ => style == ScalarStyle::Plain,
     };
-    Value::Scalar { text: text.into_owned(), plain }
+    let text = if plain && text == "~" { String::new() } else { text.into_owned() }; // the parser's word for nothing
+    Value::Scalar { text, plain }
 }
 
 #[cfg(test)]
@@ -262,8 +263,11 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_stopped() {
-        assert!(errors(&"[".repeat(150))[0].contains("nested more than 100"));
-        assert!(errors(&"[".repeat(100_000))[0].contains("nest"));
+        assert!(
+            errors(&format!("{}{}", "[".repeat(150), "]".repeat(150)))[0].contains("nested more than 100")
+        );
+        assert_eq!(errors(&"[".repeat(100_000)).len(), 1);
+        assert_eq!(errors(&"- ".repeat(100_000)).len(), 1);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::tree::{Typed, plain};
+
 /// Whether secrets are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -74,8 +76,14 @@ fn yaml(value: &serde_json::Value, indent: usize, out: &mut String) {
         }
         Value::Array(items) if !items.is_empty() => {
             for item in items {
-                let _ = write!(out, "{:indent$}-", "");
-                below(item, indent, out);
+                let start = out.len() + indent;
+                if is_block(item) {
+                    yaml(item, indent + 4, out); // begins with the indentation that the dash goes into
+                } else {
+                    let _ = write!(out, "{:indent$}  ", "");
+                    yaml(item, 0, out);
+                }
+                out.replace_range(start..=start, "-");
             }
         }
         Value::String(text) => {
@@ -88,9 +96,7 @@ fn yaml(value: &serde_json::Value, indent: usize, out: &mut String) {
 }
 
 fn below(value: &serde_json::Value, indent: usize, out: &mut String) {
-    let block = value.as_object().is_some_and(|map| !map.is_empty())
-        || value.as_array().is_some_and(|items| !items.is_empty());
-    if block {
+    if is_block(value) {
         out.push('\n');
         yaml(value, indent + 4, out);
     } else {
@@ -99,13 +105,19 @@ fn below(value: &serde_json::Value, indent: usize, out: &mut String) {
     }
 }
 
+fn is_block(value: &serde_json::Value) -> bool {
+    value.as_object().is_some_and(|map| !map.is_empty())
+        || value.as_array().is_some_and(|items| !items.is_empty())
+}
+
 /// Text without quotes where that cannot be misread.
 fn word(text: &str) -> String {
-    let simple = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_./-".contains(&b))
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n"
-        );
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"_./-:".contains(&b);
+    let simple = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
+        && text.contains(|c: char| c.is_ascii_alphabetic() || c == '/')
+        && text.bytes().all(safe)
+        && !text.ends_with(':')
+        && matches!(plain(text), Typed::Text(_))
+        && !matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off" | "y" | "n");
     if simple { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }

@@ -12,6 +12,10 @@ use super::tree::{Entry, Mark, Node, Value, merge};
 
 /// Largest file.
 pub(super) const FILE_BYTES_MAX: usize = 8 << 20;
+/// Most levels that one key can nest.
+const NESTED_MAX: usize = 50;
+/// Most such keys in one map.
+const FOLDED_MAX: usize = 1000;
 /// Used when no `--config` is given.
 const DEFAULT: &str = include_str!("../../config/default.yaml");
 
@@ -142,10 +146,8 @@ impl Reader<'_> {
         match parse(text, &source) {
             Ok(None) => self.trees.push(Node::map(Mark::start_of(&source), Vec::new())),
             Ok(Some(Node { value: Value::Map(entries), mark, .. })) => {
-                let mut root = Node::map(mark.clone(), Vec::new());
-                for entry in entries {
-                    merge(&mut root, Node::map(mark.clone(), vec![nested(entry)]));
-                }
+                let mut root = Node::map(mark, entries);
+                unfold(&mut root);
                 self.trees.push(root);
             }
             Ok(Some(node)) if node.is_null() => self.trees.push(Node::map(node.mark, Vec::new())),
@@ -161,10 +163,28 @@ impl Reader<'_> {
     }
 }
 
-/// `a::b: c` at the top level nests.
-fn nested(entry: Entry) -> Entry {
-    let Some((first, rest)) = entry.key.split_once("::") else { return entry };
-    let inner = nested(Entry { key: rest.to_owned(), mark: entry.mark.clone(), value: entry.value });
+/// `a::b: c` nests, at every level. A map with more such keys than anyone writes keeps the rest as they are.
+fn unfold(node: &mut Node) {
+    match &mut node.value {
+        Value::Scalar { .. } => {}
+        Value::List(items) => items.iter_mut().for_each(unfold),
+        Value::Map(entries) => {
+            entries.iter_mut().for_each(|entry| unfold(&mut entry.value));
+            let folded = entries.extract_if(.., |entry| entry.key.contains("::")).take(FOLDED_MAX);
+            let mut over = Node::map(node.mark.clone(), Vec::new());
+            for entry in folded.collect::<Vec<_>>() {
+                merge(&mut over, Node::map(node.mark.clone(), vec![nested(entry, 0)]));
+            }
+            merge(node, over);
+        }
+    }
+}
+
+/// One key with `::` in it, unfolded; deeper than any key of ours it stays as it is.
+fn nested(entry: Entry, depth: usize) -> Entry {
+    let Some((first, rest)) = entry.key.split_once("::").filter(|_| depth < NESTED_MAX) else { return entry };
+    let inner = Entry { key: rest.to_owned(), mark: entry.mark.clone(), value: entry.value };
+    let inner = nested(inner, depth + 1);
     Entry { key: first.to_owned(), mark: entry.mark.clone(), value: Node::map(entry.mark, vec![inner]) }
 }
 
@@ -174,11 +194,11 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b))
 }
 
-/// The head of a text's first line, to name a source by.
+/// The first word of a text, to name a source by; values, which may be secrets, come later.
 fn shortened(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    let head: String = line.chars().take(40).collect();
-    if head.len() < text.trim_end().len() { format!("{head}…") } else { head }
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let head: String = word.chars().take(60).collect();
+    if head.len() < text.trim().len() { format!("{head}…") } else { head }
 }
 
 /// Reads a text file of bounded size. The error is a reason without the path.

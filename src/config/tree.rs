@@ -1,5 +1,6 @@
 //! A configuration before it has meaning: maps, lists and scalars, each with the place it was written at.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Severity};
@@ -127,6 +128,16 @@ impl Node {
         self.typed() == Typed::Null
     }
 
+    /// Whether anything in it came from the environment or a referenced file.
+    pub(super) fn is_from_outside(&self) -> bool {
+        self.expanded.is_some()
+            || match &self.value {
+                Value::Scalar { .. } => false,
+                Value::List(items) => items.iter().any(Self::is_from_outside),
+                Value::Map(entries) => entries.iter().any(|entry| entry.value.is_from_outside()),
+            }
+    }
+
     /// The entries of a map; none of anything else.
     pub(super) fn entries(&self) -> &[Entry] {
         match &self.value {
@@ -137,7 +148,7 @@ impl Node {
 }
 
 /// The core schema's reading of unquoted text.
-fn plain(text: &str) -> Typed<'_> {
+pub(super) fn plain(text: &str) -> Typed<'_> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Typed::Null,
         "true" | "True" | "TRUE" => return Typed::Bool(true),
@@ -171,9 +182,11 @@ fn plain(text: &str) -> Typed<'_> {
 pub(super) fn merge(base: &mut Node, over: Node) {
     if let (Value::Map(entries), Value::Map(_)) = (&mut base.value, &over.value) {
         let Value::Map(later) = over.value else { return };
+        let places: HashMap<String, usize> =
+            entries.iter().enumerate().map(|(place, entry)| (entry.key.clone(), place)).collect();
         for entry in later {
-            match entries.iter_mut().find(|known| known.key == entry.key) {
-                Some(known) => merge(&mut known.value, entry.value),
+            match places.get(&entry.key) {
+                Some(place) => merge(&mut entries[*place].value, entry.value),
                 None => entries.push(entry),
             }
         }

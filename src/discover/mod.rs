@@ -17,6 +17,7 @@ mod watch_dirs;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -31,6 +32,11 @@ pub use task::start;
 
 /// Most members of one membership; indices are 16 bits, with room to spare.
 pub const MEMBERS_MAX: usize = 65_000;
+
+/// The membership that a members file of this content describes, whatever is in force; `path` is for messages only.
+pub fn read_members(path: &Path, content: &[u8]) -> Result<Membership, Rejection> {
+    members_file::parse(path, content).map(|parsed| parsed.membership)
+}
 
 /// What a source needs from its surroundings.
 pub struct Context {

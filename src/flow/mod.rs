@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn success_reports_the_largest_rejection() {
-        let part = |n| Ok(Accepted { rejected_items: n, message: "m".into() });
+        let part = |n| Ok(Accepted { rejected_items: n, reason: None, message: "m".into() });
         assert_eq!(combine(vec![part(1), part(3), part(2)]).unwrap().rejected_items, 3);
     }
 }

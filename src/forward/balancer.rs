@@ -22,12 +22,13 @@ use super::queue::LaneQueue;
 use super::resend::{self, Memory};
 use super::sending_queue::{SendingQueue, Slot};
 use super::submit;
+use super::turn::Turn;
 use crate::discover::Event;
 use crate::flow::{Answer, Consumer, Request};
 use crate::lane::Budget;
 use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
-use crate::route::{Membership, Routes};
+use crate::route::{Member, Membership, Routes};
 use crate::split::{Split, Splitter};
 use crate::tls;
 use crate::wire::Malformed;
@@ -62,6 +63,7 @@ pub(super) struct OnWorker {
     routes: Arc<Routes>,
     pub(super) lanes: Vec<Arc<Lane>>,
     splitter: Splitter,
+    turn: Option<Arc<Turn>>, // runs from the first lane on
 }
 
 /// What an exporter is made of.
@@ -85,8 +87,12 @@ impl LoadBalancer {
         let metrics = ExporterMetrics::new(registry, name, None);
         let queue = config.sending_queue.map(|queue| SendingQueue::new(queue, metrics.queue(signal)));
         let nobody = Arc::new(Routes::new(Membership::default(), config.ring));
-        let empty =
-            || OnWorker { routes: Arc::clone(&nobody), lanes: Vec::new(), splitter: Splitter::default() };
+        let empty = || OnWorker {
+            routes: Arc::clone(&nobody),
+            lanes: Vec::new(),
+            splitter: Splitter::default(),
+            turn: None,
+        };
         Ok(Self(Arc::new(Shared {
             signal,
             lb: LoadBalancerMetrics::new(registry, name, config.resolver.kind()),
@@ -264,6 +270,12 @@ impl Shared {
         if Arc::ptr_eq(&on.routes, &current) {
             return;
         }
+        let turn = on.turn.get_or_insert_with(|| {
+            let turn = Arc::new(Turn::default());
+            self.workers.handle(worker).spawn(Arc::clone(&turn).run(self.stop.clone()));
+            turn
+        });
+        let turn = Arc::clone(turn);
         let mut kept: HashMap<_, _> = on.lanes.drain(..).map(|lane| (lane.member.id.clone(), lane)).collect();
         for member in current.members() {
             let stays = kept.remove(&member.id).filter(|lane| {
@@ -273,20 +285,21 @@ impl Shared {
                 }
                 same
             });
-            let lane = stays.unwrap_or_else(|| self.open_lane(worker, member));
+            let lane = stays.unwrap_or_else(|| self.open_lane(worker, member, &turn));
             on.lanes.push(lane);
         }
         kept.values().for_each(|lane| lane.leave());
         on.routes = Arc::clone(&current);
     }
 
-    fn open_lane(self: &Arc<Self>, worker: usize, member: &crate::route::Member) -> Arc<Lane> {
+    fn open_lane(self: &Arc<Self>, worker: usize, member: &Member, turn: &Arc<Turn>) -> Arc<Lane> {
         let max_bytes = self.config.hold.max_bytes_per_backend;
         let budget = Arc::clone(
             self.budgets.lock().entry(member.id.clone()).or_insert_with(|| Budget::new(max_bytes)),
         );
         let queue = LaneQueue::new(self.config.gather, self.config.retry.clone());
-        let lane = Arc::new(Lane::new(member.clone(), budget, queue, self.lb.backend(&member.id)));
+        let lane =
+            Arc::new(Lane::new(member.clone(), budget, queue, self.lb.backend(&member.id), Arc::clone(turn)));
         match self.client(&member.address) {
             Ok(client) => {
                 let run = lanes::run(Arc::clone(&lane), client, Arc::clone(self), self.stop.clone());
@@ -353,7 +366,12 @@ impl OnWorker {
 
     /// Identifies a request under this membership.
     pub(super) fn digest(&self, body: &[u8]) -> resend::Digest {
-        resend::digest(body) ^ u128::from(self.routes.fingerprint())
+        resend::digest(body) ^ u128::from(self.fingerprint())
+    }
+
+    /// The fingerprint of these members, which is part of every digest.
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.routes.fingerprint()
     }
 
     /// Whether there is anybody to send to.
@@ -363,11 +381,6 @@ impl OnWorker {
 }
 
 impl Shared {
-    /// The fingerprint of the membership in force, which is part of every digest.
-    pub(super) fn fingerprint(&self) -> u64 {
-        self.routes.load().fingerprint()
-    }
-
     /// Parts of a stopped lane.
     pub(super) fn abandon(&self, parts: Vec<Part>) {
         for part in parts {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
+use tokio::time::{Instant, timeout_at};
 
 use super::call::{Called, from_http, from_status};
 use super::config::ClientKeepalive;
@@ -41,6 +42,8 @@ enum Failure {
     NotSent(String),
     /// It may have been processed.
     Broken(String),
+    /// The time ran out.
+    Late,
 }
 
 impl Channel {
@@ -57,20 +60,19 @@ impl Channel {
 
     /// Sends one message, already framed, and waits for its outcome at most `timeout`.
     pub async fn call(&self, framed: Bytes, timeout: Duration) -> Called {
-        let attempt = async {
-            match self.attempt(framed.clone(), timeout).await {
-                // The backend was closing the connection just then; the message is still ours.
-                Err(Failure::NotSent(_)) => self.attempt(framed, timeout).await,
-                other => other,
-            }
+        let deadline = Instant::now() + timeout;
+        let called = match self.attempt(framed.clone(), deadline).await {
+            // The backend was closing that connection just then; the message is still ours.
+            Err(Failure::NotSent(_)) => self.attempt(framed, deadline).await,
+            other => other,
         };
         let backend = &self.target.address;
-        match tokio::time::timeout(timeout, attempt).await {
-            Ok(Ok(called)) => called,
-            Ok(Err(Failure::NotSent(error) | Failure::Broken(error))) => {
+        match called {
+            Ok(called) => called,
+            Err(Failure::NotSent(error) | Failure::Broken(error)) => {
                 Called::unreachable(format!("{backend}: {error}"))
             }
-            Err(_) => Called::passing(format!("{backend}: no answer within {timeout:?}"), None),
+            Err(Failure::Late) => Called::passing(format!("{backend}: no answer within {timeout:?}"), None),
         }
     }
 
@@ -79,11 +81,25 @@ impl Channel {
         self.target.answers().await
     }
 
-    async fn attempt(&self, framed: Bytes, timeout: Duration) -> Result<Called, Failure> {
-        let live = self.live().await?;
+    /// One call on one connection. After a failure the connection is not used again: it may be closing, or its peer
+    /// may have vanished without a word.
+    async fn attempt(&self, framed: Bytes, deadline: Instant) -> Result<Called, Failure> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
+        let live = timeout_at(deadline, self.live(index)).await.map_err(|_| Failure::Late)??;
+        let gone = Arc::clone(&live.gone);
+        let called = timeout_at(deadline, self.exchange(live, framed, deadline)).await;
+        let called = called.unwrap_or(Err(Failure::Late));
+        if called.is_err() {
+            gone.store(true, Ordering::Relaxed);
+        }
+        called
+    }
+
+    async fn exchange(&self, live: Live, framed: Bytes, deadline: Instant) -> Result<Called, Failure> {
         let mut send = live.send.ready().await.map_err(|e| Failure::NotSent(e.to_string()))?;
         let mut request = self.template.clone();
-        if let Ok(value) = format!("{}m", timeout.as_millis().clamp(1, 99_999_999)).parse() {
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+        if let Ok(value) = format!("{}m", left.clamp(1, 99_999_999)).parse() {
             request.headers_mut().insert("grpc-timeout", value);
         }
         let (response, mut body) = send.send_request(request, false).map_err(failure)?;
@@ -92,9 +108,8 @@ impl Channel {
         self.read(response).await
     }
 
-    /// The next connection in turn, made anew when it is gone.
-    async fn live(&self) -> Result<Live, Failure> {
-        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
+    /// The connection at `index`, made anew when it is gone.
+    async fn live(&self, index: usize) -> Result<Live, Failure> {
         let mut slot = self.connections[index].lock().await;
         if let Some(live) = slot.as_ref().filter(|live| !live.gone.load(Ordering::Relaxed)) {
             return Ok(live.clone());

@@ -19,6 +19,7 @@ use super::grpc::Channel;
 use super::http::HttpChannel;
 use super::part::Part;
 use super::queue::{LaneQueue, Output};
+use super::turn::Turn;
 use crate::compress::{self, Compression};
 use crate::lane::Budget;
 use crate::observe::BackendMetrics;
@@ -37,6 +38,9 @@ pub struct Lane {
     queue: Mutex<LaneQueue>,
     wake: Notify,
     leaving: AtomicBool,
+    due: AtomicBool,     // in the turn's list
+    sending: AtomicBool, // the turn has ended for this lane
+    turn: Arc<Turn>,
 }
 
 /// How a backend is spoken to.
@@ -49,15 +53,45 @@ pub enum Client {
 
 impl Lane {
     /// An empty lane to `member`.
-    pub fn new(member: Member, budget: Arc<Budget>, queue: LaneQueue, metrics: BackendMetrics) -> Self {
-        let owner = xxh3_64(member.id.as_bytes());
-        let (wake, leaving) = (Notify::new(), AtomicBool::new(false));
-        Self { member, owner, budget, metrics, queue: Mutex::new(queue), wake, leaving }
+    pub fn new(
+        member: Member,
+        budget: Arc<Budget>,
+        queue: LaneQueue,
+        metrics: BackendMetrics,
+        turn: Arc<Turn>,
+    ) -> Self {
+        Self {
+            owner: xxh3_64(member.id.as_bytes()),
+            member,
+            budget,
+            metrics,
+            queue: Mutex::new(queue),
+            wake: Notify::new(),
+            leaving: AtomicBool::new(false),
+            due: AtomicBool::new(false),
+            sending: AtomicBool::new(false),
+            turn,
+        }
     }
 
-    /// Puts a part in.
-    pub fn submit(&self, part: Part) {
-        self.queue.lock().accept(part, Instant::now());
+    /// Puts a part in; it leaves at the end of the turn, or at once when a whole call has gathered.
+    pub fn submit(self: &Arc<Self>, part: Part) {
+        if self.queue.lock().accept(part) {
+            self.send_now();
+        } else {
+            self.turn.mark(self);
+        }
+    }
+
+    /// Notes that the turn will end with this lane; false when that was noted already.
+    pub fn mark_due(&self) -> bool {
+        !self.due.swap(true, Ordering::Relaxed)
+    }
+
+    /// Sends what may be sent.
+    pub fn send_now(&self) {
+        self.due.store(false, Ordering::Relaxed);
+        self.sending.store(true, Ordering::Relaxed);
         self.wake.notify_one();
     }
 
@@ -70,7 +104,7 @@ impl Lane {
     /// Tries what waits now, whatever the backoff says: we are about to stop.
     pub fn hurry(&self) {
         self.queue.lock().unblock(Instant::now());
-        self.wake.notify_one();
+        self.send_now();
     }
 
     /// What to tell a sender whose part finds no room.
@@ -93,7 +127,11 @@ pub async fn run(lane: Arc<Lane>, client: Client, shared: Arc<Shared>, stop: Can
     loop {
         let timeout = {
             let mut queue = lane.queue.lock();
-            queue.handle_timeout(Instant::now());
+            let now = Instant::now();
+            queue.handle_timeout(now);
+            if lane.sending.swap(false, Ordering::Relaxed) {
+                queue.send(now);
+            }
             queue.poll_timeout().map(|(at, _why)| at)
         };
         loop {
@@ -120,7 +158,7 @@ pub async fn run(lane: Arc<Lane>, client: Client, shared: Arc<Shared>, stop: Can
             Some(done) = calls.next(), if !calls.is_empty() => finish(&lane, &shared, done, &mut probes),
             () = lane.wake.notified() => {}
             () = sleep_to(timeout), if timeout.is_some() => {}
-            () = probes.until_back(&client), if probes.wanted() => lane.queue.lock().unblock(Instant::now()),
+            () = probes.until_back(&client), if probes.wanted() => lane.hurry(),
             () = stop.cancelled(), if !stopping => {}
         }
     }
@@ -172,14 +210,13 @@ async fn call(client: &Client, mut parts: Vec<Part>, shared: &Shared, stop: &Can
 
 /// One message of all parts: framed for gRPC, bare for HTTP, compressed where configured.
 fn encode(client: &Client, parts: &[Part], compression: Option<Compression>) -> Bytes {
-    let slices: Vec<_> = parts.iter().map(|part| part.slice.clone()).collect();
     let frame = match client {
         Client::Grpc(_) => 5,
         Client::Http(_) => {
-            if let ([only], None) = (&slices[..], compression)
-                && only.whole
+            if let ([only], None) = (parts, compression)
+                && only.slice.whole
             {
-                return only.source.body.clone(); // travels as it came
+                return only.slice.source.body.clone(); // travels as it came
             }
             0
         }
@@ -189,7 +226,7 @@ fn encode(client: &Client, parts: &[Part], compression: Option<Compression>) -> 
         plain.reserve(frame);
         plain.resize(frame, 0);
     }
-    gather_into(&slices, 0, &mut plain);
+    gather_into(parts, &mut plain);
     let mut out = plain;
     if let Some(kind) = compression {
         let plain = std::mem::replace(&mut out, vec![0; frame]);
@@ -203,7 +240,7 @@ fn encode(client: &Client, parts: &[Part], compression: Option<Compression>) -> 
     Bytes::from(out)
 }
 
-fn finish(lane: &Lane, shared: &Shared, done: Done, probes: &mut Probes) {
+fn finish(lane: &Arc<Lane>, shared: &Shared, done: Done, probes: &mut Probes) {
     let Done { mut parts, bytes, started, called } = done;
     let now = Instant::now();
     lane.metrics.latency_ms.observe((now - started).as_secs_f64() * 1e3);
@@ -213,7 +250,11 @@ fn finish(lane: &Lane, shared: &Shared, done: Done, probes: &mut Probes) {
     if taken {
         shared.delivered(lane, std::mem::take(&mut parts), called.rejected_items, &called.message);
     }
-    lane.queue.lock().call_done(bytes, parts, &called.end, started, now, fastrand::f64());
+    let mut queue = lane.queue.lock();
+    queue.call_done(bytes, parts, &called.end, started, now, fastrand::f64());
+    if queue.waits() {
+        lane.turn.mark(lane); // what gathered meanwhile leaves at the end of the turn
+    }
 }
 
 async fn sleep_to(at: Option<Instant>) {

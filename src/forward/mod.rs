@@ -22,9 +22,13 @@ mod resend;
 mod sending_queue;
 mod submit;
 mod ticket;
+mod turn;
 mod value;
 
 pub use balancer::{LoadBalancer, Parts};
 pub use config::{
     ClientKeepalive, Config, Gather, Hold, Protocol, Queue, RoutingKey, Sizer, Transport, WithoutTraceId,
 };
+
+#[cfg(test)]
+mod queue_tests;

@@ -1,5 +1,6 @@
 //! One request's share for one owner, on its way.
 
+use std::borrow::Borrow;
 use std::time::Instant;
 
 use super::resend::{self, Digest};
@@ -25,6 +26,12 @@ pub struct Part {
     /// The digest of its request, once the slice was detached from it.
     digest: Option<Digest>,
     detached: bool,
+}
+
+impl Borrow<Slice> for Part {
+    fn borrow(&self) -> &Slice {
+        &self.slice
+    }
 }
 
 impl Part {

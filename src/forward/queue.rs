@@ -96,13 +96,24 @@ impl LaneQueue {
         }
     }
 
-    /// Takes a part. One that will wait for long stops keeping its whole request in memory.
-    pub fn accept(&mut self, mut part: Part, now: Instant) {
+    /// Takes a part; true when a whole call has gathered, which need not wait for [`Self::send`]. A part that will
+    /// wait for long stops keeping its whole request in memory.
+    pub fn accept(&mut self, mut part: Part) -> bool {
         if self.block.is_some() || self.waiting_bytes > self.gather.max_bytes {
             part.detach();
         }
         self.push(part, false);
+        self.is_full()
+    }
+
+    /// Starts every call that may start now.
+    pub fn send(&mut self, now: Instant) {
         self.advance(now);
+    }
+
+    /// Whether anything waits that is not in flight.
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty() || !self.alone.is_empty()
     }
 
     /// Ends a call of `bytes` that [`Output::Call`] began. Its parts come back unless they were taken; `fraction` is a
@@ -129,7 +140,6 @@ impl LaneQueue {
             }
             CallEnd::ForGood { apart, message } => self.refuse_or_divide(parts, *apart, message),
         }
-        self.advance(now);
     }
 
     /// The backend can be reached again: what waits need not wait for the backoff.
@@ -137,7 +147,6 @@ impl LaneQueue {
         if let Some(block) = &mut self.block {
             block.until = now;
         }
-        self.advance(now);
     }
 
     /// Time has passed.
@@ -145,7 +154,9 @@ impl LaneQueue {
         if self.next_expiry.is_some_and(|at| at <= now) {
             self.expire(now);
         }
-        self.advance(now);
+        if self.poll_timeout().is_some_and(|(at, _why)| at <= now) {
+            self.advance(now);
+        }
     }
 
     /// When to call [`Self::handle_timeout`] next.
@@ -156,9 +167,8 @@ impl LaneQueue {
                 next = Some((at, why));
             }
         };
-        let waits = !self.waiting.is_empty() || !self.alone.is_empty();
         match &self.block {
-            Some(block) if waits => sooner(block.until, Why::Retry),
+            Some(block) if self.waits() => sooner(block.until, Why::Retry),
             Some(_) => {}
             None if self.calls > 0 && self.calls < self.gather.max_calls => {
                 if let Some(oldest) = self.waiting.front() {
@@ -237,15 +247,18 @@ impl LaneQueue {
             return false; // after a failure, one call at a time shows whether the backend is back
         }
         if self.calls == 0 {
-            return !self.waiting.is_empty() || !self.alone.is_empty();
+            return self.waits();
         }
         if self.calls >= self.gather.max_calls {
             return false;
         }
         !self.alone.is_empty()
-            || self.waiting_bytes >= self.gather.max_bytes
-            || self.waiting_items >= self.gather.max_items
+            || self.is_full()
             || self.waiting.front().is_some_and(|oldest| oldest.queued + self.gather.max_age <= now)
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting_bytes >= self.gather.max_bytes || self.waiting_items >= self.gather.max_items
     }
 
     /// What leaves as one call: parts in order of arrival until it is full. Parts of senders that have gone stay out.

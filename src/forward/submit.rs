@@ -44,7 +44,7 @@ pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Re
         return Err(refuse(closing()));
     }
     let divided = shared.on_this_worker(|on| divide(shared, on, request));
-    let Divided { placed, rejected, reason, already } = divided.map_err(refuse)?;
+    let Divided { placed, rejected, reason, membership, already } = divided.map_err(refuse)?;
     if shared.queue.is_some()
         && let Some(refusal) = placed.iter().find_map(|p| p.permits.as_ref().err())
     {
@@ -54,23 +54,26 @@ pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Re
     }
     shared.ledger.dropped(reason, rejected);
     let message: &'static str = if rejected == 0 { "" } else { rejection(reason) };
-    let accepted = Accepted { rejected_items: rejected, message: Cow::Borrowed(message) };
+    let cause = (rejected > 0).then_some(reason);
+    let accepted = Accepted { rejected_items: rejected, reason: cause, message: Cow::Borrowed(message) };
     if placed.is_empty() {
         return Ok(Submitted::Done(accepted));
     }
     let opening = Opening {
         parts: placed.len(),
         rejected_items: rejected,
+        reason: cause,
         message,
         memory: shared.queue.is_none().then(|| Arc::clone(&shared.memory)),
+        membership,
         already,
         slot,
     };
     let (tickets, waiting) = ticket::open(opening);
     let now = Instant::now();
     let deadline = shared.hold_until(request, now);
+    shared.ledger.held_add(placed.iter().map(|p| u64::from(p.slice.items)).sum());
     for (Placed { slice, lane, permits }, ticket) in placed.into_iter().zip(tickets) {
-        shared.ledger.held_add(u64::from(slice.items));
         match permits {
             Ok(permits) => lane.submit(Part::new(slice, ticket, now, deadline, permits)),
             Err(refusal) => shared.refuse(Part::new(slice, ticket, now, deadline, [None, None]), refusal),
@@ -84,6 +87,7 @@ struct Divided {
     placed: Vec<Placed>,
     rejected: u64, // items that nobody takes
     reason: Reason,
+    membership: u64,   // the fingerprint of the members it was divided among
     already: Vec<u64>, // owners that took their parts on an earlier attempt
 }
 
@@ -111,7 +115,7 @@ fn divide(shared: &Shared, on: &mut OnWorker, request: &Request) -> Result<Divid
         let permits = shared.permits(&lane, slice.bytes);
         placed.push(Placed { slice, lane, permits });
     }
-    Ok(Divided { placed, rejected, reason, already })
+    Ok(Divided { placed, rejected, reason, membership: on.fingerprint(), already })
 }
 
 impl Shared {
@@ -146,17 +150,18 @@ impl Shared {
     /// A backend took a call: settles its parts. What it rejected is not known part by part, so it is told to the
     /// first senders that can have sent so many.
     pub(super) fn delivered(&self, lane: &Lane, parts: Vec<Part>, rejected_items: u64, message: &str) {
+        let items: u64 = parts.iter().map(Part::items).sum();
+        let rejected_items = rejected_items.min(items);
+        self.ledger.held_sub(items);
+        self.ledger.delivered(items - rejected_items);
+        self.metrics.sent(self.signal, items - rejected_items);
+        if rejected_items > 0 {
+            self.ledger.dropped(Reason::BackendRejected, rejected_items);
+        }
         let mut unassigned = rejected_items;
         for part in parts {
-            let items = part.items();
-            let rejected = unassigned.min(items);
+            let rejected = unassigned.min(part.items());
             unassigned -= rejected;
-            self.ledger.held_sub(items);
-            self.ledger.delivered(items - rejected);
-            if rejected > 0 {
-                self.ledger.dropped(Reason::BackendRejected, rejected);
-            }
-            self.metrics.sent(self.signal, items - rejected);
             part.ticket.delivered(lane.owner, rejected, message);
         }
         self.tell_settled();
@@ -175,7 +180,7 @@ impl Shared {
             self.ledger.refused(refusal.reason, items);
         }
         self.metrics.send_failed(self.signal, items);
-        let digest = part.digest() ^ u128::from(self.fingerprint());
+        let digest = part.digest();
         part.ticket.refused(items, refusal, Some(digest));
         self.tell_settled();
     }
@@ -184,6 +189,7 @@ impl Shared {
     pub(super) fn reroute(self: &Arc<Self>, parts: Vec<Part>) {
         for part in parts {
             self.lb.rerouted_items.add(part.items());
+            part.ticket.moved();
             let body = Bytes::from(gather(std::slice::from_ref(&part.slice)));
             let split = self.on_this_worker(|on| {
                 let split = on.split(self, body).ok()?;

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use super::resend::{Digest, Memory};
 use super::sending_queue::Slot;
 use crate::flow::Answer;
-use crate::outcome::{Accepted, Refusal};
+use crate::outcome::{Accepted, Reason, Refusal};
 
 /// A part's hold on the outcome of its request. Every ticket must be settled once.
 #[derive(Debug)]
@@ -34,17 +35,20 @@ struct Shared {
     waker: AtomicWaker,
     sum: Mutex<Sum>,
     memory: Option<Arc<Memory>>,
+    membership: u64,
     _slot: Option<Slot>,
 }
 
 #[derive(Debug, Default)]
 struct Sum {
-    delivered_to: Vec<u64>, // owners that have their parts
+    delivered_to: SmallVec<[u64; 8]>, // owners that have their parts
     rejected_items: u64,
+    reason: Option<Reason>,
     message: Cow<'static, str>,
     passing: Option<Refusal>,
     for_good: Option<Refusal>,
     digest: Option<Digest>,
+    moved: bool, // some part has gone to another owner than its first
 }
 
 /// What a request's outcome starts from.
@@ -54,10 +58,14 @@ pub struct Opening {
     pub parts: usize,
     /// Items rejected already.
     pub rejected_items: u64,
+    /// Their named reason.
+    pub reason: Option<Reason>,
     /// Why, for the sender.
     pub message: &'static str,
     /// Where partial outcomes are remembered for a resend.
     pub memory: Option<Arc<Memory>>,
+    /// The fingerprint of the members that it was divided among.
+    pub membership: u64,
     /// Owners that took their parts on an earlier attempt.
     pub already: Vec<u64>,
     /// Its place in the sending queue, given back when the last part is settled.
@@ -66,14 +74,21 @@ pub struct Opening {
 
 /// Opens the outcome of a request.
 pub fn open(opening: Opening) -> (Vec<Ticket>, Waiting) {
-    let Opening { parts, rejected_items, message, memory, already, slot } = opening;
-    let sum = Sum { rejected_items, message: message.into(), delivered_to: already, ..Sum::default() };
+    let Opening { parts, rejected_items, reason, message, memory, membership, already, slot } = opening;
+    let sum = Sum {
+        rejected_items,
+        reason,
+        message: message.into(),
+        delivered_to: already.into(),
+        ..Sum::default()
+    };
     let shared = Arc::new(Shared {
         pending: AtomicU32::new(parts as u32),
         cancelled: AtomicBool::new(false),
         waker: AtomicWaker::new(),
         sum: Mutex::new(sum),
         memory,
+        membership,
         _slot: slot,
     });
     let tickets = (0..parts).map(|_| Ticket(Arc::clone(&shared))).collect();
@@ -92,6 +107,9 @@ impl Ticket {
             let mut sum = self.0.sum.lock();
             sum.delivered_to.push(owner);
             sum.rejected_items += rejected_items;
+            if rejected_items > 0 {
+                sum.reason.get_or_insert(Reason::BackendRejected);
+            }
             if !message.is_empty() && sum.message.is_empty() {
                 sum.message = message.to_owned().into();
             }
@@ -109,10 +127,17 @@ impl Ticket {
                 sum.passing.get_or_insert(refusal);
             } else {
                 sum.rejected_items += items;
+                sum.reason.get_or_insert(refusal.reason);
                 sum.for_good.get_or_insert(refusal);
             }
         }
         self.settle();
+    }
+
+    /// The part goes to other owners than it was meant for. What was taken is then not remembered: an owner may have
+    /// taken its own part and not that of another, or the other way round.
+    pub fn moved(&self) {
+        self.0.sum.lock().moved = true;
     }
 
     /// More tickets for the same request, for a part that is divided again.
@@ -130,12 +155,13 @@ impl Ticket {
 }
 
 impl Shared {
-    /// After a refusal that passes the sender will send everything again: note who has taken their part.
+    /// After a refusal that passes the sender will send everything again: note who has taken their part. It counts
+    /// only under the members that the request was divided among, since under others the parts are not the same.
     fn remember(&self) {
         let sum = self.sum.lock();
         let (Some(memory), Some(digest), Some(_)) = (&self.memory, sum.digest, &sum.passing) else { return };
-        if !sum.delivered_to.is_empty() {
-            memory.insert(digest, &sum.delivered_to);
+        if !sum.delivered_to.is_empty() && !sum.moved {
+            memory.insert(digest ^ u128::from(self.membership), &sum.delivered_to);
         }
     }
 
@@ -148,11 +174,18 @@ impl Shared {
             // Nothing else was taken: the backend's refusal is the answer.
             Some(refusal) if sum.delivered_to.is_empty() => Err(refusal),
             // Some owners took their part: partial success, so that nobody sends it again.
-            Some(refusal) => Ok(Accepted { rejected_items: sum.rejected_items, message: refusal.message }),
+            Some(refusal) => Ok(sum.accepted(refusal.message)),
             None => {
-                Ok(Accepted { rejected_items: sum.rejected_items, message: std::mem::take(&mut sum.message) })
+                let message = std::mem::take(&mut sum.message);
+                Ok(sum.accepted(message))
             }
         }
+    }
+}
+
+impl Sum {
+    fn accepted(&self, message: Cow<'static, str>) -> Accepted {
+        Accepted { rejected_items: self.rejected_items, reason: self.reason, message }
     }
 }
 

@@ -194,8 +194,6 @@ pub struct LoadBalancerMetrics {
     pub calls_out: Counter,
     /// `ringtail_rerouted_items`: items that went to another than their first owner.
     pub rerouted_items: Counter,
-    /// `ringtail_split_possible_traces`: traces of which two backends may hold parts.
-    pub split_possible_traces: Counter,
 }
 
 /// The series of one backend. When it departs: drop this and call [`LoadBalancerMetrics::forget_backend`].
@@ -246,10 +244,6 @@ impl LoadBalancerMetrics {
             calls_in: counter("ringtail_calls_in", "Number of requests that came to the balancer"),
             calls_out: counter("ringtail_calls_out", "Number of requests the balancer sent to backends"),
             rerouted_items: counter("ringtail_rerouted_items", "Number of items that went to another owner"),
-            split_possible_traces: counter(
-                "ringtail_split_possible_traces",
-                "Number of traces of which two backends may hold parts",
-            ),
         }
     }
 

@@ -14,6 +14,8 @@ pub struct Config {
     pub http: Option<Http>,
     /// Bytes of requests in progress, of both protocols together, before senders are asked to come back; 256 MiB.
     pub max_in_flight_bytes: usize,
+    /// Connections of both protocols together; more are closed as they come, 10,000.
+    pub max_connections: usize,
 }
 
 /// Where a listener listens.

@@ -106,7 +106,7 @@ impl<'a> Counted<'a> {
                 self.ledger.delivered(items - rejected);
                 self.intake.metrics.accepted(self.signal, items - rejected);
                 if rejected > 0 {
-                    self.ledger.refused(Reason::InvalidTraceId, rejected);
+                    self.ledger.refused(accepted.reason.unwrap_or(Reason::BackendRejected), rejected);
                     self.intake.metrics.refused(self.signal, rejected);
                 }
             }

@@ -3,20 +3,19 @@
 //! Owns: connections and requests in progress.
 //! Takes: OTLP export requests of any signal, compressed or not.
 //! Gives: encoded requests to the pipelines, and one answer to each sender.
-//! Bounds: message and body size, streams a connection, bytes in progress.
+//! Bounds: connections, message and body size, streams a connection, bytes in progress.
 //! Loses: nothing; what is not passed on is refused with a reason the sender sees.
 
+mod accept;
 mod answer;
 mod config;
 mod grpc;
 mod http;
+mod in_progress;
 mod intake;
 mod listen;
 
 use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 pub use config::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
 
@@ -25,6 +24,7 @@ use crate::lane::Budget;
 use crate::observe::Registry;
 use crate::tls;
 use crate::workers::Workers;
+use accept::Accepting;
 use grpc::GrpcServer;
 use http::HttpServer;
 use intake::Intake;
@@ -32,73 +32,78 @@ use listen::Listener;
 
 /// An `otlp` receiver whose sockets are bound and that waits to serve.
 pub struct Receiver {
-    grpc: Option<(Arc<GrpcServer>, Listener)>,
-    http: Option<(Arc<HttpServer>, Listener)>,
-    connections: TaskTracker,
-    closing: CancellationToken,
+    grpc: Option<Bound<GrpcServer>>,
+    http: Option<Bound<HttpServer>>,
+    accepting: Accepting,
+}
+
+/// A protocol's server and its socket.
+struct Bound<S> {
+    server: Arc<S>,
+    listener: Listener,
+    tls: Option<Arc<tls::Acceptor>>,
 }
 
 impl Receiver {
     /// Binds the sockets of `id`; must be called on the runtime that will accept. Errors name the protocol's key.
-    pub fn bind(id: &str, config: Config, outlets: &Outlets, registry: &Registry) -> Result<Self, String> {
+    pub fn bind(
+        id: &str,
+        config: Config,
+        outlets: &Outlets,
+        workers: &Arc<Workers>,
+        registry: &Registry,
+    ) -> Result<Self, String> {
         let budget = Budget::new(config.max_in_flight_bytes);
         let intake = |transport| Intake::new(id, transport, outlets.clone(), Arc::clone(&budget), registry);
         let failed = |protocol: &str, why: String| format!("receivers::{id}::protocols::{protocol}: {why}");
-        let grpc = match config.grpc {
-            None => None,
-            Some(grpc) => {
-                let listener = bind(&grpc.endpoint).map_err(|why| failed("grpc", why))?;
-                let tls = acceptor(grpc.tls.as_ref(), &[b"h2"]).map_err(|why| failed("grpc", why))?;
-                Some((Arc::new(GrpcServer { intake: intake("grpc"), config: grpc, tls }), listener))
-            }
-        };
-        let http = match config.http {
-            None => None,
-            Some(http) => {
-                let listener = bind(&http.endpoint).map_err(|why| failed("http", why))?;
-                let tls =
-                    acceptor(http.tls.as_ref(), &[b"h2", b"http/1.1"]).map_err(|why| failed("http", why))?;
-                let server = HttpServer::new(http, intake("http"), tls).map_err(|why| failed("http", why))?;
-                Some((Arc::new(server), listener))
-            }
-        };
-        Ok(Self { grpc, http, connections: TaskTracker::new(), closing: CancellationToken::new() })
+        let accepting = Accepting::new(id, Arc::clone(workers), config.max_connections, registry);
+        let grpc = config.grpc.map(|grpc| -> Result<_, String> {
+            let listener = bind(&grpc.endpoint)?;
+            let tls = acceptor(grpc.tls.as_ref(), &[b"h2"])?;
+            Ok(Bound { server: Arc::new(GrpcServer { intake: intake("grpc"), config: grpc }), listener, tls })
+        });
+        let http = config.http.map(|http| -> Result<_, String> {
+            let listener = bind(&http.endpoint)?;
+            let tls = acceptor(http.tls.as_ref(), &[b"h2", b"http/1.1"])?;
+            Ok(Bound { server: Arc::new(HttpServer::new(http, intake("http"))?), listener, tls })
+        });
+        Ok(Self {
+            grpc: grpc.transpose().map_err(|why| failed("grpc", why))?,
+            http: http.transpose().map_err(|why| failed("http", why))?,
+            accepting,
+        })
     }
 
     /// Begins to accept, on the current runtime; connections live on the workers.
-    pub fn serve(mut self, workers: &Arc<Workers>) -> Serving {
-        if let Some((server, listener)) = self.grpc.take() {
+    pub fn serve(self) -> Serving {
+        if let Some(Bound { server, listener, tls }) = self.grpc {
             tracing::info!(endpoint = listener.local_addr(), "receiving OTLP over gRPC");
-            let serve =
-                server.serve(listener, Arc::clone(workers), self.connections.clone(), self.closing.clone());
-            tokio::spawn(serve);
+            let serve = move |stream, closing| Arc::clone(&server).serve(stream, closing);
+            tokio::spawn(self.accepting.clone().run(listener, tls, serve));
         }
-        if let Some((server, listener)) = self.http.take() {
+        if let Some(Bound { server, listener, tls }) = self.http {
             tracing::info!(endpoint = listener.local_addr(), "receiving OTLP over HTTP");
-            let serve =
-                server.serve(listener, Arc::clone(workers), self.connections.clone(), self.closing.clone());
-            tokio::spawn(serve);
+            let serve = move |stream, closing| Arc::clone(&server).serve(stream, closing);
+            tokio::spawn(self.accepting.clone().run(listener, tls, serve));
         }
-        Serving { connections: self.connections, closing: self.closing }
+        Serving { accepting: self.accepting }
     }
 }
 
 /// A receiver that serves.
 pub struct Serving {
-    connections: TaskTracker,
-    closing: CancellationToken,
+    accepting: Accepting,
 }
 
 impl Serving {
     /// Accepts no more connections or requests and asks senders to reconnect elsewhere.
     pub fn close(&self) {
-        self.closing.cancel();
-        self.connections.close();
+        self.accepting.close();
     }
 
     /// Ready when every request that was begun has been answered; call [`Self::close`] first.
     pub async fn closed(&self) {
-        self.connections.wait().await;
+        self.accepting.closed().await;
     }
 }
 

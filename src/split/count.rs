@@ -12,16 +12,19 @@ pub fn count_items(signal: Signal, body: &[u8]) -> Result<u64, Malformed> {
             continue;
         }
         let mut scopes = 0;
-        let mut deprecated = 0;
+        let mut deprecated = Ok(0); // malformed ones matter only where they count
         for entry in Fields::within(body, request.bytes()?) {
             let entry = entry?;
             match entry.number {
                 otlp::ENTRY_SCOPES => scopes += count_scope(signal, body, entry.bytes()?)? + SEEN,
-                otlp::ENTRY_SCOPES_DEPRECATED => deprecated += count_scope(signal, body, entry.bytes()?)?,
+                otlp::ENTRY_SCOPES_DEPRECATED => {
+                    let scope = entry.bytes()?;
+                    deprecated = deprecated.and_then(|sum| Ok(sum + count_scope(signal, body, scope)?));
+                }
                 _ => {}
             }
         }
-        items += if scopes == 0 { deprecated } else { scopes % SEEN };
+        items += if scopes == 0 { deprecated? } else { scopes % SEEN };
     }
     Ok(items)
 }

@@ -1,5 +1,7 @@
 //! Slices back into one request: equal resources and scopes are written once, runs are copied once.
 
+use std::borrow::Borrow;
+
 use super::slice::{Fragments, Slice};
 use crate::wire::{otlp, varint_len, write_varint};
 
@@ -8,17 +10,18 @@ use crate::wire::{otlp, varint_len, write_varint};
 /// Slices that are whole requests and travel alone or with their like are copied as they came; concatenated export
 /// requests are one export request. Otherwise entries are ordered by the hash of their descriptions, so that the same
 /// resource coming from many requests is written once.
-pub fn gather(slices: &[Slice]) -> Vec<u8> {
+pub fn gather<S: Borrow<Slice>>(slices: &[S]) -> Vec<u8> {
     let mut out = Vec::new();
-    gather_into(slices, 0, &mut out);
+    gather_into(slices, &mut out);
     out
 }
 
-/// Like [`gather`], appending to `out` after making room for `extra` more bytes.
-pub fn gather_into(slices: &[Slice], extra: usize, out: &mut Vec<u8>) {
+/// Like [`gather`], appending to `out`.
+pub fn gather_into<S: Borrow<Slice>>(slices: &[S], out: &mut Vec<u8>) {
+    let slices = &Slices(slices);
     if slices.iter().all(|slice| slice.whole) {
-        out.reserve(extra + slices.iter().map(|slice| slice.source.body.len()).sum::<usize>());
-        for slice in slices {
+        out.reserve(slices.iter().map(|slice| slice.source.body.len()).sum::<usize>());
+        for slice in slices.iter() {
             out.extend_from_slice(&slice.source.body);
         }
         return;
@@ -26,8 +29,21 @@ pub fn gather_into(slices: &[Slice], extra: usize, out: &mut Vec<u8>) {
     let mut pieces = pieces(slices);
     pieces.sort_unstable_by_key(|piece| (piece.resource_key, piece.scope_key, piece.slice, piece.scope));
     let plan = Plan::new(slices, &pieces);
-    out.reserve(extra + plan.len);
+    out.reserve(plan.len);
     plan.write(slices, &pieces, out);
+}
+
+/// Slices, however their owner keeps them.
+struct Slices<'a, S>(&'a [S]);
+
+impl<'a, S: Borrow<Slice>> Slices<'a, S> {
+    fn iter(&self) -> impl Iterator<Item = &'a Slice> {
+        self.0.iter().map(S::borrow)
+    }
+
+    fn at(&self, index: u32) -> &'a Slice {
+        self.0[index as usize].borrow()
+    }
 }
 
 /// The runs of one slice in one scope entry.
@@ -40,8 +56,8 @@ struct Piece {
     bytes: usize,
 }
 
-fn pieces(slices: &[Slice]) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::with_capacity(slices.len() * 2);
+fn pieces<S: Borrow<Slice>>(slices: &Slices<'_, S>) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::with_capacity(slices.0.len() * 2);
     for (index, slice) in slices.iter().enumerate() {
         let first = pieces.len();
         for (at, run) in slice.runs.iter().enumerate() {
@@ -81,12 +97,14 @@ struct Entry {
 }
 
 impl Plan {
-    fn new(slices: &[Slice], pieces: &[Piece]) -> Self {
+    fn new<S: Borrow<Slice>>(slices: &Slices<'_, S>, pieces: &[Piece]) -> Self {
         let mut plan = Self { resources: Vec::new(), scopes: Vec::with_capacity(pieces.len()), len: 0 };
         for (index, piece) in pieces.iter().enumerate() {
             let previous = index.checked_sub(1).map(|at| &pieces[at]);
-            let same_resource = previous.is_some_and(|p| same(slices, p, piece, resource_of));
-            let same_scope = same_resource && previous.is_some_and(|p| same(slices, p, piece, scope_of));
+            let same_resource =
+                previous.is_some_and(|p| same(resource_of(slices, p), resource_of(slices, piece)));
+            let same_scope =
+                same_resource && previous.is_some_and(|p| same(scope_of(slices, p), scope_of(slices, piece)));
             if !same_resource {
                 let len = resource_of(slices, piece).0.len;
                 let first = plan.scopes.len();
@@ -112,7 +130,7 @@ impl Plan {
         plan
     }
 
-    fn write(&self, slices: &[Slice], pieces: &[Piece], out: &mut Vec<u8>) {
+    fn write<S: Borrow<Slice>>(&self, slices: &Slices<'_, S>, pieces: &[Piece], out: &mut Vec<u8>) {
         for resource in &self.resources {
             open_nested(otlp::REQUEST_RESOURCES, resource.len, out);
             copy_fragments(resource_of(slices, &pieces[resource.piece]), out);
@@ -120,7 +138,7 @@ impl Plan {
                 open_nested(otlp::ENTRY_SCOPES, scope.len, out);
                 copy_fragments(scope_of(slices, &pieces[scope.piece]), out);
                 for piece in &pieces[scope.first..scope.end] {
-                    let slice = &slices[piece.slice as usize];
+                    let slice = slices.at(piece.slice);
                     for &run in &slice.runs[piece.runs.0 as usize..piece.runs.1 as usize] {
                         out.extend_from_slice(slice.source.run(run));
                     }
@@ -132,24 +150,18 @@ impl Plan {
 
 type Described<'a> = (&'a Fragments, &'a [u8]);
 
-fn resource_of<'a>(slices: &'a [Slice], piece: &Piece) -> Described<'a> {
-    let source = &slices[piece.slice as usize].source;
+fn resource_of<'a, S: Borrow<Slice>>(slices: &Slices<'a, S>, piece: &Piece) -> Described<'a> {
+    let source = &slices.at(piece.slice).source;
     let scope = &source.scopes[piece.scope as usize];
     (&source.resources[scope.resource as usize], &source.body)
 }
 
-fn scope_of<'a>(slices: &'a [Slice], piece: &Piece) -> Described<'a> {
-    let source = &slices[piece.slice as usize].source;
+fn scope_of<'a, S: Borrow<Slice>>(slices: &Slices<'a, S>, piece: &Piece) -> Described<'a> {
+    let source = &slices.at(piece.slice).source;
     (&source.scopes[piece.scope as usize].fields, &source.body)
 }
 
-fn same(
-    slices: &[Slice],
-    a: &Piece,
-    b: &Piece,
-    of: for<'a> fn(&'a [Slice], &Piece) -> Described<'a>,
-) -> bool {
-    let ((a, a_body), (b, b_body)) = (of(slices, a), of(slices, b));
+fn same((a, a_body): Described<'_>, (b, b_body): Described<'_>) -> bool {
     a.same(a_body, b, b_body)
 }
 

@@ -56,7 +56,7 @@ pub struct Splitter {
 #[derive(Debug)]
 struct Open {
     owner: u16,
-    runs: Vec<Run>,
+    runs: SmallVec<[Run; 2]>,
     items: u32,
     bytes: usize,
 }
@@ -68,6 +68,7 @@ struct Walk {
     scopes: Vec<ScopeHead>,
     items: u64,
     rejected: u64,
+    left_out: bool, // rejected, perhaps a metric without points, which counts as none
 }
 
 impl Splitter {
@@ -82,16 +83,17 @@ impl Splitter {
         if u32::try_from(body.len()).is_err() {
             return Err(Malformed { at: 0, what: "a request of 4 GiB or more" });
         }
-        let mut walk = Walk { signal, resources: Vec::new(), scopes: Vec::new(), items: 0, rejected: 0 };
+        let (resources, scopes) = (Vec::new(), Vec::new());
+        let mut walk = Walk { signal, resources, scopes, items: 0, rejected: 0, left_out: false };
         let walked = self.walk(&body, chooser, &mut walk);
         let open = std::mem::take(&mut self.open);
         for slot in &open {
             self.slot_of_owner[usize::from(slot.owner)] = 0;
         }
         walked?;
-        let Walk { resources, scopes, items, rejected, .. } = walk;
+        let Walk { resources, scopes, items, rejected, left_out, .. } = walk;
         let source = Arc::new(Source { signal, body, resources, scopes });
-        let whole = open.len() == 1 && rejected == 0;
+        let whole = open.len() == 1 && !left_out;
         let slices = open.into_iter().map(|slot| (slot.owner, slot.close(&source, whole))).collect();
         Ok(Split { slices, items, rejected })
     }
@@ -173,7 +175,10 @@ impl Splitter {
             walk.items += count;
             match chooser.item(&body[item]) {
                 Choice::Owner(owner) => self.take(owner, scope, field.whole, count as u32),
-                Choice::Reject => walk.rejected += count,
+                Choice::Reject => {
+                    walk.rejected += count;
+                    walk.left_out = true;
+                }
             }
         }
         if !C::READS_HEADS {
@@ -190,7 +195,7 @@ impl Splitter {
             self.slot_of_owner.resize(index + 1, 0);
         }
         if self.slot_of_owner[index] == 0 {
-            self.open.push(Open { owner, runs: Vec::with_capacity(16), items: 0, bytes: 0 });
+            self.open.push(Open { owner, runs: SmallVec::new(), items: 0, bytes: 0 });
             self.slot_of_owner[index] = self.open.len() as u32;
         }
         let slot = &mut self.open[self.slot_of_owner[index] as usize - 1];

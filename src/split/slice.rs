@@ -16,7 +16,7 @@ pub struct Slice {
     /// The request, shared by its slices.
     pub source: Arc<Source>,
     /// Where the items lie, in the order of the request; neighbours are one run.
-    pub runs: Vec<Run>,
+    pub runs: SmallVec<[Run; 2]>,
     /// Spans, log records or metric data points in the runs.
     pub items: u32,
     /// Encoded size, as if this slice left alone (an upper bound of what it adds to a call).

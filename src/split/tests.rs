@@ -197,13 +197,6 @@ fn equal_resources_of_many_requests_are_written_once() {
 #[test]
 fn deprecated_and_unknown_fields_travel() {
     let span = Span { trace_id: vec![7; 16], ..Default::default() }.encode_to_vec();
-    let nested = |number: u64, message: &[u8]| {
-        let mut out = Vec::new();
-        write_varint(&mut out, number << 3 | 2);
-        write_varint(&mut out, message.len() as u64);
-        out.extend_from_slice(message);
-        out
-    };
     let mut entry = nested(1000, &nested(2, &span));
     entry.extend(nested(77, b"from the future"));
     let mut two = span.clone();
@@ -223,4 +216,42 @@ fn deprecated_and_unknown_fields_travel() {
     assert!(bytes.windows(15).any(|w| w == b"from the future"));
     let call = ExportTraceServiceRequest::decode(&bytes[..]).unwrap();
     assert_eq!(call.resource_spans[0].scope_spans[0].spans.len(), 1);
+}
+
+fn nested(number: u64, message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_varint(&mut out, number << 3 | 2);
+    write_varint(&mut out, message.len() as u64);
+    out.extend_from_slice(message);
+    out
+}
+
+// Scenario: a metric without data points, which counts as no item, is nobody's; another has an owner.
+// Guarantees: it stays out of the owner's slice although the count of rejected items is zero.
+#[test]
+fn a_rejected_metric_without_points_stays_behind() {
+    struct ByName;
+    impl Chooser for ByName {
+        fn item(&mut self, item: &[u8]) -> Choice {
+            if item.contains(&b'x') { Choice::Reject } else { Choice::Owner(0) }
+        }
+    }
+    let empty = nested(1, b"x");
+    let full = [nested(1, b"y"), nested(5, &nested(1, &[]))].concat();
+    let body = nested(1, &nested(2, &[nested(2, &empty), nested(2, &full)].concat()));
+    let split = Splitter::default().split(Signal::Metrics, body.into(), &mut ByName).unwrap();
+    assert_eq!((split.items, split.rejected), (1, 0));
+    assert_eq!(gather(&[split.slices[0].1.clone()]), nested(1, &nested(2, &nested(2, &full))));
+}
+
+// Scenario: scopes of the kind from before 2022 stand beside today's and are damaged.
+// Guarantees: counting ignores them as splitting does.
+#[test]
+fn damaged_deprecated_scopes_beside_others_are_ignored_by_all() {
+    let body = nested(1, &[nested(1000, &[0x0c]), nested(2, &nested(2, b""))].concat());
+    assert_eq!(count_items(Signal::Traces, &body), Ok(1));
+    let split = Splitter::default().split(Signal::Traces, body.into(), &mut ByLastByte(1)).unwrap();
+    assert_eq!((split.items, split.rejected), (1, 1));
+    let alone = nested(1, &nested(1000, &[0x0c]));
+    assert!(count_items(Signal::Traces, &alone).is_err());
 }

@@ -71,6 +71,11 @@ impl<'a> Fields<'a> {
         Self { bytes: &bytes[..range.end], at: range.start }
     }
 
+    /// Where the next field begins.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Field, Malformed> {
         let start = self.at;

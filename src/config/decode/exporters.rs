@@ -5,11 +5,8 @@ use crate::export::{Debug, Verbosity};
 
 const VERBOSITIES: &[(&str, Verbosity)] = &[
     ("basic", Verbosity::Basic),
-    ("Basic", Verbosity::Basic),
     ("normal", Verbosity::Normal),
-    ("Normal", Verbosity::Normal),
     ("detailed", Verbosity::Detailed),
-    ("Detailed", Verbosity::Detailed),
     ("trace", Verbosity::Trace),
 ];
 
@@ -53,7 +50,7 @@ pub(super) fn logging(section: &mut Section<'_>) -> Debug {
 }
 
 fn verbosity(section: &mut Section<'_>, default: &'static str, otherwise: Verbosity) -> Verbosity {
-    section.choice("verbosity", default, VERBOSITIES, "unknown verbosity").unwrap_or(otherwise)
+    section.level("verbosity", default, VERBOSITIES, "unknown verbosity").unwrap_or(otherwise)
 }
 
 /// Where the text goes: always to standard output.

@@ -24,7 +24,15 @@ pub(super) fn health_check(section: &mut Section<'_>) -> HealthCheck {
     let help = "remove it, or put a proxy with TLS in front";
     section.refused("tls", "the health check is plain HTTP", help);
     section.refused("auth", "no authenticator extensions exist here", "remove it");
-    for key in ["use_v2", "http", "grpc", "component_health"] {
+    let v2 = section.find("use_v2", KeyKind::Refused);
+    if v2.is_some_and(|entry| section.value(&entry.value, "use_v2") == Some(true)) {
+        section.refused(
+            "use_v2",
+            "only the first form of health_check exists here",
+            "write endpoint and path",
+        );
+    }
+    for key in ["http", "grpc", "component_health"] {
         section.refused(key, "only the first form of health_check exists here", "write endpoint and path");
     }
     let (body_healthy, body_unhealthy) = section

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::net::{buffer_sizes, client_tls, compression, extensions_of, headers, or_default};
-use super::resilience::{queue, retry as read_retry};
+use super::resilience::{queue, retry, retry_at_top};
 use super::resolver::resolver;
 use super::{Count, KeyKind, Section, Size};
 use crate::compress::Compression;
@@ -11,7 +11,7 @@ use crate::forward::{
     ClientKeepalive, Config, Gather, Hold, Protocol, Queue, RoutingKey, Transport, WithoutTraceId,
 };
 use crate::outcome::Signal;
-use crate::retry;
+use crate::retry::Config as Retry;
 use crate::route::Ring;
 
 const RINGS: &[(&str, Ring)] = &[
@@ -45,7 +45,7 @@ struct Spoken {
 /// What may stand at the top level and in the protocol.
 struct Resilience {
     timeout: Option<Duration>,
-    retry: Option<retry::Config>,
+    retry: Option<Retry>,
     queue: Option<Option<Queue>>, // outer: written; inner: not switched off
 }
 
@@ -56,7 +56,7 @@ pub(super) fn load_balancing(section: &mut Section<'_>, signals: &[Signal]) -> O
     let routing_key = routing_key(section, signals);
     let ring = section.choice("ring", "rendezvous", RINGS, "unknown ring").unwrap_or_default();
     let spoken = section.section("protocol", protocol);
-    let own = resilience(section);
+    let own = resilience(section, retry_at_top);
     let resilience = overriding(section, own, spoken.resilience);
     let hold = section.section("hold", hold);
     let gather = section.section("gather", gather);
@@ -94,6 +94,7 @@ fn routing_key(section: &mut Section<'_>, signals: &[Signal]) -> RoutingKey {
         section.error("routing_attributes", message, None);
     }
     if word != "attributes" && !attributes.is_empty() {
+        let word = if section.is_expanded("routing_key") { "(not shown)" } else { &word };
         let message = format!(
             "routing_attributes can only be used when routing_key is \"attributes\"; got {word:?}. Remove \
              routing_attributes or set routing_key to \"attributes\""
@@ -160,25 +161,24 @@ fn protocol(section: &mut Section<'_>) -> Spoken {
 fn otlp(section: &mut Section<'_>) -> Spoken {
     section.hint("insecure", "write tls: {insecure: true}");
     section.ignored::<String>("endpoint");
-    for key in ["authority", "user_agent"] {
+    section.without_effect::<String>("user_agent", "ringtail names itself");
+    let authority = section.find("authority", KeyKind::Refused);
+    if authority.is_some_and(|entry| section.value(&entry.value, "authority") != Some(String::new())) {
         let help = "remove it; the backend's own address is used";
-        if section.has(key) && !section.get(key, String::new()).is_empty() {
-            section.refused(key, "calls carry the address of the backend", help);
-        }
-        section.find(key, KeyKind::Refused);
+        section.refused("authority", "calls carry the address of the backend", help);
     }
     buffer_sizes(section);
     section.ignored::<bool>("wait_for_ready");
     balancer(section);
     extensions_of(section, false);
-    let resilience = resilience(section);
+    let resilience = resilience(section, retry);
     Spoken {
         protocol: Protocol {
             transport: Transport::Grpc,
             tls: section.section("tls", client_tls),
             compression: compression(section, GRPC_COMPRESSIONS),
             headers: headers(section, "headers"),
-            keepalive: section.when_written("keepalive", keepalive),
+            keepalive: section.when_filled("keepalive", keepalive),
             connections: section.get("connections", Count(1)).0.max(1),
         },
         timeout: Duration::from_secs(5),
@@ -204,7 +204,7 @@ fn otlp_http(section: &mut Section<'_>) -> Spoken {
     buffer_sizes(section);
     extensions_of(section, false);
     section.refused("proxy_url", "backends are reached directly", "remove it");
-    let resilience = resilience(section);
+    let resilience = resilience(section, retry);
     Spoken {
         protocol: Protocol {
             transport: Transport::Http,
@@ -228,10 +228,10 @@ fn keepalive(section: &mut Section<'_>) -> ClientKeepalive {
     }
 }
 
-fn resilience(section: &mut Section<'_>) -> Resilience {
+fn resilience(section: &mut Section<'_>, retry: fn(&mut Section<'_>) -> Retry) -> Resilience {
     Resilience {
         timeout: section.opt("timeout").filter(|timeout: &Duration| !timeout.is_zero()),
-        retry: section.when_written("retry_on_failure", read_retry),
+        retry: section.when_written("retry_on_failure", retry),
         queue: section.when_written("sending_queue", queue),
     }
 }

@@ -1,5 +1,6 @@
 //! A small decoding layer over the tree: reads keys by name, collects every error, knows what it was asked for.
 
+mod build;
 mod exporters;
 mod extensions;
 mod forwarding;
@@ -11,15 +12,21 @@ mod scalars;
 mod section;
 mod service;
 mod telemetry;
+mod values;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::diagnostic::Diagnostic;
 
+pub(super) use build::decode;
 pub(super) use scalars::{Count, Scalar, Size};
 pub(super) use section::Section;
-pub(super) use service::decode;
+
+/// Most findings of one load; whoever has so many mistakes starts with the first.
+const FOUND_MAX: usize = 1000;
+/// Most components in a section, pipelines, and names in a pipeline.
+const COMPONENTS_MAX: usize = 1000;
 
 /// What a key does here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +59,10 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn push(&self, diagnostic: Diagnostic) {
-        self.found.borrow_mut().push(diagnostic);
+        let mut found = self.found.borrow_mut();
+        if found.len() < FOUND_MAX {
+            found.push(diagnostic);
+        }
     }
 
     fn register(&self, schema: String, kind: KeyKind, given: bool) {

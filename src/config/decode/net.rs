@@ -96,6 +96,7 @@ fn version(tls: &mut Section<'_>, key: &'static str) -> Option<Version> {
 
 /// `tls` of a receiver. `None` when it cannot be used; the reason is reported.
 pub(super) fn server_tls(tls: &mut Section<'_>) -> Option<ServerConfig> {
+    tls.shared_as("server tls");
     let common = common(tls);
     let client_ca = tls.opt::<String>("client_ca_file").filter(|path| !path.is_empty());
     tls.without_effect::<bool>(
@@ -127,6 +128,7 @@ pub(super) fn server_tls(tls: &mut Section<'_>) -> Option<ServerConfig> {
 
 /// `tls` of an exporter.
 pub(super) fn client_tls(tls: &mut Section<'_>) -> ClientConfig {
+    tls.shared_as("client tls");
     let common = common(tls);
     ClientConfig {
         insecure: tls.get("insecure", false),

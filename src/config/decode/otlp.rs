@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::net::{buffer_sizes, check_address, extensions_of, headers, or_default, server_tls, unless_zero};
-use super::{Scalar, Section};
+use super::{KeyKind, Scalar, Section};
 use crate::compress::Compression;
 use crate::receive::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
 
 /// Requests in progress, when not set.
 const IN_FLIGHT: u64 = 256;
+/// Connections of both protocols together.
+const CONNECTIONS: u64 = 10_000;
 /// So many MiB are a number of bytes that fits.
 const MIB_MAX: i64 = 8_796_093_022_207;
 
@@ -29,7 +31,12 @@ pub(super) fn receiver(section: &mut Section<'_>) -> Config {
         section.error("max_in_flight_mib", "'max_in_flight_mib' must be positive", None);
     }
     let bytes = in_flight.clamp(1, 1 << 40) << 20;
-    Config { grpc, http, max_in_flight_bytes: usize::try_from(bytes).unwrap_or(usize::MAX) }
+    let max_connections = section.get("max_connections", CONNECTIONS);
+    if max_connections == 0 {
+        section.error("max_connections", "'max_connections' must be positive", None);
+    }
+    let max_connections = usize::try_from(max_connections).unwrap_or(usize::MAX);
+    Config { grpc, http, max_in_flight_bytes: usize::try_from(bytes).unwrap_or(usize::MAX), max_connections }
 }
 
 fn grpc(grpc: &mut Section<'_>) -> Grpc {
@@ -39,18 +46,29 @@ fn grpc(grpc: &mut Section<'_>) -> Grpc {
         let message = format!("invalid max_recv_msg_size_mib value, must be between 1 and {MIB_MAX}: {mib}");
         grpc.error("max_recv_msg_size_mib", message, None);
     }
-    let streams = grpc.get("max_concurrent_streams", 0u32);
+    let max_recv_msg_bytes = match usize::try_from(mib) {
+        Ok(mib) if mib > 0 => mib.saturating_mul(1 << 20),
+        _ => {
+            grpc.show("max_recv_msg_size_mib", 4i64.print());
+            default.max_recv_msg_bytes
+        }
+    };
+    let max_concurrent_streams = match grpc.get("max_concurrent_streams", default.max_concurrent_streams) {
+        0 => {
+            grpc.show("max_concurrent_streams", default.max_concurrent_streams.print());
+            default.max_concurrent_streams
+        }
+        streams => streams,
+    };
     buffer_sizes(grpc);
     extensions_of(grpc, true);
+    grpc.find("dialer", KeyKind::Ignored);
     grpc.section("dialer", |dialer| dialer.ignored::<Duration>("timeout"));
     Grpc {
         endpoint: endpoint(grpc, "localhost:4317"),
         tls: grpc.when_filled("tls", server_tls).flatten(),
-        max_recv_msg_bytes: match usize::try_from(mib) {
-            Ok(mib) if mib > 0 => mib.saturating_mul(1 << 20),
-            _ => default.max_recv_msg_bytes,
-        },
-        max_concurrent_streams: if streams == 0 { default.max_concurrent_streams } else { streams },
+        max_recv_msg_bytes,
+        max_concurrent_streams,
         keepalive: grpc.section("keepalive", keepalive),
         include_metadata: grpc.get("include_metadata", false),
     }
@@ -77,7 +95,12 @@ fn keepalive(section: &mut Section<'_>) -> Keepalive {
 fn endpoint(section: &mut Section<'_>, default: &str) -> Endpoint {
     let address = section.get("endpoint", default.to_owned());
     let unix = section
-        .choice("transport", "tcp", &[("tcp", false), ("unix", true)], "unsupported transport type")
+        .choice(
+            "transport",
+            "tcp",
+            &[("tcp", false), ("tcp4", false), ("tcp6", false), ("unix", true)],
+            "unsupported transport type",
+        )
         .unwrap_or(false);
     if unix {
         if address.is_empty() {
@@ -98,7 +121,6 @@ fn http(http: &mut Section<'_>) -> Http {
     }
     extensions_of(http, true);
     let (keep_alives_enabled, idle_timeout) = keep_alives(http, default.idle_timeout);
-    let read_header_timeout = header_timeout(http, default.read_header_timeout);
     Http {
         endpoint: endpoint(http, "localhost:4318"),
         tls: http.when_filled("tls", server_tls).flatten(),
@@ -117,16 +139,11 @@ fn http(http: &mut Section<'_>) -> Http {
         metrics_url_path: url_path(http, "metrics_url_path", &default.metrics_url_path),
         logs_url_path: url_path(http, "logs_url_path", &default.logs_url_path),
         read_timeout: unless_zero(http, "read_timeout"),
-        read_header_timeout,
+        read_header_timeout: or_default(http, "read_header_timeout", default.read_header_timeout),
         write_timeout: unless_zero(http, "write_timeout"),
         idle_timeout,
         keep_alives_enabled,
     }
-}
-
-/// Ours is never unlimited: zero means the default.
-fn header_timeout(http: &mut Section<'_>, default: Duration) -> Duration {
-    or_default(http, "read_header_timeout", default)
 }
 
 /// `keepalive.{enabled, idle_timeout}`, or the older `keep_alives_enabled` and `idle_timeout`.
@@ -209,7 +226,10 @@ fn url_path(http: &mut Section<'_>, key: &'static str, default: &str) -> String 
         http.show(key, default.to_owned().print());
         return default.to_owned();
     }
-    if path.contains(|c: char| c.is_whitespace() || c.is_control() || c == '?' || c == '#') {
+    let escapes = path.split('%').skip(1);
+    let broken =
+        escapes.into_iter().any(|rest| !rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count().eq(&2));
+    if broken || path.contains(|c: char| c.is_whitespace() || c.is_control() || c == '?' || c == '#') {
         http.error(key, format!("'{key}' is not a URL path"), Some("write a path such as /v1/traces".into()));
     }
     if path.starts_with('/') { path } else { format!("/{path}") }

@@ -2,47 +2,66 @@
 
 use std::time::Duration;
 
-use super::{Count, KeyKind, Section};
+use super::{Count, KeyKind, Scalar, Section};
 use crate::forward::{Queue, Sizer};
 use crate::retry;
 
+/// `retry_on_failure` of a protocol: the Collector's defaults and checks.
 pub(super) fn retry(section: &mut Section<'_>) -> retry::Config {
+    let config = read(section);
+    check(section, &config, &["initial_interval", "max_interval"]);
+    config
+}
+
+/// `retry_on_failure` at the top level of the exporter, where the Collector has no defaults to compare with: an interval
+/// that is not written bends to `max_elapsed_time`.
+pub(super) fn retry_at_top(section: &mut Section<'_>) -> retry::Config {
+    let mut config = read(section);
+    let written: Vec<&str> =
+        ["initial_interval", "max_interval"].into_iter().filter(|key| section.has(key)).collect();
+    check(section, &config, &written);
+    if !config.max_elapsed_time.is_zero() {
+        config.initial_interval = config.initial_interval.min(config.max_elapsed_time);
+        config.max_interval = config.max_interval.min(config.max_elapsed_time);
+        section.show("initial_interval", config.initial_interval.print());
+        section.show("max_interval", config.max_interval.print());
+    }
+    config
+}
+
+fn read(section: &mut Section<'_>) -> retry::Config {
+    section.shared_as("retry_on_failure");
     let default = retry::Config::default();
-    let config = retry::Config {
+    retry::Config {
         enabled: section.get("enabled", default.enabled),
         initial_interval: section.get("initial_interval", default.initial_interval),
         randomization_factor: section.get("randomization_factor", default.randomization_factor),
         multiplier: section.get("multiplier", default.multiplier),
         max_interval: section.get("max_interval", default.max_interval),
         max_elapsed_time: section.get("max_elapsed_time", default.max_elapsed_time),
-    };
+    }
+}
+
+fn check(section: &Section<'_>, config: &retry::Config, intervals: &[&str]) {
     if config.randomization_factor < 0.0 {
         let message = "randomization_factor value must be greater than or equal to 0";
         section.error("randomization_factor", message, None);
     }
     if config.randomization_factor > 1.0 {
-        section.error(
-            "randomization_factor",
-            "randomization_factor value must be less than or equal to 1",
-            None,
-        );
+        let message = "randomization_factor value must be less than or equal to 1";
+        section.error("randomization_factor", message, None);
     }
     if config.multiplier < 0.0 {
         section.error("multiplier", "multiplier value must be greater than or equal to 0", None);
     }
-    if !config.max_elapsed_time.is_zero() {
-        for (key, interval) in
-            [("initial_interval", config.initial_interval), ("max_interval", config.max_interval)]
-        {
-            if config.max_elapsed_time < interval {
-                let message = format!("'max_elapsed_time' must not be less than '{key}'");
-                let help =
-                    "raise max_elapsed_time, lower the interval, or write max_elapsed_time: 0 for ever";
-                section.error("max_elapsed_time", message, Some(help.into()));
-            }
+    for key in intervals {
+        let interval = if *key == "max_interval" { config.max_interval } else { config.initial_interval };
+        if !config.max_elapsed_time.is_zero() && config.max_elapsed_time < interval {
+            let message = format!("'max_elapsed_time' must not be less than '{key}'");
+            let help = "raise max_elapsed_time, lower the interval, or write max_elapsed_time: 0 for ever";
+            section.error("max_elapsed_time", message, Some(help.into()));
         }
     }
-    config
 }
 
 const SIZERS: &[(&str, Sizer)] =
@@ -50,16 +69,24 @@ const SIZERS: &[(&str, Sizer)] =
 
 /// `None` when `enabled: false`.
 pub(super) fn queue(section: &mut Section<'_>) -> Option<Queue> {
+    section.shared_as("sending_queue");
     let default = Queue::default();
     let enabled = section.get("enabled", true);
-    section.ignored::<Count>("num_consumers");
-    let queue_size = section.get("queue_size", Count(default.queue_size)).0;
+    if enabled {
+        section.ignored::<Count>("num_consumers");
+    } else {
+        section.ignored::<u64>("num_consumers");
+    }
+    let queue_size = match enabled {
+        true => section.get("queue_size", Count(default.queue_size)).0,
+        false => section.get("queue_size", default.queue_size as u64) as usize, // not looked at by the Collector
+    };
     let sizer = section.choice("sizer", "requests", SIZERS, "invalid sizer:").unwrap_or(default.sizer);
     let block_on_overflow = section.get("block_on_overflow", false);
     let wait_for_result = section.get("wait_for_result", false);
     let help = "remove storage; what waits is kept in memory and bounded by hold";
     section.refused("storage", "queues on disk are not supported", help);
-    if section.find("batch", KeyKind::Ignored).is_some() {
+    if section.find("batch", KeyKind::Ignored).is_some() && !section.is_switched_off("batch") {
         let mark = section.mark_of("batch");
         if section.optional("batch", batch).is_some() {
             let help = "calls gather by themselves; see gather".to_owned();

@@ -82,11 +82,12 @@ fn dns(section: &mut Section<'_>) -> Dns {
     }
 }
 
-/// Text as in the Collector; an integer is what most people write, so it is taken with a warning.
+/// Text as in the Collector; an integer is what most people write, so it is taken with a warning. Zero stands for
+/// none: 4317 is dialled then, but the collectors' rings hash the address without a port.
 fn port(section: &mut Section<'_>) -> u16 {
     let Some(entry) = section.find("port", KeyKind::Live) else {
-        section.show("port", "4317".to_owned().print());
-        return 4317;
+        section.show("port", String::new().print());
+        return 0;
     };
     let text = match (entry.value.typed(), &entry.value.expanded) {
         (Typed::Int(number), None) => {
@@ -96,9 +97,9 @@ fn port(section: &mut Section<'_>) -> u16 {
         }
         _ => section.value(&entry.value, "port"),
     };
-    let Some(text) = text else { return 4317 };
+    let Some(text) = text else { return 0 };
     let port = match text.as_str() {
-        "" => Ok(4317),
+        "" => Ok(0),
         text => {
             text.parse::<u16>().map_err(|_| ()).and_then(|port| if port == 0 { Err(()) } else { Ok(port) })
         }
@@ -106,8 +107,8 @@ fn port(section: &mut Section<'_>) -> u16 {
     if port.is_err() {
         section.error("port", "'port' is not a port: a number from 1 to 65535", None);
     }
-    let port = port.unwrap_or(4317);
-    section.show("port", port.to_string().print());
+    let port = port.unwrap_or(0);
+    section.show("port", if port == 0 { String::new() } else { port.to_string() }.print());
     port
 }
 

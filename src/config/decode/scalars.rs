@@ -90,6 +90,8 @@ macro_rules! integers {
                     Typed::Int(value) => Self::try_from(value).map_err(|_| {
                         Bad::Form(format!("must be between {} and {}", Self::MIN, Self::MAX))
                     }),
+                    Typed::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => Self::try_from(value as i64)
+                        .map_err(|_| Bad::Form(format!("must be between {} and {}", Self::MIN, Self::MAX))),
                     _ => Err(Bad::Type(stringify!($name))),
                 }
             }
@@ -164,6 +166,7 @@ impl Scalar for Duration {
     fn read(node: &Node) -> Result<Self, Bad> {
         let nanos = match node.typed() {
             Typed::Int(value) => i64::try_from(value).map_err(|_| Bad::Form("duration too large".into()))?,
+            Typed::Float(value) if value.abs() < 1e15 => value as i64, // nanoseconds
             Typed::Text(text) => {
                 duration::parse(text).map_err(|reason| Bad::Form(format!("time: {reason}")))?
             }

@@ -1,7 +1,6 @@
 //! One map of the tree while it is read: keys by name, and at the end the keys that nobody asked for.
 
-use super::scalars::Bad;
-use super::{Context, KeyKind, Scalar};
+use super::{Context, KeyKind};
 use crate::config::diagnostic::{Diagnostic, nearest};
 use crate::config::print::Printed;
 use crate::config::tree::{Entry, Mark, Node, Typed, Value};
@@ -32,6 +31,12 @@ impl<'a> Section<'a> {
         Self::of(context, node.entries(), node.mark.clone(), path.to_owned(), schema.to_owned())
     }
 
+    /// A map under a key, which is where its own errors point to.
+    pub(in crate::config) fn under(context: &'a Context, entry: &'a Entry, path: &str, schema: &str) -> Self {
+        let section = Self::new(context, &entry.value, path, schema);
+        Self { mark: entry.mark.clone(), ..section }
+    }
+
     fn of(context: &'a Context, entries: &'a [Entry], mark: Mark, path: String, schema: String) -> Self {
         Self {
             context,
@@ -49,6 +54,11 @@ impl<'a> Section<'a> {
     /// Unknown keys are warnings here, because the Collector ignores them silently.
     pub(in crate::config) fn lenient(&mut self) {
         self.lenient = true;
+    }
+
+    /// The keys of this part are the same wherever it stands, so they are listed under one name.
+    pub(in crate::config) fn shared_as(&mut self, name: &str) {
+        self.schema = format!("({name})");
     }
 
     /// What to say when this unknown key is met.
@@ -73,7 +83,7 @@ impl<'a> Section<'a> {
         if self.schema.is_empty() { key.to_owned() } else { format!("{}.{key}", self.schema) }
     }
 
-    fn entry(&self, key: &str) -> Option<&'a Entry> {
+    pub(super) fn entry(&self, key: &str) -> Option<&'a Entry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
@@ -92,134 +102,18 @@ impl<'a> Section<'a> {
         self.entry(key).is_some()
     }
 
-    /// Where the key is written; the section itself when it is not.
+    /// Where the value is written, the key when it has none of its own, the section when there is no key.
     pub(in crate::config) fn mark_of(&self, key: &str) -> Mark {
-        self.entry(key).map_or_else(|| self.mark.clone(), |entry| entry.value.mark.clone())
-    }
-
-    /// Reads a single value; absent means the default, null the zero value.
-    pub(in crate::config) fn get<T: Scalar>(&mut self, key: &'static str, default: T) -> T {
-        let value = self.read(key, KeyKind::Live).unwrap_or(default);
-        self.printed.push((key.to_owned(), value.print()));
-        value
-    }
-
-    /// Reads a single value that has no default. Null is `None` too.
-    pub(in crate::config) fn opt<T: Scalar>(&mut self, key: &'static str) -> Option<T> {
-        let entry = self.find(key, KeyKind::Live)?;
-        if entry.value.is_null() && entry.value.expanded.as_deref().is_none_or(str::is_empty) {
-            return None;
+        match self.entry(key) {
+            Some(entry) if matches!(entry.value.typed(), Typed::Map(_) | Typed::Null) => entry.mark.clone(),
+            Some(entry) => entry.value.mark.clone(),
+            None => self.mark.clone(),
         }
-        let value: T = self.value(&entry.value, key)?;
-        self.printed.push((key.to_owned(), value.print()));
-        Some(value)
-    }
-
-    /// Like [`Section::opt`], and never printed.
-    pub(in crate::config) fn secret(&mut self, key: &'static str) -> Option<String> {
-        let value: String = self.opt(key)?;
-        self.mask(key, &value);
-        Some(value)
-    }
-
-    fn mask(&mut self, key: &str, value: &str) {
-        if let Some((_, printed)) = self.printed.iter_mut().rev().find(|(known, _)| known == key) {
-            *printed = Printed::Secret(value.to_owned());
-        }
-    }
-
-    /// Checks a key that has no effect here.
-    pub(in crate::config) fn ignored<T: Scalar>(&mut self, key: &'static str) {
-        if let Some(value) = self.read::<T>(key, KeyKind::Ignored) {
-            self.printed.push((key.to_owned(), value.print()));
-        }
-    }
-
-    /// Checks a key that has no effect here, and warns when it is set.
-    pub(in crate::config) fn without_effect<T: Scalar>(&mut self, key: &'static str, why: &str) {
-        self.ignored::<T>(key);
-        if let Some(entry) = self.entry(key)
-            && !entry.value.is_null()
-        {
-            self.warn(&entry.mark, key, format!("'{key}' has no effect here: {why}"), None);
-        }
-    }
-
-    /// Whether a part is written only to be switched off.
-    pub(in crate::config) fn is_switched_off(&self, key: &str) -> bool {
-        let entries = self.entry(key).map_or(&[][..], |entry| entry.value.entries());
-        entries.iter().any(|entry| entry.key == "enabled" && entry.value.typed() == Typed::Bool(false))
-    }
-
-    /// Refuses a key when it is set to anything but null.
-    pub(in crate::config) fn refused(&mut self, key: &'static str, why: &str, help: &str) {
-        if let Some(entry) = self.find(key, KeyKind::Refused)
-            && !entry.value.is_null()
-        {
-            let message = format!("'{key}' is not available in this version: {why}");
-            self.context.push(entry.mark.error(&self.path_of(key), message, Some(help.to_owned())));
-        }
-    }
-
-    fn read<T: Scalar>(&mut self, key: &'static str, kind: KeyKind) -> Option<T> {
-        let entry = self.find(key, kind)?;
-        self.value(&entry.value, key)
-    }
-
-    /// Reads a value as the key's type, or says why not.
-    pub(in crate::config) fn value<T: Scalar>(&self, node: &Node, key: &str) -> Option<T> {
-        let null = node.is_null() && node.expanded.as_deref().is_none_or(str::is_empty);
-        match if null { T::zero() } else { T::read(node) } {
-            Ok(value) => Some(value),
-            Err(Bad::Type(expected)) => {
-                let got = node.typed().name();
-                let message = format!("'{key}' expected type '{expected}', got unconvertible type '{got}'");
-                let help = (expected == "string" && matches!(got, "int" | "float64" | "bool"))
-                    .then(|| "put it in quotes".to_owned());
-                self.context.push(node.mark.error(&self.path_of(key), message, help));
-                None
-            }
-            Err(Bad::Form(reason)) => {
-                let shown = match (&node.value, &node.expanded) {
-                    (Value::Scalar { text, .. }, None) => format!(": {text:?}"),
-                    _ => String::new(),
-                };
-                self.context.push(node.mark.error(
-                    &self.path_of(key),
-                    format!("'{key}' {reason}{shown}"),
-                    None,
-                ));
-                None
-            }
-        }
-    }
-
-    /// Reads one of several words; the empty word means the default.
-    pub(in crate::config) fn choice<T: Copy>(
-        &mut self,
-        key: &'static str,
-        default: &'static str,
-        words: &[(&'static str, T)],
-        wording: &str,
-    ) -> Option<T> {
-        let word = self.get(key, default.to_owned());
-        let word = if word.is_empty() { default } else { word.as_str() };
-        let found = words.iter().find(|(known, _)| *known == word).map(|(_, value)| *value);
-        if found.is_none() {
-            let shown = if self.is_expanded(key) { "the value given" } else { word };
-            let valid: Vec<_> = words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect();
-            let help = match nearest(word, valid.iter().copied()) {
-                Some(near) if !self.is_expanded(key) => format!("did you mean {near:?}?"),
-                _ => format!("valid values: {}", valid.join(", ")),
-            };
-            self.error(key, format!("{wording} {shown:?}"), Some(help));
-        }
-        found
     }
 
     /// Whether the value came from outside the file and must not be shown.
     pub(in crate::config) fn is_expanded(&self, key: &str) -> bool {
-        self.entry(key).is_some_and(|entry| entry.value.expanded.is_some())
+        self.entry(key).is_some_and(|entry| entry.value.is_from_outside())
     }
 
     /// A part that exists whether written or not.
@@ -228,8 +122,8 @@ impl<'a> Section<'a> {
         key: &'static str,
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> T {
-        let node = self.find(key, KeyKind::Live).map(|entry| &entry.value);
-        self.part(key, node, read)
+        let entry = self.find(key, KeyKind::Live);
+        self.part(key, entry, read)
     }
 
     /// A part that is off unless written; null and `{}` turn it on, `enabled: false` off.
@@ -238,15 +132,18 @@ impl<'a> Section<'a> {
         key: &'static str,
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> Option<T> {
-        let node = &self.find(key, KeyKind::Live)?.value;
+        let entry = self.find(key, KeyKind::Live)?;
         let mut on = true;
-        let value = self.part(key, Some(node), |part| {
+        let value = self.part(key, Some(entry), |part| {
             if part.has("enabled") && !part.asked.iter().any(|(key, _)| *key == "enabled") {
                 part.asked.push(("enabled", KeyKind::Live)); // allowed on every optional part
                 on = part.value(&part.entry("enabled")?.value, "enabled").unwrap_or(true);
             }
             Some(read(part))
         });
+        if !on {
+            self.show(key, Printed::Map(vec![("enabled".to_owned(), Printed::Bool(false))]));
+        }
         value.filter(|_| on)
     }
 
@@ -257,7 +154,7 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> Option<T> {
         let entry = self.find(key, KeyKind::Live)?;
-        if entry.value.is_null() { None } else { Some(self.part(key, Some(&entry.value), read)) }
+        if entry.value.is_null() { None } else { Some(self.part(key, Some(entry), read)) }
     }
 
     /// A part that is off unless written; null and `{}` turn it on.
@@ -267,13 +164,18 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> Option<T> {
         let entry = self.find(key, KeyKind::Live)?;
-        Some(self.part(key, Some(&entry.value), read))
+        Some(self.part(key, Some(entry), read))
     }
 
-    fn part<T>(&mut self, key: &str, node: Option<&'a Node>, read: impl FnOnce(&mut Section<'a>) -> T) -> T {
+    fn part<T>(
+        &mut self,
+        key: &str,
+        entry: Option<&'a Entry>,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> T {
         let (path, schema) = (self.path_of(key), self.schema_of(key));
-        let mut part = match node {
-            Some(node) => Section::new(self.context, node, &path, &schema),
+        let mut part = match entry {
+            Some(entry) => Section::under(self.context, entry, &path, &schema),
             None => Section::of(self.context, &[], self.mark.clone(), path, schema),
         };
         let value = read(&mut part);
@@ -357,9 +259,14 @@ impl<'a> Section<'a> {
             Some((_, help)) => (*help).to_owned(),
             None => match nearest(&entry.key, known()) {
                 Some(near) => format!("did you mean {near:?}?"),
+                None if known().next().is_none() => "it has no keys".to_owned(),
                 None => format!("valid keys: {}", known().collect::<Vec<_>>().join(", ")),
             },
         };
+        if entry.value.expanded.is_some() && entry.mark == entry.value.mark {
+            let message = format!("what is referenced here has keys that {:?} has not", self.path);
+            return entry.mark.error(&self.path, message, Some(help)); // even a key may be a secret misread
+        }
         let path = self.path_of(&entry.key);
         if self.lenient {
             let message = format!("'{name}' has no key {:?}; it is ignored", entry.key);

@@ -13,21 +13,9 @@ const LEVELS: &[(&str, &str)] = &[
     ("dpanic", "error"),
     ("panic", "error"),
     ("fatal", "error"),
-    ("DEBUG", "debug"),
-    ("INFO", "info"),
-    ("WARN", "warn"),
-    ("ERROR", "error"),
 ];
-const METRIC_LEVELS: &[(&str, bool)] = &[
-    ("none", false),
-    ("None", false),
-    ("basic", true),
-    ("Basic", true),
-    ("normal", true),
-    ("Normal", true),
-    ("detailed", true),
-    ("Detailed", true),
-];
+const METRIC_LEVELS: &[(&str, bool)] =
+    &[("none", false), ("basic", true), ("normal", true), ("detailed", true)];
 
 pub(super) fn telemetry(section: &mut Section<'_>) -> Telemetry {
     let (log_level, log_encoding) = section.section("logs", logs);
@@ -42,7 +30,7 @@ pub(super) fn telemetry(section: &mut Section<'_>) -> Telemetry {
 }
 
 fn logs(logs: &mut Section<'_>) -> (String, Encoding) {
-    let level = logs.choice("level", "info", LEVELS, "unrecognized level:").unwrap_or("info");
+    let level = logs.level("level", "info", LEVELS, "unrecognized level:").unwrap_or("info");
     let encoding = logs
         .choice(
             "encoding",
@@ -92,7 +80,7 @@ fn no_processors(section: &mut Section<'_>) {
 }
 
 fn metrics(metrics: &mut Section<'_>) -> Vec<PrometheusReader> {
-    let on = metrics.choice("level", "normal", METRIC_LEVELS, "unknown metrics level").unwrap_or(true);
+    let on = metrics.level("level", "normal", METRIC_LEVELS, "unknown metrics level").unwrap_or(true);
     if let Some(entry) = metrics.find("views", KeyKind::Ignored)
         && !entry.value.is_null()
     {
@@ -189,6 +177,13 @@ fn prometheus(section: &mut Section<'_>) -> PrometheusReader {
 /// A map of names and values, or `attributes: [{name, value}]`. Null removes an attribute that is set by default.
 fn resource(section: &mut Section<'_>) -> Vec<(String, String)> {
     let Some(entry) = section.find("resource", KeyKind::Live) else { return Vec::new() };
+    if !entry.value.is_null() && !matches!(entry.value.value, Value::Map(_)) {
+        section.error(
+            "resource",
+            format!("'resource' expected a map, got {}", entry.value.typed().name()),
+            None,
+        );
+    }
     let mut attributes = Vec::new();
     for attribute in entry.value.entries() {
         match (attribute.key.as_str(), &attribute.value.value) {
@@ -204,6 +199,18 @@ fn resource(section: &mut Section<'_>) -> Vec<(String, String)> {
                 }
             }
             (name, _) if attribute.value.is_null() => attributes.push((name.to_owned(), String::new())),
+            (name, Value::Scalar { .. })
+                if attribute.value.expanded.is_none()
+                    && !matches!(attribute.value.typed(), Typed::Text(_)) =>
+            {
+                let help = Some("put it in quotes".to_owned());
+                let message = format!("legacy resource attribute {name:?} must be string or null");
+                section.context().push(attribute.value.mark.error(
+                    &section.path_of("resource"),
+                    message,
+                    help,
+                ));
+            }
             (name, Value::Scalar { .. }) => attributes.push((name.to_owned(), text(&attribute.value))),
             (name, _) => {
                 let message = format!("the resource attribute {name:?} must be a single value");

@@ -65,7 +65,11 @@ async fn take(
 ) -> Answer {
     let intake = &server.intake;
     let max_bytes = server.config.max_recv_msg_bytes;
-    let (compressed, message, mut permit) = read_message(intake, body, max_bytes).await?;
+    let reading = tokio::time::timeout(MESSAGE_TIME_MAX, read_message(intake, body, max_bytes));
+    let (compressed, message, mut permit) = reading.await.unwrap_or_else(|_| {
+        let message = format!("the message took longer than {MESSAGE_TIME_MAX:?} to arrive");
+        Err(intake.unreadable(Reason::Malformed, message))
+    })?;
     let body = if compressed {
         let named = headers.get("grpc-encoding").map_or(&b""[..], HeaderValue::as_bytes);
         let kind = encoding(named).map_err(|m| intake.unreadable(Reason::Unsupported, m))?;
@@ -255,6 +259,8 @@ fn timeout(value: &HeaderValue) -> Option<Duration> {
     })
 }
 
+/// From the headers to the last byte of the message: a sender that dawdles must not hold room for ever.
+const MESSAGE_TIME_MAX: Duration = Duration::from_secs(60);
 /// Compression flag and length of a gRPC message.
 const PREFIX_BYTES: usize = 5;
 

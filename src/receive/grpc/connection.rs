@@ -3,7 +3,6 @@
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,13 +11,18 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{GrpcServer, call};
+use crate::receive::in_progress::InProgress;
 use crate::stream::{Corked, Stream, Uncork, cork};
 
 /// Serves one connection to its end.
 pub async fn serve(server: &Arc<GrpcServer>, stream: Box<dyn Stream>, closing: CancellationToken) {
     let (corked, uncork) = cork(stream);
-    let Some(mut connection) = shake_hands(server, corked, &uncork).await else { return };
-    let calls = Arc::new(AtomicUsize::new(0));
+    let shaken = tokio::select! {
+        shaken = shake_hands(server, corked, &uncork) => shaken,
+        () = closing.cancelled() => return,
+    };
+    let Some(mut connection) = shaken else { return };
+    let calls = InProgress::default();
     let keepalive = server.config.keepalive;
     let mut clock = Clock::new(&keepalive);
     let mut pings = pin!(ping(connection.ping_pong(), keepalive.time, keepalive.timeout));
@@ -34,7 +38,7 @@ pub async fn serve(server: &Arc<GrpcServer>, stream: Box<dyn Stream>, closing: C
             accepted = next => match accepted {
                 Some(Ok((request, respond))) => {
                     clock.busy();
-                    let running = Running::new(&calls);
+                    let running = calls.begin();
                     let server = Arc::clone(server);
                     tokio::spawn(async move {
                         call::answer(&server, request, respond).await;
@@ -51,7 +55,7 @@ pub async fn serve(server: &Arc<GrpcServer>, stream: Box<dyn Stream>, closing: C
                 tracing::debug!("a gRPC client did not answer a ping; closing");
                 return;
             }
-            why = clock.due(calls.load(Ordering::Relaxed)), if !leaving => {
+            why = clock.due(calls.count()), if !leaving => {
                 tracing::trace!(why, "asking a gRPC client to reconnect");
                 leaving = true;
                 clock.leave();
@@ -62,6 +66,7 @@ pub async fn serve(server: &Arc<GrpcServer>, stream: Box<dyn Stream>, closing: C
                 connection.graceful_shutdown();
             }
             () = clock.grace_over(), if leaving => return,
+            () = calls.over(), if leaving => return,
         }
     }
 }
@@ -93,22 +98,6 @@ async fn shake_hands(server: &GrpcServer, corked: Corked, uncork: &Uncork) -> Op
             None
         }
         Err(_) => None,
-    }
-}
-
-/// Counts a call for as long as it lives.
-struct Running(Arc<AtomicUsize>);
-
-impl Running {
-    fn new(calls: &Arc<AtomicUsize>) -> Self {
-        calls.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(calls))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading a request body within its limits: bytes on the wire, bytes inflated, time.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt;
@@ -17,13 +19,12 @@ pub async fn read(
     body: Incoming,
 ) -> Result<(Bytes, Permit), Refusal> {
     let kind = content_encoding(server, headers)?;
-    let reading = collect(server, body);
-    let (wire, permit) = match server.config.read_timeout {
-        None => reading.await?,
-        Some(limit) => tokio::time::timeout(limit, reading).await.unwrap_or_else(|_| {
-            Err(server.intake.unreadable(Reason::Malformed, format!("the body took longer than {limit:?}")))
-        })?,
-    };
+    let limit = server.config.read_timeout.unwrap_or(BODY_TIME_MAX);
+    let reading = tokio::time::timeout(limit, collect(server, body));
+    let (wire, permit) = reading.await.unwrap_or_else(|_| {
+        let message = format!("the body took longer than {limit:?} to arrive");
+        Err(server.intake.unreadable(Reason::Malformed, message))
+    })?;
     let Some(kind) = kind else { return Ok((wire, permit)) };
     let plain = compress::inflate(kind, &wire, server.config.max_request_body_bytes);
     let plain = plain.map_err(|error| {
@@ -98,3 +99,6 @@ async fn collect(server: &HttpServer, mut body: Incoming) -> Result<(Bytes, Perm
     }
     Ok((whole.unwrap_or_else(|| gathered.freeze()), permit))
 }
+
+/// Without a `read_timeout`: a sender that dawdles must not hold room for ever.
+const BODY_TIME_MAX: Duration = Duration::from_secs(60);

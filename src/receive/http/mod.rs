@@ -14,28 +14,24 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use regex::Regex;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::config::Http;
+use super::in_progress::InProgress;
 use super::intake::Intake;
-use super::listen::Listener;
 use crate::outcome::Signal;
 use crate::stream::Stream;
-use crate::tls;
-use crate::workers::Workers;
 
 /// An OTLP/HTTP listener and what its connections share.
 pub struct HttpServer {
     config: Http,
     intake: Intake,
-    tls: Option<Arc<tls::Acceptor>>,
     origins: Vec<Regex>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl HttpServer {
     /// Checks what the file can get wrong: origins and response headers.
-    pub fn new(config: Http, intake: Intake, tls: Option<Arc<tls::Acceptor>>) -> Result<Self, String> {
+    pub fn new(config: Http, intake: Intake) -> Result<Self, String> {
         let origins = config.cors.iter().flat_map(|cors| &cors.allowed_origins);
         let origins = origins.map(|origin| cors::pattern(origin)).collect::<Result<_, _>>()?;
         let header = |(name, value): &(String, String)| {
@@ -45,37 +41,12 @@ impl HttpServer {
             Ok::<_, String>((name, value))
         };
         let headers = config.response_headers.iter().map(header).collect::<Result<_, _>>()?;
-        Ok(Self { config, intake, tls, origins, headers })
+        Ok(Self { config, intake, origins, headers })
     }
 
-    /// Accepts connections until `closing`; each lives on one worker.
-    pub async fn serve(
-        self: Arc<Self>,
-        listener: Listener,
-        workers: Arc<Workers>,
-        connections: TaskTracker,
-        closing: CancellationToken,
-    ) {
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = closing.cancelled() => return,
-            };
-            let place = workers.place();
-            let index = place.index;
-            let (server, closing) = (Arc::clone(&self), closing.clone());
-            workers.handle(index).spawn(connections.track_future(async move {
-                let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(server.tls.as_ref()));
-                match handshake.await {
-                    Ok(Ok(stream)) => serve_connection(server, stream, closing).await,
-                    Ok(Err(error)) => {
-                        tracing::debug!(%error, "an HTTP connection failed before its first request")
-                    }
-                    Err(_) => tracing::debug!("a TLS handshake took too long"),
-                }
-                drop(place);
-            }));
-        }
+    /// Serves one connection to its end.
+    pub async fn serve(self: Arc<Self>, stream: Box<dyn Stream>, closing: CancellationToken) {
+        serve_connection(self, stream, closing).await;
     }
 
     /// Which signal a path is for.
@@ -108,9 +79,14 @@ async fn serve_connection(server: Arc<HttpServer>, stream: Box<dyn Stream>, clos
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(Some(server.config.idle_timeout))
         .keep_alive_timeout(PING_TIME_MAX);
+    let requests = InProgress::default();
     let service = service_fn(|request| {
-        let server = Arc::clone(&server);
-        async move { Ok::<_, Infallible>(call::answer(&server, request).await) }
+        let (server, running) = (Arc::clone(&server), requests.begin());
+        async move {
+            let answer = call::answer(&server, request).await;
+            drop(running);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
@@ -118,7 +94,10 @@ async fn serve_connection(server: Arc<HttpServer>, stream: Box<dyn Stream>, clos
         ended = connection.as_mut() => ended,
         () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = requests.over() => return,
+            }
         }
     };
     if let Err(error) = ended {
@@ -126,8 +105,6 @@ async fn serve_connection(server: Arc<HttpServer>, stream: Box<dyn Stream>, clos
     }
 }
 
-/// TLS handshake.
-const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Header lines of one request.
 const HEADERS_MAX: usize = 100;
 /// All header lines together.

@@ -1,4 +1,6 @@
-//! Just enough protobuf for transcoding: fields in, fields out.
+//! Protobuf for transcoding: values of fields in, fields out, on the reader and writer of [`crate::wire`].
+
+use crate::wire::{Payload, read_varint};
 
 /// A value as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,18 +23,19 @@ pub struct Malformed;
 /// Reads the fields of one message in order. Groups, which OTLP never had, are malformed.
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
-    rest: &'a [u8],
+    bytes: &'a [u8],
+    fields: crate::wire::Fields<'a>,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of `message`.
     pub fn of(message: &'a [u8]) -> Self {
-        Self { rest: message }
+        Self { bytes: message, fields: crate::wire::Fields::new(message) }
     }
 
-    /// How many bytes are still to be read.
-    pub fn remaining(&self) -> usize {
-        self.rest.len()
+    /// Where the next field begins.
+    pub fn position(&self) -> usize {
+        self.fields.position()
     }
 
     /// The next field's number and value; none at the end.
@@ -40,45 +43,24 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// `Malformed` bytes; the rest cannot be read then.
     pub fn read(&mut self) -> Result<Option<(u32, Raw<'a>)>, Malformed> {
-        if self.rest.is_empty() {
-            return Ok(None);
-        }
-        let tag = varint(&mut self.rest)?;
-        let number = u32::try_from(tag >> 3).map_err(|_| Malformed)?;
-        if number == 0 || number >= 1 << 29 {
-            return Err(Malformed);
-        }
-        let raw = match tag & 7 {
-            0 => Raw::Varint(varint(&mut self.rest)?),
-            1 => Raw::Fixed64(u64::from_le_bytes(take(&mut self.rest)?)),
-            2 => {
-                let size = usize::try_from(varint(&mut self.rest)?).map_err(|_| Malformed)?;
-                let (bytes, rest) = self.rest.split_at_checked(size).ok_or(Malformed)?;
-                self.rest = rest;
-                Raw::Bytes(bytes)
-            }
-            5 => Raw::Fixed32(u32::from_le_bytes(take(&mut self.rest)?)),
-            _ => return Err(Malformed),
+        let Some(field) = self.fields.next() else { return Ok(None) };
+        let field = field.map_err(|_| Malformed)?;
+        let raw = match field.payload {
+            Payload::Varint(value) => Raw::Varint(value),
+            Payload::Fixed64(value) => Raw::Fixed64(value),
+            Payload::Bytes(range) => Raw::Bytes(&self.bytes[range]),
+            Payload::Fixed32(value) => Raw::Fixed32(value),
+            Payload::Group => return Err(Malformed),
         };
-        Ok(Some((number, raw)))
+        Ok(Some((field.number, raw)))
     }
 }
 
 /// Reads a varint off the front.
 pub fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
-    let mut value = 0_u64;
-    for shift in (0..70).step_by(7) {
-        let (byte, after) = rest.split_first().ok_or(Malformed)?;
-        *rest = after;
-        if shift == 63 && *byte > 1 {
-            return Err(Malformed);
-        }
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(Malformed)
+    let (value, end) = read_varint(rest, 0).ok_or(Malformed)?;
+    *rest = &rest[end..];
+    Ok(value)
 }
 
 /// Reads `N` bytes off the front.
@@ -98,14 +80,7 @@ pub fn zigzag(value: i64) -> u64 {
     (value << 1) as u64 ^ (value >> 63) as u64
 }
 
-/// Appends a varint.
-pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
+pub use crate::wire::write_varint as put_varint;
 
 /// Appends a field of wire type 0.
 pub fn put_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {

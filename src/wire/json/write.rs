@@ -64,7 +64,7 @@ impl Present {
         let mut members = 0_u32;
         let mut fields = Fields::of(bytes);
         loop {
-            let at = bytes.len() - fields.remaining();
+            let at = fields.position();
             let Some((number, _)) = fields.read()? else { break };
             let Some(index) = message.field_by_number(number) else { continue };
             if message.fields[index].rule == Rule::OneOf {

@@ -1,0 +1,264 @@
+//! Components and pipelines put together: every reference has a definition, every used type exists here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::service::{Defined, Reference, Service, Wanted, definitions, service};
+use super::{Context, Section, exporters, extensions, forwarding, otlp};
+use crate::config::catalog::{Kind, canonical};
+use crate::config::diagnostic::nearest;
+use crate::config::print::Printed;
+use crate::config::settings::{ComponentId, Exporter, Pipeline, Settings};
+use crate::config::tree::Node;
+use crate::observe;
+use crate::outcome::Signal;
+
+/// Reads the whole tree. The settings are `None` when something essential is missing; the reasons are in `context`.
+pub(in crate::config) fn decode(root: &Node, context: &Context) -> (Settings, Printed) {
+    let mut top = Section::new(context, root, "", "");
+    if root.entries().is_empty() {
+        let help = "write receivers, exporters and service: {pipelines: …}";
+        top.error("", "empty configuration file", Some(help.into()));
+    }
+    let defined: Vec<(Kind, Vec<Defined<'_>>)> =
+        Kind::ALL.into_iter().map(|kind| (kind, definitions(&mut top, kind))).collect();
+    let service = top.section("service", service);
+    let mut build = Build { context, defined, service };
+    build.check_references();
+    let settings = build.components(&mut top);
+    (settings, top.finish())
+}
+
+struct Build<'a> {
+    context: &'a Context,
+    defined: Vec<(Kind, Vec<Defined<'a>>)>,
+    service: Service,
+}
+
+impl<'a> Build<'a> {
+    fn definitions(&self, kind: Kind) -> &[Defined<'a>] {
+        self.defined.iter().find(|(known, _)| *known == kind).map_or(&[], |(_, defined)| defined)
+    }
+
+    fn find(&self, kind: Kind, id: &ComponentId) -> Option<&Defined<'a>> {
+        self.definitions(kind).iter().find(|defined| defined.id == *id)
+    }
+
+    fn check_references(&self) {
+        for pipeline in &self.service.pipelines {
+            self.check_list(Kind::Receiver, &pipeline.path, &pipeline.receivers);
+            self.check_list(Kind::Processor, &pipeline.path, &pipeline.processors);
+            self.check_list(Kind::Exporter, &pipeline.path, &pipeline.exporters);
+        }
+        self.check_list(Kind::Extension, "service::extensions", &self.service.extensions);
+    }
+
+    fn check_list(&self, kind: Kind, path: &str, list: &[Reference]) {
+        for (index, reference) in list.iter().enumerate() {
+            let id = reference.shown();
+            let path =
+                if kind == Kind::Extension { path.to_owned() } else { format!("{path}::{}", kind.section()) };
+            let fail = |message: String, help: Option<String>| {
+                self.context.push(reference.mark.error(&path, message, help));
+            };
+            if list[..index].iter().any(|known| known.id == reference.id) {
+                let message = format!("references {} {id} multiple times", kind.name());
+                if kind == Kind::Processor {
+                    fail(message, None);
+                } else {
+                    let help = "it is used once; remove the others".to_owned(); // as in the Collector
+                    self.context.push(reference.mark.warning(&path, message, Some(help)));
+                }
+                continue;
+            }
+            let connector = matches!(kind, Kind::Receiver | Kind::Exporter)
+                && self.find(Kind::Connector, &reference.id).is_some();
+            let really = if connector { Kind::Connector } else { kind };
+            let built_in =
+                kind == Kind::Extension && reference.id.kind == "admin" && reference.id.name.is_empty();
+            if self.find(really, &reference.id).is_none() && !built_in {
+                fail(
+                    format!("references {} {id} which is not configured", kind.name()),
+                    self.similar(kind, &reference.id.to_string()),
+                );
+            } else if kind == Kind::Extension && matches!(reference.id.kind.as_str(), "pprof" | "zpages") {
+                let message = format!("extension {id} has no effect here: it shows the Go runtime");
+                self.context.push(reference.mark.warning(&path, message, Some("remove it".into())));
+            } else if !kind.available().contains(&reference.id.kind.as_str()) {
+                self.unavailable(really, kind, reference, &path);
+            }
+        }
+    }
+
+    /// A name in use of which this version knows no such type.
+    fn unavailable(&self, really: Kind, kind: Kind, reference: &Reference, path: &str) {
+        let (id, name) = (reference.shown(), really.name());
+        let available = match kind.available() {
+            [] => format!("there are no {} in this version", kind.section()),
+            names => format!("{} available: {}", kind.section(), names.join(", ")),
+        };
+        let place = if kind == Kind::Extension { "service.extensions" } else { "the pipeline" };
+        if really.in_collector(&reference.id.kind) {
+            let message = format!("{name} {id} exists in the Collector, but not in this version of ringtail");
+            let help = format!("leave it out of {place}; {available}");
+            self.context.push(reference.mark.error(path, message, Some(help)));
+        } else if let Some(defined) = self.find(really, &reference.id) {
+            let section = really.section();
+            let valid = really.available().join(" ");
+            let message = format!(
+                "'{section}' unknown type: {:?} for id: {id} (valid values: [{valid}])",
+                reference.id.kind
+            );
+            let help = nearest(&reference.id.kind, really.available().iter().copied())
+                .map(|near| format!("did you mean {near:?}?"));
+            let path = format!("{section}::{}", defined.id);
+            self.context.push(defined.entry.mark.error(&path, message, help));
+        }
+    }
+
+    fn similar(&self, kind: Kind, id: &str) -> Option<String> {
+        let known: Vec<String> =
+            self.definitions(kind).iter().map(|defined| defined.id.to_string()).collect();
+        match nearest(id, known.iter().map(String::as_str)) {
+            Some(near) => Some(format!("did you mean {near:?}?")),
+            None if known.is_empty() => Some(format!("no {} are configured", kind.section())),
+            None => Some(format!("configured: {}", known.join(", "))),
+        }
+    }
+
+    fn components(&mut self, top: &mut Section<'a>) -> Settings {
+        let mut settings = Settings {
+            receivers: BTreeMap::new(),
+            exporters: BTreeMap::new(),
+            health_checks: BTreeMap::new(),
+            admin: Some(observe::Admin::default()),
+            pipelines: self.service.pipelines.iter().map(pipeline).collect(),
+            telemetry: self.service.telemetry.clone(),
+        };
+        let used = self.used();
+        for (kind, defined) in &self.defined {
+            let mut printed = Vec::new();
+            for one in defined {
+                let wanted = used.contains(&(kind.name(), one.id.clone()));
+                if kind.available().contains(&one.id.kind.as_str()) {
+                    let part = self.component(*kind, one, wanted, &mut settings);
+                    printed.push((one.id.to_string(), part));
+                } else if !wanted {
+                    self.unused(*kind, one);
+                }
+            }
+            if *kind == Kind::Extension && !defined.iter().any(|one| one.id.kind == "admin") {
+                let endpoint = Printed::Text(observe::Admin::default().endpoint);
+                let entries = vec![("enabled".into(), Printed::Bool(true)), ("endpoint".into(), endpoint)];
+                printed.push(("admin".into(), Printed::Map(entries)));
+            }
+            top.show(kind.section(), Printed::Map(printed));
+        }
+        settings
+    }
+
+    /// Every component that a pipeline or `service.extensions` names.
+    fn used(&self) -> BTreeSet<(&'static str, ComponentId)> {
+        let mut used = BTreeSet::new();
+        let mut add = |kind: Kind, list: &[Reference]| {
+            used.extend(list.iter().map(|reference| (kind.name(), reference.id.clone())));
+        };
+        for pipeline in &self.service.pipelines {
+            add(Kind::Receiver, &pipeline.receivers);
+            add(Kind::Processor, &pipeline.processors);
+            add(Kind::Exporter, &pipeline.exporters);
+            add(Kind::Connector, &pipeline.receivers);
+            add(Kind::Connector, &pipeline.exporters);
+        }
+        add(Kind::Extension, &self.service.extensions);
+        used
+    }
+
+    fn unused(&self, kind: Kind, one: &Defined<'_>) {
+        let path = format!("{}::{}", kind.section(), one.id);
+        let message = match kind.in_collector(&one.id.kind) {
+            true => format!(
+                "{} \"{}\" is not used; this version of ringtail has no such type",
+                kind.name(),
+                one.id
+            ),
+            false => format!("{} \"{}\" is not used; its type is unknown", kind.name(), one.id),
+        };
+        let help = match nearest(&one.id.kind, kind.available().iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "remove it".to_owned(),
+        };
+        self.context.push(one.entry.mark.warning(&path, message, Some(help)));
+    }
+
+    fn component(&self, kind: Kind, one: &Defined<'a>, wanted: bool, settings: &mut Settings) -> Printed {
+        let path = format!("{}::{}", kind.section(), one.id);
+        let name = canonical(&one.id.kind);
+        if name != one.id.kind {
+            let message = format!("{:?} alias is deprecated; use {name:?} instead", one.id.kind);
+            self.context.push(one.entry.mark.warning(&path, message, None));
+        }
+        let schema = match one.id.kind.as_str() {
+            "logging" => "exporters.logging".to_owned(), // has defaults and keys of its own
+            _ => format!("{}.{name}", kind.section()),
+        };
+        let mut section = Section::under(self.context, one.entry, &path, &schema);
+        match (kind, one.id.kind.as_str()) {
+            (Kind::Receiver, _) => {
+                let config = otlp::receiver(&mut section);
+                settings.receivers.extend(wanted.then(|| (one.id.clone(), config)));
+            }
+            (Kind::Exporter, _) => {
+                let config = self.exporter(one, &mut section);
+                settings.exporters.extend(config.filter(|_| wanted).map(|config| (one.id.clone(), config)));
+            }
+            (_, "admin") => {
+                if !one.id.name.is_empty() {
+                    section.error("", "there is one admin extension; it has no name", None);
+                }
+                settings.admin = extensions::admin(&mut section);
+            }
+            _ => {
+                let config = extensions::health_check(&mut section);
+                settings.health_checks.extend(wanted.then(|| (one.id.clone(), config)));
+            }
+        }
+        section.finish()
+    }
+
+    fn exporter(&self, one: &Defined<'a>, section: &mut Section<'a>) -> Option<Exporter> {
+        let uses = |signal: &Signal| {
+            self.service.pipelines.iter().any(|pipeline| {
+                pipeline.signal == *signal
+                    && pipeline.exporters.iter().any(|reference| reference.id == one.id)
+            })
+        };
+        match canonical(&one.id.kind) {
+            "load_balancing" => {
+                let signals: Vec<Signal> = Signal::ALL.into_iter().filter(uses).collect();
+                forwarding::load_balancing(section, &signals)
+                    .map(|config| Exporter::LoadBalancing(Box::new(config)))
+            }
+            _ if one.id.kind == "logging" => Some(Exporter::Debug(exporters::logging(section))),
+            "debug" => Some(Exporter::Debug(exporters::debug(section))),
+            _ => Some(Exporter::Nop),
+        }
+    }
+}
+
+fn pipeline(wanted: &Wanted) -> Pipeline {
+    let ids = |list: &[Reference]| {
+        let mut ids: Vec<ComponentId> = Vec::new();
+        for reference in list {
+            if !ids.contains(&reference.id) {
+                ids.push(reference.id.clone());
+            }
+        }
+        ids
+    };
+    Pipeline {
+        id: wanted.id.clone(),
+        signal: wanted.signal,
+        receivers: ids(&wanted.receivers),
+        exporters: ids(&wanted.exporters),
+    }
+}

@@ -1,0 +1,17 @@
+//! Why things are as they are: one page a decision, built and linked with the code.
+//!
+//! | page | question |
+//! |---|---|
+//! | [`ownership`] | Which member owns a trace, and why a table of slots? |
+//! | [`calls`] | When does a slice leave, and why do calls out stay fewer than calls in? |
+//! | [`answers`] | When is a sender answered, and what happens when one owner of many refuses? |
+//! | [`threads`] | Why single-threaded workers, and why do few connections share one? |
+//! | [`bytes`] | What is looked at, and what is never decoded? |
+//! | [`layout`] | Which modules are not in the design's table, and why are they here? |
+
+pub mod answers;
+pub mod bytes;
+pub mod calls;
+pub mod layout;
+pub mod ownership;
+pub mod threads;

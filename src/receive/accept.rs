@@ -1,0 +1,87 @@
+//! From a listener to served connections: bounded in number, shaken hands in time, each on one worker.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::listen::Listener;
+use crate::observe::{Counter, Registry};
+use crate::stream::Stream;
+use crate::tls;
+use crate::workers::Workers;
+
+/// What the listeners of one receiver share.
+#[derive(Clone)]
+pub struct Accepting {
+    workers: Arc<Workers>,
+    connections: TaskTracker,
+    closing: CancellationToken,
+    max_connections: usize,
+    turned_away: Counter,
+}
+
+impl Accepting {
+    /// For `receiver`, with at most `max_connections` on all its listeners.
+    pub fn new(receiver: &str, workers: Arc<Workers>, max_connections: usize, registry: &Registry) -> Self {
+        let turned_away = registry.counter(
+            "ringtail_receiver_connections_turned_away",
+            "Number of connections closed as they came, because max_connections was reached",
+            &[("receiver", receiver)],
+        );
+        let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
+        Self { workers, connections, closing, max_connections, turned_away }
+    }
+
+    /// Accepts until [`Self::close`], and serves each connection on its worker.
+    pub async fn run<Serve, Serving>(self, listener: Listener, tls: Option<Arc<tls::Acceptor>>, serve: Serve)
+    where
+        Serve: Fn(Box<dyn Stream>, CancellationToken) -> Serving + Clone + Send + 'static,
+        Serving: Future<Output = ()> + Send,
+    {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.closing.cancelled() => return,
+            };
+            if self.connections.len() >= self.max_connections {
+                self.turned_away.inc();
+                tracing::debug!("a connection was turned away: max_connections is reached");
+                continue;
+            }
+            let place = self.workers.place();
+            let (index, tls, serve, closing) =
+                (place.index, tls.clone(), serve.clone(), self.closing.clone());
+            let served = self.connections.track_future(async move {
+                let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
+                let shaken = tokio::select! {
+                    shaken = handshake => shaken,
+                    () = closing.cancelled() => return,
+                };
+                match shaken {
+                    Ok(Ok(stream)) => serve(stream, closing).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a connection failed before its first request"),
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                }
+                drop(place);
+            });
+            self.workers.handle(index).spawn(served);
+        }
+    }
+
+    /// Takes no more connections, and asks those there are to finish.
+    pub fn close(&self) {
+        self.closing.cancel();
+        self.connections.close();
+    }
+
+    /// Ready when the last connection has ended.
+    pub async fn closed(&self) {
+        self.connections.wait().await;
+    }
+}
+
+/// TCP accepted to TLS established.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);

@@ -1,0 +1,220 @@
+//! The binary under test as a process.
+
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use parking_lot::Mutex;
+use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
+
+use super::backend::Backend;
+use super::ledger::Scrape;
+use super::load::{hex, trace_id};
+use super::{Traces, TracesAnswer, http, wait};
+
+/// Next port to try. Below the ports that outgoing connections get, so that nothing takes one between look and use;
+/// processes that test at once start at different places.
+static NEXT: AtomicU16 = AtomicU16::new(0);
+const FIRST: u16 = 12_000;
+const PORTS: u16 = 20_000;
+
+/// An address on this machine that nobody listens on.
+pub fn free_address() -> SocketAddr {
+    let start = (std::process::id().wrapping_mul(397) % u32::from(PORTS)) as u16;
+    loop {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + (start + n % PORTS) % PORTS;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+/// Where a process listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    pub grpc: SocketAddr,
+    pub http: SocketAddr,
+    pub metrics: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+impl Ports {
+    pub fn free() -> Self {
+        Self { grpc: free_address(), http: free_address(), metrics: free_address(), admin: free_address() }
+    }
+}
+
+/// A running ringtail, killed when dropped.
+pub struct Ringtail {
+    child: Mutex<Child>,
+    pub ports: Ports,
+    pub dir: TempDir,
+    stderr: Arc<Mutex<String>>,
+    stdout: Arc<Mutex<String>>,
+}
+
+impl Ringtail {
+    /// Starts the binary with a configuration and waits until it is ready.
+    pub async fn start(config: &str, ports: Ports, dir: TempDir) -> Self {
+        let path = dir.path().join("ringtail.yaml");
+        std::fs::write(&path, config).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ringtail"))
+            .args(["run", "--config"])
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = follow(child.stderr.take().unwrap());
+        let stdout = follow(child.stdout.take().unwrap());
+        let ringtail = Self { child: Mutex::new(child), ports, dir, stderr, stdout };
+        wait::until_some("the process is ready", || async {
+            if let Some(status) = ringtail.exited() {
+                panic!("it ended with {status} under\n{config}");
+            }
+            http::get(ports.admin, "/readyz").await.ok().filter(|answer| answer.status == 200)
+        })
+        .await;
+        ringtail
+    }
+
+    /// What it has logged.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().clone()
+    }
+
+    /// What it has shown.
+    pub fn stdout(&self) -> String {
+        self.stdout.lock().clone()
+    }
+
+    /// How it ended, if it did.
+    pub fn exited(&self) -> Option<ExitStatus> {
+        self.child.lock().try_wait().unwrap()
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        let id = self.child.lock().id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end after [`Self::terminate`]; returns the exit code.
+    pub async fn ended(&self) -> i32 {
+        let status = wait::until_some("the process ends", || async { self.exited() }).await;
+        status.code().unwrap_or(-1)
+    }
+
+    /// A gRPC connection of its own.
+    pub fn channel(&self) -> Channel {
+        Endpoint::from_shared(format!("http://{}", self.ports.grpc)).unwrap().connect_lazy()
+    }
+
+    /// A client of traces on a connection of its own.
+    pub fn traces(&self) -> TraceServiceClient<Channel> {
+        TraceServiceClient::new(self.channel())
+    }
+
+    pub fn logs(&self) -> LogsServiceClient<Channel> {
+        LogsServiceClient::new(self.channel())
+    }
+
+    pub fn metrics(&self) -> MetricsServiceClient<Channel> {
+        MetricsServiceClient::new(self.channel())
+    }
+
+    /// Sends one request on a connection of its own.
+    pub async fn export(&self, request: Traces) -> Result<TracesAnswer, tonic::Status> {
+        self.traces().export(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Posts a body of traces.
+    pub async fn post(&self, headers: &[(&str, &str)], body: Vec<u8>) -> http::Answer {
+        http::send(self.ports.http, http::request("POST", "/v1/traces", headers, body)).await.unwrap()
+    }
+
+    /// A page of the admin API.
+    pub async fn page(&self, path: &str) -> serde_json::Value {
+        let answer = http::get(self.ports.admin, path).await.unwrap();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
+    }
+
+    /// The address of the member that owns a trace, by the admin API.
+    pub async fn owner(&self, trace: u64) -> String {
+        let page = self.page(&format!("/trace/{}", hex(&trace_id(trace)))).await;
+        let owner = &page["owners"]["load_balancing"]["owner"]["address"];
+        owner.as_str().unwrap_or_else(|| panic!("no owner: {page}")).to_owned()
+    }
+
+    /// Numbers of `n` traces that this backend owns.
+    pub async fn owned_by(&self, backend: &Backend, n: usize) -> Vec<u64> {
+        let mut owned = Vec::new();
+        for trace in 0..1000 {
+            if owned.len() == n {
+                return owned;
+            }
+            if self.owner(trace).await == backend.address() {
+                owned.push(trace);
+            }
+        }
+        panic!("{} owns too little", backend.address());
+    }
+
+    /// `POST /reload`.
+    pub async fn reload(&self) -> http::Answer {
+        http::send(self.ports.admin, http::request("POST", "/reload", &[], "")).await.unwrap()
+    }
+
+    pub async fn scrape(&self) -> Scrape {
+        Scrape::parse(&http::get(self.ports.metrics, "/metrics").await.unwrap().text())
+    }
+
+    /// Waits until a scrape satisfies `holds`.
+    pub async fn scrape_until(&self, what: &str, holds: impl Fn(&Scrape) -> bool) -> Scrape {
+        wait::until_some(what, || async { Some(self.scrape().await).filter(&holds) }).await
+    }
+
+    /// Waits until nothing is held; then every sum must close.
+    pub async fn settled(&self) -> Scrape {
+        let scrape = self.scrape_until("nothing is held", |scrape| scrape.held() == 0.0).await;
+        scrape.assert_balanced();
+        scrape
+    }
+}
+
+impl Drop for Ringtail {
+    #[allow(clippy::print_stderr)] // the harness shows it with the failure
+    fn drop(&mut self) {
+        let mut child = self.child.lock();
+        let _ = child.kill();
+        let _ = child.wait();
+        if std::thread::panicking() {
+            let log = self.stderr.lock();
+            let tail: Vec<_> = log.lines().rev().take(60).collect();
+            let tail: Vec<_> = tail.into_iter().rev().collect();
+            eprintln!("--- the process said:\n{}", tail.join("\n"));
+        }
+    }
+}
+
+fn follow(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let sink = Arc::clone(&text);
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = pipe.read(&mut buffer) {
+            sink.lock().push_str(&String::from_utf8_lossy(&buffer[..n]));
+        }
+    });
+    text
+}
