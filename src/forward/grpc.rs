@@ -21,7 +21,7 @@ use crate::stream::cork;
 use crate::wire::status::{Code, Status, decode_details, decode_message, decode_partial_success};
 
 /// Long-lived connections to one backend; calls take them in turn.
-pub struct Channel {
+pub struct GrpcChannel {
     target: Target,
     connections: Vec<tokio::sync::Mutex<Option<Live>>>,
     next: AtomicUsize,
@@ -46,7 +46,7 @@ enum Failure {
     Late,
 }
 
-impl Channel {
+impl GrpcChannel {
     /// No connection is made before the first call.
     pub fn new(target: Target, signal: Signal, settings: &ChannelSettings) -> Result<Self, String> {
         Ok(Self {
@@ -239,7 +239,8 @@ fn failure(error: h2::Error) -> Failure {
 const RESPONSE_WINDOW_BYTES: u32 = 64 << 10;
 /// Largest answer read.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
-/// Largest header list accepted from a backend: bounds CONTINUATION floods too.
-const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+/// Largest header list accepted from a backend: bounds CONTINUATION floods too. Messages of refusals travel in it, and
+/// a refusal that cannot be read would be taken for a broken connection.
+const HEADER_LIST_BYTES_MAX: u32 = 64 << 10;
 /// What h2 may buffer of one stream; calls are at most `gather.max_bytes`, one part more at worst.
 const SEND_BUFFER_BYTES: usize = 8 << 20;

@@ -18,7 +18,13 @@ pub fn grpc_status(refusal: &Refusal) -> Status {
         Fault::PeerRefused | Fault::Ours => Code::Internal,
     };
     let retry_delay = if code == Code::Unavailable { Some(hint(refusal)) } else { None };
-    Status { code, message: refusal.message.clone().into_owned(), retry_delay }
+    Status { code, message: shortened(&refusal.message).to_owned(), retry_delay }
+}
+
+/// The beginning of a message that a backend may have made as long as it likes: it travels in headers, escaped and
+/// encoded once more in the details, and some clients take no more than 8 KB of headers.
+fn shortened(message: &str) -> &str {
+    &message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)]
 }
 
 /// The HTTP status of a refusal, and the `Retry-After` in whole seconds for those that pass.
@@ -40,6 +46,9 @@ pub fn http_status(refusal: &Refusal) -> (u16, Option<u64>) {
 fn hint(refusal: &Refusal) -> Duration {
     refusal.retry_after.unwrap_or(Duration::from_secs(1))
 }
+
+/// Three times as much when every byte is escaped, and half as much again in the details.
+const MESSAGE_BYTES_MAX: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -68,6 +77,13 @@ mod tests {
             assert_eq!(grpc_status(&refusal(fault)).retry_delay, None);
             assert_eq!(http_status(&refusal(fault)).1, None);
         }
+    }
+
+    #[test]
+    fn messages_are_cut_between_characters() {
+        assert_eq!(shortened("short"), "short");
+        let long = format!("x{}", "ü".repeat(1000));
+        assert_eq!(shortened(&long).len(), 1023);
     }
 
     #[test]

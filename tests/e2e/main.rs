@@ -13,6 +13,7 @@ mod connections;
 mod encrypted;
 mod ending;
 mod holding;
+mod http_forms;
 mod members;
 mod pages;
 mod queueing;

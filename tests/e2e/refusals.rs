@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use prost::Message;
 use tonic::Code;
 
 use crate::support::Content;
 use crate::support::backend::{Backend, Reply};
 use crate::support::load::{assert_arrived_once, seen, span, traces};
 use crate::support::process::Ringtail;
+use crate::support::raw_grpc::{RawGrpc, TRACES, framed};
 use crate::support::setup::Setup;
 use crate::support::status::retry_delay;
 use crate::support::wait;
@@ -174,5 +176,29 @@ async fn a_call_without_answer_is_sent_again_after_the_timeout() {
     backend.open_gate();
     waiting.await.unwrap().unwrap();
     assert_arrived_once(&[sent], &[&backend]);
+    ringtail.settled().await;
+}
+
+/// Scenario: a backend refuses for good, and another time for now, with messages of many kilobytes.
+/// Guarantee: the sender gets the right kind of refusal with the beginning of the message, in headers that every
+/// client accepts (the smallest limit among them is 8 KB).
+#[tokio::test]
+async fn long_messages_of_a_backend_are_shortened() {
+    let backend = Backend::grpc().await;
+    let ringtail = Setup::over(&[&backend]).with("hold: {max_age: 200ms}").start().await;
+    for length in [3_000, 9_000] {
+        let message = "ü".repeat(length / 2);
+        for (code, passes) in [(Code::PermissionDenied, false), (Code::Unavailable, true)] {
+            let said = message.clone();
+            backend.answer(move |_| Reply::Say(code, said.clone()));
+            let grpc = RawGrpc::connect(ringtail.ports.grpc).await;
+            let body = framed(false, &traces([span(1, 0)]).encode_to_vec());
+            let answer = grpc.call(TRACES, &[], body).await.unwrap();
+            assert_eq!(answer.code == Some(14), passes, "{length}: {:?} {}", answer.code, answer.message);
+            let size: usize = answer.headers.iter().map(|(k, v)| k.as_str().len() + v.len() + 32).sum();
+            assert!(size < 8 << 10, "{size} bytes of headers");
+            assert!(answer.message.contains("%C3%BC%C3%BC"), "{length} {code:?}: {}", answer.message);
+        }
+    }
     ringtail.settled().await;
 }

@@ -42,6 +42,8 @@ pub enum Reply {
     Partial(i64, &'static str),
     /// A gRPC status, with RetryInfo where a delay is given.
     Refuse(Code, Option<Duration>),
+    /// A gRPC status with this message.
+    Say(Code, String),
     /// An HTTP status, with Retry-After where given (OTLP/HTTP backends).
     Http(u16, Option<u64>),
 }
@@ -317,6 +319,7 @@ impl Grpc {
                 let details = with_retry_info(code as i32, "as told", delay);
                 Err(Status::with_details(code, "as told", details.into()))
             }
+            Reply::Say(code, message) => Err(Status::new(code, message)),
             Reply::Http(..) => Err(Status::internal("the test told a gRPC backend to answer in HTTP")),
         }
     }
@@ -378,7 +381,7 @@ async fn http(shared: &Shared, request: http::Request<hyper::body::Incoming>) ->
             }
             response
         }
-        Reply::Refuse(..) => respond(500, Vec::new()),
+        Reply::Refuse(..) | Reply::Say(..) => respond(500, Vec::new()),
     }
 }
 
