@@ -27,6 +27,11 @@ enum Expected {
 }
 use Expected::{Ours, Same};
 
+/// What is sent, how, and what comes back.
+type HttpCase<'a> = (&'a str, &'a str, &'a str, Headers<'a>, Vec<u8>, Expected);
+/// Names and values.
+type Headers<'a> = Vec<(&'a str, &'a str)>;
+
 #[test]
 fn http_answers_are_the_collectors() {
     let Some(pair) = Pair::start() else { return };
@@ -35,7 +40,7 @@ fn http_answers_are_the_collectors() {
     let larger = "the specification asks for 413; the collector says 400";
     let short = request(vec![Span { trace_id: vec![1; 15], ..span(&[1; 16], "s") }]).encode_to_vec();
     let one = "only the span without a valid id is rejected, by partial success";
-    let cases: Vec<(&str, &str, &str, Vec<(&str, &str)>, Vec<u8>, Expected)> = vec![
+    let cases: Vec<HttpCase<'_>> = vec![
         ("an id of 15 bytes", "POST", TRACES, vec![("content-type", PROTOBUF)], short, Ours(200, one)),
         ("a good one", "POST", TRACES, vec![("content-type", PROTOBUF)], good.clone(), Same(200)),
         ("GET", "GET", TRACES, vec![], vec![], Same(405)),
@@ -100,7 +105,7 @@ fn grpc_answers_are_the_collectors() {
     let Some(pair) = Pair::start() else { return };
     let good = request(vec![span(&Ids::new().next(), "s")]).encode_to_vec();
     let sender = "INVALID_ARGUMENT names the sender, whose bytes they are; INTERNAL would be our own fault";
-    let cases: Vec<(&str, &str, Vec<(&str, &str)>, Vec<u8>, Expected)> = vec![
+    let cases: Vec<(&str, &str, Headers<'_>, Vec<u8>, Expected)> = vec![
         ("a good one", GRPC_TRACES, vec![], framed(0, &good), Same(0)),
         ("no bytes", GRPC_TRACES, vec![], framed(0, b""), Same(0)),
         ("no protobuf", GRPC_TRACES, vec![], framed(0, b"\x0a\xff\xff"), Ours(3, sender)),
