@@ -268,3 +268,40 @@ async fn a_resend_after_a_change_of_members_loses_nothing() {
     assert_eq!(arrived.len(), 40, "acknowledged, but never delivered");
     ringtail.settled().await;
 }
+
+/// Scenario: a member that is slow, not dead, leaves with a call in its hands.
+/// Guarantee: the call is not torn: it is answered, the sender sees success, the spans arrive once.
+#[tokio::test]
+async fn a_member_that_leaves_finishes_its_calls() {
+    let (a, b) = (Backend::grpc().await, Backend::grpc().await);
+    let (ringtail, file) = start(&[("a", &a), ("b", &b)], "").await;
+    let of_b = ringtail.owned_by(&b, 5).await;
+    b.close_gate();
+    let (mut client, sent) = (ringtail.traces(), request(of_b, 0));
+    let again = sent.clone();
+    let waiting = tokio::spawn(async move { client.export(again).await });
+    wait::until("the call is with the member", || b.calls() == 1).await;
+    file.write(&[("a", &a)]);
+    members_are(&ringtail, 1).await;
+    b.open_gate();
+    waiting.await.unwrap().unwrap();
+    assert_arrived_once(&[sent], &[&a, &b]);
+    assert_eq!((a.spans().len(), b.spans().len()), (0, 5));
+    ringtail.settled().await;
+}
+
+/// Scenario: SIGHUP after the file was changed.
+/// Guarantee: the process goes on, reads the members again and logs what came of it.
+#[tokio::test]
+async fn a_hangup_reads_the_members_again() {
+    let (a, b) = (Backend::grpc().await, Backend::grpc().await);
+    let (ringtail, file) = start(&[("a", &a)], "").await;
+    file.write(&[("a", &a), ("b", &b)]);
+    ringtail.signal("-HUP");
+    let logged = || ringtail.stderr().contains("SIGHUP: read again");
+    wait::until("the reading is logged", logged).await;
+    members_are(&ringtail, 2).await;
+    ringtail.export(request(0..50, 0)).await.unwrap();
+    assert_arrived_once(&[request(0..50, 0)], &[&a, &b]);
+    ringtail.settled().await;
+}

@@ -104,8 +104,13 @@ impl Ringtail {
 
     /// Asks it to end.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends a signal by its name, such as `-HUP`.
+    pub fn signal(&self, name: &str) {
         let id = self.child.lock().id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
     /// Waits for its end after [`Self::terminate`]; returns the exit code.
