@@ -21,3 +21,4 @@ mod refusals;
 mod returns;
 mod routing;
 mod signals;
+mod tiers;

@@ -305,3 +305,28 @@ async fn a_hangup_reads_the_members_again() {
     assert_arrived_once(&[request(0..50, 0)], &[&a, &b]);
     ringtail.settled().await;
 }
+
+/// Scenario: members of weight three, one and nought.
+/// Guarantee: three quarters of the traces, a quarter, none; the shares shown are the same.
+#[tokio::test]
+async fn weights_decide_the_shares() {
+    let [a, b, c] = [Backend::grpc().await, Backend::grpc().await, Backend::grpc().await];
+    let mut setup = Setup::resolving("");
+    let file = File::of(&setup);
+    let line = |id, backend: &Backend, weight| {
+        format!("- {{id: {id}, address: '{}', weight: {weight}}}\n", backend.address())
+    };
+    file.text(&format!("members:\n{}{}{}", line("a", &a, 3), line("b", &b, 1), line("c", &c, 0)));
+    setup.balancer.resolver = format!("{{file: {{path: '{}', debounce: 10ms}}}}", file.0.display());
+    let ringtail = setup.start().await;
+    ringtail.export(request(0..2000, 0)).await.unwrap();
+    let heavy = a.spans().len();
+    assert!((1400..1600).contains(&heavy), "{heavy} of 2000");
+    assert_eq!((heavy + b.spans().len(), c.spans().len()), (2000, 0));
+    let scrape = ringtail.settled().await;
+    for (id, share) in [("a", 0.75), ("b", 0.25), ("c", 0.0)] {
+        let shown: f64 =
+            scrape.series("ringtail_ring_share", &[("endpoint", id)]).map(|(_, share)| share).sum();
+        assert!((shown - share).abs() < 0.03, "{id}: {shown}");
+    }
+}
