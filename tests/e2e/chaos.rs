@@ -15,7 +15,7 @@ use crate::support::setup::Setup;
 use crate::support::{Traces, wait};
 
 /// How long things go wrong.
-const TROUBLE: Duration = Duration::from_millis(2500);
+const TROUBLE: Duration = Duration::from_millis(1500);
 
 struct Scene {
     backends: Arc<[Backend; 3]>,
