@@ -1,6 +1,5 @@
 //! The exporter: splits requests among the members, waits for all owners, follows changes of the membership.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -11,60 +10,22 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::choose::{ByAttributes, ByResource, ByTraceId, LogsByTraceId};
-use super::config::{Config, RoutingKey, Transport, WithoutTraceId};
-use super::connect::Target;
-use super::grpc::{Channel, ChannelSettings};
-use super::http::HttpChannel;
-use super::lanes::{self, Client, Lane};
-use super::part::Part;
-use super::queue::LaneQueue;
-use super::resend::{self, Memory};
+use super::config::{Config, RoutingKey, Transport};
 use super::sending_queue::{SendingQueue, Slot};
+use super::shared::{OnWorker, Shared};
 use super::submit;
-use super::turn::Turn;
 use crate::discover::Event;
 use crate::flow::{Answer, Consumer, Request};
 use crate::lane::Budget;
 use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
-use crate::route::{Member, Membership, Routes};
-use crate::split::{Split, Splitter};
+use crate::route::{Membership, Routes};
 use crate::tls;
-use crate::wire::Malformed;
-use crate::workers::{self, Workers};
+use crate::workers::Workers;
 
 /// A `load_balancing` exporter for one signal.
 #[derive(Clone)]
 pub struct LoadBalancer(Arc<Shared>);
-
-/// What its workers share.
-pub struct Shared {
-    pub(super) config: Config,
-    pub(super) signal: Signal,
-    pub(super) lb: LoadBalancerMetrics,
-    pub(super) ledger: Ledger,
-    pub(super) metrics: ExporterMetrics,
-    pub(super) memory: Arc<Memory>,
-    pub(super) held: Arc<Budget>,
-    pub(super) queue: Option<Arc<SendingQueue>>,
-    pub(super) closing: AtomicBool,
-    pub(super) settled: Notify,
-    tls: Option<tls::Connector>,
-    routes: ArcSwap<Routes>,
-    per_worker: Vec<Mutex<OnWorker>>,
-    budgets: Mutex<HashMap<String, Arc<Budget>>>,
-    workers: Arc<Workers>,
-    stop: CancellationToken,
-}
-
-/// The lanes of one worker, in the order of the members.
-pub(super) struct OnWorker {
-    routes: Arc<Routes>,
-    pub(super) lanes: Vec<Arc<Lane>>,
-    splitter: Splitter,
-    turn: Option<Arc<Turn>>, // runs from the first lane on
-}
 
 /// What an exporter is made of.
 pub struct Parts<'a> {
@@ -87,12 +48,7 @@ impl LoadBalancer {
         let metrics = ExporterMetrics::new(registry, name, None);
         let queue = config.sending_queue.map(|queue| SendingQueue::new(queue, metrics.queue(signal)));
         let nobody = Arc::new(Routes::new(Membership::default(), config.ring));
-        let empty = || OnWorker {
-            routes: Arc::clone(&nobody),
-            lanes: Vec::new(),
-            splitter: Splitter::default(),
-            turn: None,
-        };
+        let empty = || Mutex::new(OnWorker::new(Arc::clone(&nobody)));
         Ok(Self(Arc::new(Shared {
             signal,
             lb: LoadBalancerMetrics::new(registry, name, config.resolver.kind()),
@@ -104,7 +60,7 @@ impl LoadBalancer {
             closing: AtomicBool::new(false),
             settled: Notify::new(),
             tls: tls::connector(&config.protocol.tls, alpn(config.protocol.transport))?,
-            per_worker: (0..workers.count()).map(|_| Mutex::new(empty())).collect(),
+            per_worker: (0..workers.count()).map(|_| empty()).collect(),
             routes: ArcSwap::new(nobody.clone()),
             budgets: Mutex::default(),
             workers,
@@ -241,6 +197,14 @@ impl Consumer for LoadBalancer {
     }
 }
 
+/// gRPC needs HTTP/2; OTLP/HTTP backends are spoken to in HTTP/1.1.
+fn alpn(transport: Transport) -> &'static [&'static [u8]] {
+    match transport {
+        Transport::Grpc => &[b"h2"],
+        Transport::Http => &[b"http/1.1"],
+    }
+}
+
 impl Shared {
     async fn place(&self, queue: &Arc<SendingQueue>, request: &Request) -> Result<Slot, Refusal> {
         let slot = queue.place(request.items, request.body.len()).await;
@@ -255,143 +219,5 @@ impl Shared {
                 retry_after: Some(super::ticket::RETRY_HINT_MIN),
             }
         })
-    }
-
-    /// The lanes of the current worker, in step with the membership in force.
-    pub(super) fn on_this_worker<T>(self: &Arc<Self>, with: impl FnOnce(&mut OnWorker) -> T) -> T {
-        let worker = workers::current();
-        let mut on_worker = self.per_worker[worker].lock();
-        self.sync(worker, &mut on_worker);
-        with(&mut on_worker)
-    }
-
-    fn sync(self: &Arc<Self>, worker: usize, on: &mut OnWorker) {
-        let current = self.routes.load();
-        if Arc::ptr_eq(&on.routes, &current) {
-            return;
-        }
-        let turn = on.turn.get_or_insert_with(|| {
-            let turn = Arc::new(Turn::default());
-            self.workers.handle(worker).spawn(Arc::clone(&turn).run(self.stop.clone()));
-            turn
-        });
-        let turn = Arc::clone(turn);
-        let mut kept: HashMap<_, _> = on.lanes.drain(..).map(|lane| (lane.member.id.clone(), lane)).collect();
-        for member in current.members() {
-            let stays = kept.remove(&member.id).filter(|lane| {
-                let same = lane.member.address == member.address;
-                if !same {
-                    lane.leave();
-                }
-                same
-            });
-            let lane = stays.unwrap_or_else(|| self.open_lane(worker, member, &turn));
-            on.lanes.push(lane);
-        }
-        kept.values().for_each(|lane| lane.leave());
-        on.routes = Arc::clone(&current);
-    }
-
-    fn open_lane(self: &Arc<Self>, worker: usize, member: &Member, turn: &Arc<Turn>) -> Arc<Lane> {
-        let max_bytes = self.config.hold.max_bytes_per_backend;
-        let budget = Arc::clone(
-            self.budgets.lock().entry(member.id.clone()).or_insert_with(|| Budget::new(max_bytes)),
-        );
-        let queue = LaneQueue::new(self.config.gather, self.config.retry.clone());
-        let lane =
-            Arc::new(Lane::new(member.clone(), budget, queue, self.lb.backend(&member.id), Arc::clone(turn)));
-        match self.client(&member.address) {
-            Ok(client) => {
-                let run = lanes::run(Arc::clone(&lane), client, Arc::clone(self), self.stop.clone());
-                self.workers.handle(worker).spawn(run);
-            }
-            // Nothing runs the lane, so what comes for it is refused when its hold ends; the log says why.
-            Err(error) => tracing::error!(member = member.id, error, "this member can't be called"),
-        }
-        lane
-    }
-
-    fn client(&self, address: &str) -> Result<Client, String> {
-        let protocol = &self.config.protocol;
-        let settings = ChannelSettings {
-            connections: protocol.connections,
-            keepalive: protocol.keepalive,
-            compression: protocol.compression,
-            headers: protocol.headers.clone(),
-        };
-        let target = Target { address: address.to_owned(), tls: self.tls.clone() };
-        Ok(match protocol.transport {
-            Transport::Grpc => Client::Grpc(Channel::new(target, self.signal, &settings)?),
-            Transport::Http => Client::Http(HttpChannel::new(target, self.signal, &settings)?),
-        })
-    }
-}
-
-/// gRPC needs HTTP/2; OTLP/HTTP backends are spoken to in HTTP/1.1.
-fn alpn(transport: Transport) -> &'static [&'static [u8]] {
-    match transport {
-        Transport::Grpc => &[b"h2"],
-        Transport::Http => &[b"http/1.1"],
-    }
-}
-
-impl OnWorker {
-    /// Divides a request by the exporter's routing key.
-    pub(super) fn split(&mut self, shared: &Shared, body: bytes::Bytes) -> Result<Split, Malformed> {
-        let (routes, signal, splitter) = (&*self.routes, shared.signal, &mut self.splitter);
-        match (&shared.config.routing_key, signal) {
-            (RoutingKey::TraceId | RoutingKey::Default, Signal::Traces) => {
-                let without = shared.config.without_trace_id;
-                splitter.split(signal, body, &mut ByTraceId::new(routes, without))
-            }
-            (RoutingKey::TraceId, Signal::Logs) => {
-                splitter.split(signal, body, &mut LogsByTraceId::new(routes))
-            }
-            (RoutingKey::Resource, _) => {
-                splitter.split(signal, body, &mut ByResource::resource(routes, signal))
-            }
-            (RoutingKey::Attributes(names), _) => {
-                splitter.split(signal, body, &mut ByAttributes::new(routes, signal, names))
-            }
-            (RoutingKey::Service | RoutingKey::Default | RoutingKey::TraceId, _) => {
-                splitter.split(signal, body, &mut ByResource::service(routes, signal))
-            }
-        }
-    }
-
-    /// Whether spans that nobody got were refused for want of a trace id, rather than for want of members.
-    pub(super) fn refuses_ids(&self, shared: &Shared) -> bool {
-        self.routes.owner_of_zero().is_some() && shared.config.without_trace_id == WithoutTraceId::Refuse
-    }
-
-    /// Identifies a request under this membership.
-    pub(super) fn digest(&self, body: &[u8]) -> resend::Digest {
-        resend::digest(body) ^ u128::from(self.fingerprint())
-    }
-
-    /// The fingerprint of these members, which is part of every digest.
-    pub(super) fn fingerprint(&self) -> u64 {
-        self.routes.fingerprint()
-    }
-
-    /// Whether there is anybody to send to.
-    pub(super) fn has_owner(&self) -> bool {
-        self.routes.owner_of_zero().is_some()
-    }
-}
-
-impl Shared {
-    /// Parts of a stopped lane.
-    pub(super) fn abandon(&self, parts: Vec<Part>) {
-        for part in parts {
-            let message = "shutting down before the backend took it";
-            let refusal = Refusal {
-                fault: Fault::Closing,
-                reason: Reason::Shutdown,
-                message: message.into(),
-                retry_after: Some(super::ticket::RETRY_HINT_MIN),
-            };
-            self.refuse(part, refusal);
-        }
     }
 }

@@ -21,7 +21,7 @@ use crate::stream::cork;
 use crate::wire::status::{Code, Status, decode_details, decode_message, decode_partial_success};
 
 /// Long-lived connections to one backend; calls take them in turn.
-pub struct Channel {
+pub struct GrpcChannel {
     target: Target,
     connections: Vec<tokio::sync::Mutex<Option<Live>>>,
     next: AtomicUsize,
@@ -46,7 +46,7 @@ enum Failure {
     Late,
 }
 
-impl Channel {
+impl GrpcChannel {
     /// No connection is made before the first call.
     pub fn new(target: Target, signal: Signal, settings: &ChannelSettings) -> Result<Self, String> {
         Ok(Self {

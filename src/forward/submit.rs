@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::balancer::{OnWorker, Shared};
-use super::lanes::Lane;
+use super::lanes::{Lane, Settle};
 use super::part::Part;
 use super::sending_queue::Slot;
+use super::shared::{OnWorker, Shared};
 use super::ticket::{self, Opening, RETRY_HINT_MIN, Waiting};
 use crate::flow::Request;
 use crate::lane::Permit;
@@ -41,7 +41,7 @@ pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Re
         refusal
     };
     if shared.closing.load(Ordering::Relaxed) {
-        return Err(refuse(closing()));
+        return Err(refuse(closing("shutting down")));
     }
     let divided = shared.on_this_worker(|on| divide(shared, on, request));
     let Divided { placed, rejected, reason, membership, already } = divided.map_err(refuse)?;
@@ -147,9 +147,21 @@ impl Shared {
         held.min(now + left - (left / 10).min(ANSWER_MARGIN))
     }
 
-    /// A backend took a call: settles its parts. What it rejected is not known part by part, so it is told to the
-    /// first senders that can have sent so many.
-    pub(super) fn delivered(&self, lane: &Lane, parts: Vec<Part>, rejected_items: u64, message: &str) {
+    fn tell_settled(&self) {
+        if self.closing.load(Ordering::Relaxed) {
+            self.settled.notify_waiters();
+        }
+    }
+}
+
+impl Settle for Shared {
+    fn calling(&self) {
+        self.lb.calls_out.inc();
+    }
+
+    /// What the backend rejected is not known part by part, so it is told to the first senders that can have sent
+    /// so many.
+    fn delivered(&self, lane: &Lane, parts: Vec<Part>, rejected_items: u64, message: &str) {
         let items: u64 = parts.iter().map(Part::items).sum();
         let rejected_items = rejected_items.min(items);
         self.ledger.held_sub(items);
@@ -167,8 +179,8 @@ impl Shared {
         self.tell_settled();
     }
 
-    /// A part is not sent: its sender is told, or with a queue it is dropped under the refusal's reason.
-    pub(super) fn refuse(&self, part: Part, refusal: Refusal) {
+    /// Its sender is told, or with a queue it is dropped under the refusal's reason.
+    fn refuse(&self, part: Part, refusal: Refusal) {
         let items = part.items();
         self.ledger.held_sub(items);
         if self.queue.as_ref().is_some_and(|queue| !queue.waits_for_result()) {
@@ -185,14 +197,13 @@ impl Shared {
         self.tell_settled();
     }
 
-    /// Parts that waited for a member that has left go to their new owners.
-    pub(super) fn reroute(self: &Arc<Self>, parts: Vec<Part>) {
+    fn reroute(self: Arc<Self>, parts: Vec<Part>) {
         for part in parts {
             self.lb.rerouted_items.add(part.items());
             part.ticket.moved();
             let body = Bytes::from(gather(std::slice::from_ref(&part.slice)));
             let split = self.on_this_worker(|on| {
-                let split = on.split(self, body).ok()?;
+                let split = on.split(&self, body).ok()?;
                 let placed = split
                     .slices
                     .into_iter()
@@ -214,9 +225,9 @@ impl Shared {
         }
     }
 
-    fn tell_settled(&self) {
-        if self.closing.load(Ordering::Relaxed) {
-            self.settled.notify_waiters();
+    fn abandon(&self, parts: Vec<Part>) {
+        for part in parts {
+            self.refuse(part, closing("shutting down before the backend took it"));
         }
     }
 }
@@ -237,11 +248,11 @@ fn no_members() -> Refusal {
     }
 }
 
-fn closing() -> Refusal {
+fn closing(message: &'static str) -> Refusal {
     Refusal {
         fault: Fault::Closing,
         reason: Reason::Shutdown,
-        message: "shutting down".into(),
+        message: message.into(),
         retry_after: Some(RETRY_HINT_MIN),
     }
 }

@@ -13,17 +13,28 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::lanes::Lane;
+/// What a turn can end with: a lane.
+pub trait Due: Send + Sync + 'static {
+    /// Notes that the turn will end with it; false when that was noted already.
+    fn mark_due(&self) -> bool;
+
+    /// Sends what may be sent.
+    fn send_now(&self);
+}
 
 /// The lanes of one worker that have something to send.
-#[derive(Default)]
-pub struct Turn {
+pub struct Turn<Lane> {
     due: Mutex<Vec<Arc<Lane>>>, // each lane once
     marks: AtomicU64,
     begun: Notify,
 }
 
-impl Turn {
+impl<Lane: Due> Turn<Lane> {
+    /// A turn that has not begun.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { due: Mutex::default(), marks: AtomicU64::new(0), begun: Notify::new() })
+    }
+
     /// `lane` has something to send. Cheap: called once per part.
     pub fn mark(&self, lane: &Arc<Lane>) {
         self.marks.fetch_add(1, Ordering::Relaxed);
