@@ -12,7 +12,7 @@ use crate::support::load::{assert_arrived_once, span, traces};
 use crate::support::raw_grpc::{RawGrpc, TRACES, framed};
 use crate::support::setup::Setup;
 use crate::support::status::retry_delay;
-use crate::support::{Traces, wait};
+use crate::support::{Traces, http, wait};
 
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 
@@ -232,5 +232,27 @@ async fn a_small_share_does_not_keep_its_request_in_memory() {
         answer.unwrap().unwrap();
     }
     assert_eq!(dead.spans().len(), 100);
+    ringtail.settled().await;
+}
+
+/// Scenario: the same over HTTP/1.1 and HTTP/2: connections are closed while spans are held for a dead backend.
+/// Guarantee: as over gRPC.
+#[tokio::test]
+async fn what_an_http_sender_has_given_up_is_not_sent() {
+    let backend = Backend::grpc().await;
+    let ringtail = Setup::over(&[&backend]).with("hold: {max_age: 60s}").start().await;
+    backend.stop();
+    let to = ringtail.ports.http;
+    let post = |n| http::request("POST", "/v1/traces", &[PROTOBUF], of(&[n]).encode_to_vec());
+    let plain = [tokio::spawn(http::send(to, post(1))), tokio::spawn(http::send(to, post(2)))];
+    let h2c = tokio::spawn(http::send_h2c(to, post(3)));
+    let all = |scrape: &Scrape| scrape.ledger("load_balancing", "traces").held == 9;
+    ringtail.scrape_until("all is held", all).await;
+    plain.iter().chain([&h2c]).for_each(|send| send.abort());
+    let scrape = ringtail.settled().await;
+    assert_eq!(scrape.reason("otlp/http", "cancelled"), 9);
+    backend.restart().await;
+    ringtail.export(of(&[9])).await.unwrap();
+    assert_arrived_once(&[of(&[9])], &[&backend]);
     ringtail.settled().await;
 }
