@@ -185,7 +185,9 @@ impl Consumer for LoadBalancer {
                 None => None,
             };
             let promised = shared.queue.as_ref().is_some_and(|queue| !queue.waits_for_result());
-            match submit::submit(&shared, &request, slot)? {
+            let submitted = submit::submit(&shared, &request, slot)?;
+            drop(request); // parts that wait for long detach themselves from it, so nothing else may keep it
+            match submitted {
                 submit::Submitted::Waiting(waiting, accepted) if promised => {
                     waiting.detach();
                     Ok(accepted)

@@ -161,13 +161,13 @@ async fn too_large_messages_and_bombs_are_refused() {
     assert!(large.len() > 1 << 20);
     let grpc = RawGrpc::connect(ringtail.ports.grpc).await;
     for (headers, body) in
-        [(vec![], framed(false, &large)), (vec![("grpc-encoding", "gzip")], framed(true, &bomb(8)))]
+        [(vec![], framed(false, &large)), (vec![("grpc-encoding", "gzip")], framed(true, &bomb(3)))]
     {
         let answer = grpc.call(TRACES, &headers, body).await.unwrap();
         assert_eq!(answer.code, Some(8), "{}", answer.message);
         assert!(!answer.headers.contains_key("grpc-status-details-bin"), "it must not be sent again");
     }
-    for (headers, body) in [(vec![PROTOBUF], large), (vec![PROTOBUF, ("content-encoding", "gzip")], bomb(8))]
+    for (headers, body) in [(vec![PROTOBUF], large), (vec![PROTOBUF, ("content-encoding", "gzip")], bomb(3))]
     {
         let answer = ringtail.post(&headers, body).await;
         assert_eq!((answer.status, answer.header("retry-after")), (413, None), "{}", answer.text());
@@ -241,4 +241,49 @@ async fn noise_on_a_port_is_survived() {
     ringtail.export(traces([span(1, 0)])).await.unwrap();
     assert_arrived_once(&[traces([span(1, 0)])], &[&backend]);
     ringtail.settled().await;
+}
+
+/// Scenario: bombs in every compression, and headers that promise gigabytes.
+/// Guarantee: each is refused as too large or unreadable, and none of them costs the memory that it asks for.
+#[tokio::test]
+async fn bombs_of_every_compression_are_refused() {
+    let (backend, ringtail) = one().await;
+    let zeros = vec![0; 3 << 20];
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    zlib.write_all(&zeros).unwrap();
+    let mut framed_snappy = snap::write::FrameEncoder::new(Vec::new());
+    framed_snappy.write_all(&zeros).unwrap();
+    let promised = vec![0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0]; // snappy: four gigabytes follow
+    let window = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0xa8, 1, 0, 0]; // zstd: a window of two gigabytes
+    let bombs = [
+        ("gzip", bomb(3)),
+        ("zstd", zstd::encode_all(&zeros[..], 3).unwrap()),
+        ("zstd", window),
+        ("deflate", zlib.finish().unwrap()),
+        ("snappy", framed_snappy.into_inner().unwrap()),
+        ("snappy", snap::raw::Encoder::new().compress_vec(&zeros).unwrap()),
+        ("snappy", promised),
+    ];
+    let grpc = RawGrpc::connect(ringtail.ports.grpc).await;
+    for (index, (encoding, body)) in bombs.into_iter().enumerate() {
+        let answer = grpc.call(TRACES, &[("grpc-encoding", encoding)], framed(true, &body)).await.unwrap();
+        assert!(
+            matches!(answer.code, Some(3 | 8)),
+            "{index} {encoding}: {:?} {}",
+            answer.code,
+            answer.message
+        );
+        let answer = ringtail.post(&[PROTOBUF, ("content-encoding", encoding)], body).await;
+        assert!(
+            matches!(answer.status, 400 | 413),
+            "{index} {encoding}: {} {}",
+            answer.status,
+            answer.text()
+        );
+    }
+    ringtail.export(traces([span(1, 0)])).await.unwrap();
+    assert_arrived_once(&[traces([span(1, 0)])], &[&backend]);
+    let scrape = ringtail.settled().await;
+    let memory = scrape.sum("otelcol_process_memory_rss", &[]);
+    assert!((1e6..250e6).contains(&memory), "{memory} bytes");
 }

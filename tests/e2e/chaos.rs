@@ -15,7 +15,7 @@ use crate::support::setup::Setup;
 use crate::support::{Traces, wait};
 
 /// How long things go wrong.
-const TROUBLE: Duration = Duration::from_millis(2500);
+const TROUBLE: Duration = Duration::from_millis(1500);
 
 struct Scene {
     backends: Arc<[Backend; 3]>,
@@ -24,11 +24,14 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(more: &str) -> Self {
-        let backends = Arc::new([Backend::grpc().await, Backend::grpc().await, Backend::grpc().await]);
+    async fn new(protocol: &str, more: &str) -> Self {
+        let over_http = protocol == "otlp_http";
+        let start = || async { if over_http { Backend::http().await } else { Backend::grpc().await } };
+        let backends = Arc::new([start().await, start().await, start().await]);
         for (index, backend) in backends.iter().enumerate() {
             let mut random = fastrand::Rng::with_seed(index as u64);
             backend.answer(move |_| match random.u32(..20) {
+                0 | 1 if over_http => Reply::Http(503, None),
                 0 => Reply::Refuse(Code::Unavailable, None),
                 1 => Reply::Refuse(Code::ResourceExhausted, Some(Duration::from_millis(20))),
                 _ => Reply::Take,
@@ -38,6 +41,7 @@ impl Scene {
         let members = setup.dir.path().join("members.yaml");
         setup.balancer.resolver =
             format!("{{file: {{path: '{}', debounce: 5ms, max_shrink: 1}}}}", members.display());
+        setup.balancer.protocol = format!("{{{protocol}: {{tls: {{insecure: true}}}}}}");
         setup.balancer.more = format!(", timeout: 150ms{more}");
         write(&members, &backends, [1, 1, 1]);
         Self { backends, ringtail: setup.start().await, members }
@@ -116,28 +120,29 @@ async fn send_all(ringtail: &Ringtail, sender: u64, until: Instant) -> Vec<Trace
     sent
 }
 
-/// Scenario: all kinds of trouble while six senders send, and resend what is refused.
+/// Scenario: all kinds of trouble while six senders send, and resend what is refused; gRPC and OTLP/HTTP backends.
 /// Guarantee: what was acknowledged has arrived; every sum closes.
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_in_chaos() {
-    let scene =
-        Scene::new(", hold: {max_age: 250ms, max_bytes_per_backend: 20000}, gather: {max_bytes: 10000}")
-            .await;
-    let until = Instant::now() + TROUBLE;
-    let senders = join_all((0..6).map(|sender| send_all(&scene.ringtail, sender, until)));
-    let (sent, ()) = tokio::join!(senders, scene.trouble());
-    let sent = sent.concat();
-    assert!(sent.len() > 50, "{} requests", sent.len());
-    scene.assert_arrived(&sent);
-    let scrape = scene.ringtail.settled().await;
-    assert!(scrape.sum("ringtail_membership_reloads", &[("outcome", "applied")]) > 3.0);
+    for protocol in ["otlp", "otlp_http"] {
+        let bounds = ", hold: {max_age: 250ms, max_bytes_per_backend: 20000}, gather: {max_bytes: 10000}";
+        let scene = Scene::new(protocol, bounds).await;
+        let until = Instant::now() + TROUBLE;
+        let senders = join_all((0..6).map(|sender| send_all(&scene.ringtail, sender, until)));
+        let (sent, ()) = tokio::join!(senders, scene.trouble());
+        let sent = sent.concat();
+        assert!(sent.len() > 50, "{} requests", sent.len());
+        scene.assert_arrived(&sent);
+        let scrape = scene.ringtail.settled().await;
+        assert!(scrape.sum("ringtail_membership_reloads", &[("outcome", "applied")]) > 3.0);
+    }
 }
 
 /// Scenario: the same with a `sending_queue`, which promises on its own.
 /// Guarantee: what was acknowledged arrives in the end, without the senders' help.
 #[tokio::test]
 async fn a_queue_keeps_its_promises_in_chaos() {
-    let scene = Scene::new(", sending_queue: {queue_size: 100000}").await;
+    let scene = Scene::new("otlp", ", sending_queue: {queue_size: 100000}").await;
     let until = Instant::now() + TROUBLE;
     let senders = join_all((0..3).map(|sender| send_all(&scene.ringtail, sender, until)));
     let (sent, ()) = tokio::join!(senders, scene.trouble());

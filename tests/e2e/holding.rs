@@ -12,7 +12,7 @@ use crate::support::load::{assert_arrived_once, span, traces};
 use crate::support::raw_grpc::{RawGrpc, TRACES, framed};
 use crate::support::setup::Setup;
 use crate::support::status::retry_delay;
-use crate::support::{Traces, wait};
+use crate::support::{Traces, http, wait};
 
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 
@@ -203,5 +203,56 @@ async fn a_sender_that_leaves_does_not_tear_a_call() {
     let answers = join_all((2..6).map(|n| ringtail.export(of(&[n])))).await;
     answers.into_iter().for_each(|answer| drop(answer.unwrap()));
     assert_arrived_once(&[of(&[1, 2, 3, 4, 5])], &[&backend]);
+    ringtail.settled().await;
+}
+
+/// Scenario: a hundred requests of a megabyte; all but one span of each goes to a good backend, the one to a dead one.
+/// Guarantee: what is held for the dead one are those spans, not the requests that they came in.
+#[tokio::test]
+async fn a_small_share_does_not_keep_its_request_in_memory() {
+    let (dead, good) = (Backend::grpc().await, Backend::grpc().await);
+    let ringtail = Setup::over(&[&dead, &good]).with("hold: {max_age: 60s}").start().await;
+    let (deads, goods) = (ringtail.owned_by(&dead, 1).await, ringtail.owned_by(&good, 1).await);
+    dead.stop();
+    let memory = |scrape: &Scrape| scrape.sum("otelcol_process_memory_rss", &[]);
+    let before = memory(&ringtail.scrape().await);
+    let mut large = span(goods[0], 0);
+    large.name = "x".repeat(1 << 20);
+    let mut waiting = Vec::new();
+    for n in 0..100 {
+        let (mut client, request) = (ringtail.traces(), traces([large.clone(), span(deads[0], n)]));
+        waiting.push(tokio::spawn(async move { client.export(request).await }));
+        wait::until("the good backend has its share", || good.calls() as u64 > n).await;
+    }
+    let all = |scrape: &Scrape| scrape.ledger("load_balancing", "traces").held == 100;
+    let grown = memory(&ringtail.scrape_until("the shares are held", all).await) - before;
+    assert!(grown < 60e6, "{grown} bytes for a hundred spans");
+    dead.restart().await;
+    for answer in join_all(waiting).await {
+        answer.unwrap().unwrap();
+    }
+    assert_eq!(dead.spans().len(), 100);
+    ringtail.settled().await;
+}
+
+/// Scenario: the same over HTTP/1.1 and HTTP/2: connections are closed while spans are held for a dead backend.
+/// Guarantee: as over gRPC.
+#[tokio::test]
+async fn what_an_http_sender_has_given_up_is_not_sent() {
+    let backend = Backend::grpc().await;
+    let ringtail = Setup::over(&[&backend]).with("hold: {max_age: 60s}").start().await;
+    backend.stop();
+    let to = ringtail.ports.http;
+    let post = |n| http::request("POST", "/v1/traces", &[PROTOBUF], of(&[n]).encode_to_vec());
+    let plain = [tokio::spawn(http::send(to, post(1))), tokio::spawn(http::send(to, post(2)))];
+    let h2c = tokio::spawn(http::send_h2c(to, post(3)));
+    let all = |scrape: &Scrape| scrape.ledger("load_balancing", "traces").held == 9;
+    ringtail.scrape_until("all is held", all).await;
+    plain.iter().chain([&h2c]).for_each(|send| send.abort());
+    let scrape = ringtail.settled().await;
+    assert_eq!(scrape.reason("otlp/http", "cancelled"), 9);
+    backend.restart().await;
+    ringtail.export(of(&[9])).await.unwrap();
+    assert_arrived_once(&[of(&[9])], &[&backend]);
     ringtail.settled().await;
 }

@@ -18,5 +18,7 @@ mod members;
 mod pages;
 mod queueing;
 mod refusals;
+mod returns;
 mod routing;
 mod signals;
+mod tiers;

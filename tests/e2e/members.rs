@@ -268,3 +268,65 @@ async fn a_resend_after_a_change_of_members_loses_nothing() {
     assert_eq!(arrived.len(), 40, "acknowledged, but never delivered");
     ringtail.settled().await;
 }
+
+/// Scenario: a member that is slow, not dead, leaves with a call in its hands.
+/// Guarantee: the call is not torn: it is answered, the sender sees success, the spans arrive once.
+#[tokio::test]
+async fn a_member_that_leaves_finishes_its_calls() {
+    let (a, b) = (Backend::grpc().await, Backend::grpc().await);
+    let (ringtail, file) = start(&[("a", &a), ("b", &b)], "").await;
+    let of_b = ringtail.owned_by(&b, 5).await;
+    b.close_gate();
+    let (mut client, sent) = (ringtail.traces(), request(of_b, 0));
+    let again = sent.clone();
+    let waiting = tokio::spawn(async move { client.export(again).await });
+    wait::until("the call is with the member", || b.calls() == 1).await;
+    file.write(&[("a", &a)]);
+    members_are(&ringtail, 1).await;
+    b.open_gate();
+    waiting.await.unwrap().unwrap();
+    assert_arrived_once(&[sent], &[&a, &b]);
+    assert_eq!((a.spans().len(), b.spans().len()), (0, 5));
+    ringtail.settled().await;
+}
+
+/// Scenario: SIGHUP after the file was changed.
+/// Guarantee: the process goes on, reads the members again and logs what came of it.
+#[tokio::test]
+async fn a_hangup_reads_the_members_again() {
+    let (a, b) = (Backend::grpc().await, Backend::grpc().await);
+    let (ringtail, file) = start(&[("a", &a)], "").await;
+    file.write(&[("a", &a), ("b", &b)]);
+    ringtail.signal("-HUP");
+    let logged = || ringtail.stderr().contains("SIGHUP: read again");
+    wait::until("the reading is logged", logged).await;
+    members_are(&ringtail, 2).await;
+    ringtail.export(request(0..50, 0)).await.unwrap();
+    assert_arrived_once(&[request(0..50, 0)], &[&a, &b]);
+    ringtail.settled().await;
+}
+
+/// Scenario: members of weight three, one and nought.
+/// Guarantee: three quarters of the traces, a quarter, none; the shares shown are the same.
+#[tokio::test]
+async fn weights_decide_the_shares() {
+    let [a, b, c] = [Backend::grpc().await, Backend::grpc().await, Backend::grpc().await];
+    let mut setup = Setup::resolving("");
+    let file = File::of(&setup);
+    let line = |id, backend: &Backend, weight| {
+        format!("- {{id: {id}, address: '{}', weight: {weight}}}\n", backend.address())
+    };
+    file.text(&format!("members:\n{}{}{}", line("a", &a, 3), line("b", &b, 1), line("c", &c, 0)));
+    setup.balancer.resolver = format!("{{file: {{path: '{}', debounce: 10ms}}}}", file.0.display());
+    let ringtail = setup.start().await;
+    ringtail.export(request(0..2000, 0)).await.unwrap();
+    let heavy = a.spans().len();
+    assert!((1400..1600).contains(&heavy), "{heavy} of 2000");
+    assert_eq!((heavy + b.spans().len(), c.spans().len()), (2000, 0));
+    let scrape = ringtail.settled().await;
+    for (id, share) in [("a", 0.75), ("b", 0.25), ("c", 0.0)] {
+        let shown: f64 =
+            scrape.series("ringtail_ring_share", &[("endpoint", id)]).map(|(_, share)| share).sum();
+        assert!((shown - share).abs() < 0.03, "{id}: {shown}");
+    }
+}

@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod load;
 pub mod process;
 pub mod raw_grpc;
+pub mod relay;
 pub mod setup;
 pub mod status;
 pub mod wait;

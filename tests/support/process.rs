@@ -64,6 +64,19 @@ pub struct Ringtail {
 impl Ringtail {
     /// Starts the binary with a configuration and waits until it is ready.
     pub async fn start(config: &str, ports: Ports, dir: TempDir) -> Self {
+        let ringtail = Self::spawn(config, ports, dir);
+        wait::until_some("the process is ready", || async {
+            if let Some(status) = ringtail.exited() {
+                panic!("it ended with {status} under\n{config}");
+            }
+            http::get(ports.admin, "/readyz").await.ok().filter(|answer| answer.status == 200)
+        })
+        .await;
+        ringtail
+    }
+
+    /// Starts the binary with a configuration that may be wrong.
+    pub fn spawn(config: &str, ports: Ports, dir: TempDir) -> Self {
         let path = dir.path().join("ringtail.yaml");
         std::fs::write(&path, config).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_ringtail"))
@@ -76,15 +89,7 @@ impl Ringtail {
             .unwrap();
         let stderr = follow(child.stderr.take().unwrap());
         let stdout = follow(child.stdout.take().unwrap());
-        let ringtail = Self { child: Mutex::new(child), ports, dir, stderr, stdout };
-        wait::until_some("the process is ready", || async {
-            if let Some(status) = ringtail.exited() {
-                panic!("it ended with {status} under\n{config}");
-            }
-            http::get(ports.admin, "/readyz").await.ok().filter(|answer| answer.status == 200)
-        })
-        .await;
-        ringtail
+        Self { child: Mutex::new(child), ports, dir, stderr, stdout }
     }
 
     /// What it has logged.
@@ -104,8 +109,13 @@ impl Ringtail {
 
     /// Asks it to end.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends a signal by its name, such as `-HUP`.
+    pub fn signal(&self, name: &str) {
         let id = self.child.lock().id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
     /// Waits for its end after [`Self::terminate`]; returns the exit code.

@@ -102,6 +102,12 @@ impl Setup {
         Ringtail::start(&config, ports, self.dir).await
     }
 
+    /// Starts it on these ports, although it may not get ready.
+    pub fn spawn(self, ports: Ports) -> Ringtail {
+        let config = self.text(&ports);
+        Ringtail::spawn(&config, ports, self.dir)
+    }
+
     fn text(&self, ports: &Ports) -> String {
         let Balancer { protocol, resolver, retry, more } = &self.balancer;
         let metrics = ports.metrics.port();
