@@ -104,7 +104,7 @@ fn javascript_http_json_retries_what_was_refused() {
 fn arrives_once(language: &str, protocol: &str, compression: &str) {
     let Some(client) = Client::find(language) else { return };
     let backends = Backends::start(3);
-    let ringtail = ringtail(&backends);
+    let ringtail = ringtail(&backends, "");
     let run = format!("{language} {protocol} {compression}");
     client.send(&ringtail, &run, protocol, compression);
 
@@ -123,9 +123,9 @@ fn arrives_once(language: &str, protocol: &str, compression: &str) {
 fn retried_without_duplicates(language: &str, protocol: &str) {
     let Some(client) = Client::find(language) else { return };
     let backends = Backends::start(3);
-    let ringtail = ringtail(&backends);
+    // An owner is tried once in this time, so the refusal reaches the SDK.
+    let ringtail = ringtail(&backends, "hold: {max_age: 300ms}");
     let run = format!("{language} {protocol} retry");
-    // ringtail tries an owner once in these 300 ms, so the refusal reaches the SDK.
     backends.refuse(1, 1);
     client.send(&ringtail, &run, protocol, "gzip");
 
@@ -136,7 +136,7 @@ fn retried_without_duplicates(language: &str, protocol: &str) {
     assert!(refused > 0.0, "nothing was refused, so nothing was retried");
 }
 
-fn ringtail(backends: &Backends) -> Process {
+fn ringtail(backends: &Backends, keys: &str) -> Process {
     Process::ringtail(3, |ports, _| {
         let [grpc, http, metrics] = ports else { panic!("three ports") };
         format!(
@@ -145,7 +145,7 @@ fn ringtail(backends: &Backends) -> Process {
 extensions: {{admin: {{enabled: false}}}}
 exporters:
   load_balancing:
-    hold: {{max_age: 300ms}}
+    {keys}
     protocol: {{otlp: {{tls: {{insecure: true}}}}}}
     resolver: {{static: {{hostnames: {}}}}}
 service:

@@ -72,10 +72,11 @@ fn instructions(word: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn every_configuration_in_the_repository_is_valid() {
-    let mut files: Vec<PathBuf> = fs::read_dir(path("config")).unwrap().map(|e| e.unwrap().path()).collect();
+    let folders = ["config", "config/examples"].map(|folder| fs::read_dir(path(folder)).unwrap());
+    let mut files: Vec<PathBuf> = folders.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
     files.push(path("config/compose/ringtail/config.yaml"));
-    assert!(files.len() >= 3, "{files:?}");
+    assert!(files.len() > 3, "{files:?}");
     for file in files {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringtail"));
         let output = command.arg("validate").arg("--config").arg(&file).output().unwrap();

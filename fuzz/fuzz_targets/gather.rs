@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(count_items(signal, &call), Ok(items));
         assert!(call.len() <= slices.iter().map(|slice| slice.bytes).sum());
         let mut prefixed = vec![7; 5];
-        gather_into(&slices, 5, &mut prefixed);
+        gather_into(&slices, &mut prefixed);
         assert_eq!((&prefixed[..5], &prefixed[5..]), (&[7; 5][..], &call[..]));
         let Some(requests) = &decoded else { continue };
         let (mut expected, mut found) = (Census::new(), Census::new());

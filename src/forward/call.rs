@@ -26,6 +26,7 @@ impl Called {
 
     /// A failure that passes.
     pub fn passing(message: String, delay: Option<Duration>) -> Self {
+        let delay = delay.map(|delay| delay.min(RETRY_AFTER_MAX));
         let end = CallEnd::Passing { delay, message };
         Self { end, rejected_items: 0, message: String::new(), unreachable: false }
     }
@@ -81,7 +82,7 @@ pub fn from_http(backend: &str, status: u16, said: &str, retry_after: Option<Dur
 pub fn retry_after(value: Option<&http::HeaderValue>) -> Option<Duration> {
     let text = value?.to_str().ok()?.trim();
     match text.parse::<u64>() {
-        Ok(seconds) => Some(Duration::from_secs(seconds.min(RETRY_AFTER_MAX.as_secs()))),
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => Some(Duration::from_secs(1)),
     }
 }
@@ -104,6 +105,13 @@ mod tests {
             matches!(status(Code::ResourceExhausted, second).end, CallEnd::Passing { delay, .. } if delay == second)
         );
         assert!(matches!(status(Code::ResourceExhausted, None).end, CallEnd::ForGood { apart: true, .. }));
+    }
+
+    #[test]
+    fn no_backend_puts_us_to_sleep_for_long() {
+        let asked = Some(Duration::MAX);
+        let end = status(Code::Unavailable, asked).end;
+        assert!(matches!(end, CallEnd::Passing { delay: Some(RETRY_AFTER_MAX), .. }));
     }
 
     #[test]

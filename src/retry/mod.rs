@@ -66,13 +66,20 @@ impl Backoff {
             return None;
         }
         let spread = 1.0 - config.randomization_factor + 2.0 * config.randomization_factor * fraction;
-        let jittered = self.interval.mul_f64(spread.max(0.0));
-        self.interval = self.interval.mul_f64(config.multiplier.max(1.0)).min(config.max_interval);
+        let jittered = scaled(self.interval, spread.max(0.0));
+        self.interval = scaled(self.interval, config.multiplier.max(1.0)).min(config.max_interval);
         let wait = jittered.max(server_delay.unwrap_or_default());
         let forever = config.max_elapsed_time.is_zero();
-        (forever || now + wait <= self.started + config.max_elapsed_time).then_some(wait)
+        (forever || now.duration_since(self.started) + wait <= config.max_elapsed_time).then_some(wait)
     }
 }
+
+/// `interval * factor`, at most a century: factors come from files and may be anything.
+fn scaled(interval: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(interval.as_secs_f64() * factor).unwrap_or(CENTURY).min(CENTURY)
+}
+
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 #[cfg(test)]
 mod tests {
@@ -96,6 +103,21 @@ mod tests {
         let mut backoff = Backoff::new(&config, start);
         let asked = Some(Duration::from_secs(9));
         assert_eq!(backoff.after_failure(&config, start, asked, 0.0), asked);
+    }
+
+    #[test]
+    fn no_factor_is_too_large() {
+        let config = Config {
+            multiplier: 1e300,
+            max_interval: Duration::MAX,
+            max_elapsed_time: Duration::ZERO,
+            ..Config::default()
+        };
+        let start = Instant::now();
+        let mut backoff = Backoff::new(&config, start);
+        for _ in 0..5 {
+            assert!(backoff.after_failure(&config, start, None, 0.9).is_some());
+        }
     }
 
     #[test]

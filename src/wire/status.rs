@@ -133,18 +133,19 @@ impl Status {
             let detail = open(&mut out, 3);
             put_bytes_field(&mut out, 1, RETRY_INFO.as_bytes());
             let info = open(&mut out, 2);
-            let duration = open(&mut out, 1);
-            if delay.as_secs() > 0 {
-                put_varint_field(&mut out, 1, delay.as_secs().min(i64::MAX as u64));
-            }
-            if delay.subsec_nanos() > 0 {
-                put_varint_field(&mut out, 2, u64::from(delay.subsec_nanos()));
-            }
-            close(&mut out, duration);
+            put_retry_info(delay, &mut out);
             close(&mut out, info);
             close(&mut out, detail);
         }
         out
+    }
+
+    /// The `google.rpc.RetryInfo` alone, when there is a delay: the value of the `google.rpc.retryinfo-bin` trailer,
+    /// which is where the Python SDK looks for it.
+    pub fn encode_retry_info(&self) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        put_retry_info(self.retry_delay?, &mut out);
+        Some(out)
     }
 
     /// Reads the protobuf form: `grpc-status-details-bin`, the body of an HTTP error. None where it is not one.
@@ -197,6 +198,17 @@ impl Status {
 }
 
 /// The delay in one `google.protobuf.Any`, where it holds one.
+fn put_retry_info(delay: Duration, out: &mut Vec<u8>) {
+    let duration = open(out, 1);
+    if delay.as_secs() > 0 {
+        put_varint_field(out, 1, delay.as_secs().min(i64::MAX as u64));
+    }
+    if delay.subsec_nanos() > 0 {
+        put_varint_field(out, 2, u64::from(delay.subsec_nanos()));
+    }
+    close(out, duration);
+}
+
 fn read_detail(detail: &[u8]) -> Result<Option<Duration>, Malformed> {
     let mut fields = Fields::of(detail);
     let (mut kind, mut value) = (Cow::Borrowed(""), &[][..]);

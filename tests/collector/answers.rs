@@ -20,6 +20,12 @@ const GRPC_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/
 const GRPC_LIMIT: usize = 4 << 20;
 const HTTP_LIMIT: usize = 20 << 20;
 
+type Headers = Vec<(&'static str, &'static str)>;
+/// Name, method, path, headers, body.
+type HttpCase = (&'static str, &'static str, &'static str, Headers, Vec<u8>, Expected);
+/// Name, path, headers, body.
+type GrpcCase = (&'static str, &'static str, Headers, Vec<u8>, Expected);
+
 /// A status, theirs too unless said why not.
 enum Expected {
     Same(u16),
@@ -35,7 +41,7 @@ fn http_answers_are_the_collectors() {
     let larger = "the specification asks for 413; the collector says 400";
     let short = request(vec![Span { trace_id: vec![1; 15], ..span(&[1; 16], "s") }]).encode_to_vec();
     let one = "only the span without a valid id is rejected, by partial success";
-    let cases: Vec<(&str, &str, &str, Vec<(&str, &str)>, Vec<u8>, Expected)> = vec![
+    let cases: Vec<HttpCase> = vec![
         ("an id of 15 bytes", "POST", TRACES, vec![("content-type", PROTOBUF)], short, Ours(200, one)),
         ("a good one", "POST", TRACES, vec![("content-type", PROTOBUF)], good.clone(), Same(200)),
         ("GET", "GET", TRACES, vec![], vec![], Same(405)),
@@ -100,7 +106,7 @@ fn grpc_answers_are_the_collectors() {
     let Some(pair) = Pair::start() else { return };
     let good = request(vec![span(&Ids::new().next(), "s")]).encode_to_vec();
     let sender = "INVALID_ARGUMENT names the sender, whose bytes they are; INTERNAL would be our own fault";
-    let cases: Vec<(&str, &str, Vec<(&str, &str)>, Vec<u8>, Expected)> = vec![
+    let cases: Vec<GrpcCase> = vec![
         ("a good one", GRPC_TRACES, vec![], framed(0, &good), Same(0)),
         ("no bytes", GRPC_TRACES, vec![], framed(0, b""), Same(0)),
         ("no protobuf", GRPC_TRACES, vec![], framed(0, b"\x0a\xff\xff"), Ours(3, sender)),
@@ -239,7 +245,7 @@ fn framed(compressed: u8, message: &[u8]) -> Vec<u8> {
     framed
 }
 
-fn encoded(coding: &'static str) -> Vec<(&'static str, &'static str)> {
+fn encoded(coding: &'static str) -> Headers {
     vec![("content-type", PROTOBUF), ("content-encoding", coding)]
 }
 

@@ -224,10 +224,12 @@ fn write_status(status: &Status, headers: &mut HeaderMap) {
     if let Ok(message) = HeaderValue::from_str(&encode_message(&status.message)) {
         headers.insert("grpc-message", message);
     }
-    if status.retry_delay.is_some()
-        && let Ok(details) = HeaderValue::from_str(&encode_details(&status.encode()))
-    {
+    let Some(retry_info) = status.encode_retry_info() else { return };
+    if let Ok(details) = HeaderValue::from_str(&encode_details(&status.encode())) {
         headers.insert("grpc-status-details-bin", details);
+    }
+    if let Ok(info) = HeaderValue::from_str(&encode_details(&retry_info)) {
+        headers.insert("google.rpc.retryinfo-bin", info);
     }
 }
 
