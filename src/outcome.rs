@@ -88,7 +88,7 @@ impl Refusal {
             | Fault::TooLarge
             | Fault::Unauthenticated
             | Fault::Unhandled
-            | Fault::PeerRefused
+            | Fault::PeerRefused(_)
             | Fault::Ours => false,
         }
     }
@@ -109,8 +109,8 @@ pub enum Fault {
     Load,
     /// A backend cannot be reached or asked us to come back; later is better.
     Peer,
-    /// A backend refused for good.
-    PeerRefused,
+    /// A backend refused for good, with this gRPC code (an HTTP backend's status is translated).
+    PeerRefused(u8),
     /// The sender's deadline ran out before every owner answered.
     Deadline,
     /// We are going away; another replica, or this one after its restart, will answer.

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_refusal_that_passes_outranks_one_for_good() {
         let answers =
-            vec![Ok(Accepted::default()), Err(refusal(Fault::PeerRefused)), Err(refusal(Fault::Load))];
+            vec![Ok(Accepted::default()), Err(refusal(Fault::PeerRefused(13))), Err(refusal(Fault::Load))];
         assert_eq!(combine(answers).unwrap_err().fault, Fault::Load);
     }
 

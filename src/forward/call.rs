@@ -36,8 +36,8 @@ impl Called {
         Self { unreachable: true, ..Self::passing(message, None) }
     }
 
-    fn for_good(apart: bool, message: String) -> Self {
-        let end = CallEnd::ForGood { apart, message };
+    fn for_good(apart: bool, code: Code, message: String) -> Self {
+        let end = CallEnd::ForGood { apart, code: code.number(), message };
         Self { end, rejected_items: 0, message: String::new(), unreachable: false }
     }
 }
@@ -56,7 +56,9 @@ pub fn from_status(backend: &str, status: &Status) -> Called {
         Code::ResourceExhausted if status.retry_delay.is_some() => {
             Called::passing(message, status.retry_delay)
         }
-        Code::ResourceExhausted | Code::InvalidArgument | Code::Internal => Called::for_good(true, message),
+        Code::ResourceExhausted | Code::InvalidArgument | Code::Internal => {
+            Called::for_good(true, status.code, message)
+        }
         Code::Ok
         | Code::Unknown
         | Code::NotFound
@@ -64,7 +66,7 @@ pub fn from_status(backend: &str, status: &Status) -> Called {
         | Code::PermissionDenied
         | Code::FailedPrecondition
         | Code::Unimplemented
-        | Code::Unauthenticated => Called::for_good(false, message),
+        | Code::Unauthenticated => Called::for_good(false, status.code, message),
     }
 }
 
@@ -73,8 +75,13 @@ pub fn from_http(backend: &str, status: u16, said: &str, retry_after: Option<Dur
     let message = format!("{backend}: HTTP {status}: {said}");
     match status {
         429 | 502 | 503 | 504 => Called::passing(message, retry_after),
-        400 | 413 | 500 => Called::for_good(true, message),
-        _ => Called::for_good(false, message),
+        400 => Called::for_good(true, Code::InvalidArgument, message),
+        413 => Called::for_good(true, Code::ResourceExhausted, message),
+        500 => Called::for_good(true, Code::Internal, message),
+        401 => Called::for_good(false, Code::Unauthenticated, message),
+        403 => Called::for_good(false, Code::PermissionDenied, message),
+        404 => Called::for_good(false, Code::Unimplemented, message),
+        _ => Called::for_good(false, Code::Unknown, message),
     }
 }
 

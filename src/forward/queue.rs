@@ -73,6 +73,8 @@ pub enum CallEnd {
     ForGood {
         /// Whether the refusal may be about the data of one sender only.
         apart: bool,
+        /// The gRPC code that the sender is told.
+        code: u8,
         /// For the sender.
         message: String,
     },
@@ -138,7 +140,7 @@ impl LaneQueue {
             CallEnd::Passing { delay, message } => {
                 self.put_back(parts, *delay, message, started, now, fraction)
             }
-            CallEnd::ForGood { apart, message } => self.refuse_or_divide(parts, *apart, message),
+            CallEnd::ForGood { apart, code, message } => self.refuse_or_divide(parts, *apart, *code, message),
         }
     }
 
@@ -328,7 +330,7 @@ impl LaneQueue {
         self.expire(now);
     }
 
-    fn refuse_or_divide(&mut self, mut parts: Vec<Part>, apart: bool, message: &str) {
+    fn refuse_or_divide(&mut self, mut parts: Vec<Part>, apart: bool, code: u8, message: &str) {
         if apart && parts.len() > 1 {
             let rest = parts.split_off(parts.len() / 2);
             self.alone.push_back(parts);
@@ -337,7 +339,7 @@ impl LaneQueue {
         }
         for part in parts {
             let refusal = Refusal {
-                fault: Fault::PeerRefused,
+                fault: Fault::PeerRefused(code),
                 reason: Reason::BackendRefused,
                 message: message.to_owned().into(),
                 retry_after: None,

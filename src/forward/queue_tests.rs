@@ -184,7 +184,7 @@ fn one_bad_part_does_not_spoil_the_others() {
         senders.push(sender);
     }
     queue.send(now);
-    let refused = CallEnd::ForGood { apart: true, message: "bad data".into() };
+    let refused = CallEnd::ForGood { apart: true, code: 3, message: "bad data".into() };
     let (mut delivered, mut blamed) = (Vec::new(), Vec::new());
     let mut open = calls(&mut queue);
     while let Some(parts) = open.pop() {

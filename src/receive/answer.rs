@@ -15,7 +15,8 @@ pub fn grpc_status(refusal: &Refusal) -> Status {
         Fault::Unhandled => Code::Unimplemented,
         Fault::Load | Fault::Peer | Fault::Closing => Code::Unavailable,
         Fault::Deadline => Code::DeadlineExceeded,
-        Fault::PeerRefused | Fault::Ours => Code::Internal,
+        Fault::PeerRefused(code) => passed_on(code),
+        Fault::Ours => Code::Internal,
     };
     let retry_delay = if code == Code::Unavailable { Some(hint(refusal)) } else { None };
     Status { code, message: shortened(&refusal.message).to_owned(), retry_delay }
@@ -37,10 +38,40 @@ pub fn http_status(refusal: &Refusal) -> (u16, Option<u64>) {
         Fault::Unhandled => 404,
         Fault::Load => 429,
         Fault::Peer | Fault::Closing | Fault::Deadline => 503,
-        Fault::PeerRefused | Fault::Ours => 500,
+        Fault::PeerRefused(code) => http_of(passed_on(code)),
+        Fault::Ours => 500,
     };
     let retry_after = refusal.passes().then(|| hint(refusal).as_millis().div_ceil(1000).max(1) as u64);
     (status, retry_after)
+}
+
+/// A backend's own code is passed on, as the Collector does, unless it would read as success or as a reason to retry:
+/// what is refused for good here must not be sent again.
+fn passed_on(code: u8) -> Code {
+    match Code::from_number(u64::from(code)) {
+        code @ (Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Unimplemented
+        | Code::Unauthenticated
+        | Code::ResourceExhausted) => code,
+        _ => Code::Internal,
+    }
+}
+
+/// The Collector's table for codes that do not pass. RESOURCE_EXHAUSTED is 413 here, not 429: a smaller request helps,
+/// the same one again does not.
+fn http_of(code: Code) -> u16 {
+    match code {
+        Code::InvalidArgument => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::Unimplemented => 404,
+        Code::ResourceExhausted => 413,
+        _ => 500,
+    }
 }
 
 fn hint(refusal: &Refusal) -> Duration {
@@ -73,7 +104,7 @@ mod tests {
             );
             assert_eq!(http_status(&refusal(fault)).1, Some(2));
         }
-        for fault in [Fault::Sender, Fault::TooLarge, Fault::Unhandled, Fault::PeerRefused, Fault::Ours] {
+        for fault in [Fault::Sender, Fault::TooLarge, Fault::Unhandled, Fault::PeerRefused(13), Fault::Ours] {
             assert_eq!(grpc_status(&refusal(fault)).retry_delay, None);
             assert_eq!(http_status(&refusal(fault)).1, None);
         }
@@ -84,6 +115,21 @@ mod tests {
         assert_eq!(shortened("short"), "short");
         let long = format!("x{}", "ü".repeat(1000));
         assert_eq!(shortened(&long).len(), 1023);
+    }
+
+    #[test]
+    fn a_backends_code_is_passed_on() {
+        let of = |code| {
+            (
+                grpc_status(&refusal(Fault::PeerRefused(code))).code,
+                http_status(&refusal(Fault::PeerRefused(code))).0,
+            )
+        };
+        assert_eq!(of(3), (Code::InvalidArgument, 400));
+        assert_eq!(of(16), (Code::Unauthenticated, 401));
+        assert_eq!(of(8), (Code::ResourceExhausted, 413));
+        assert_eq!(of(13), (Code::Internal, 500));
+        assert_eq!(of(0), (Code::Internal, 500), "a refusal never reads as success");
     }
 
     #[test]
