@@ -86,7 +86,6 @@ impl Refusal {
             Fault::Load | Fault::Peer | Fault::Deadline | Fault::Closing => true,
             Fault::Sender
             | Fault::TooLarge
-            | Fault::Unauthenticated
             | Fault::Unhandled
             | Fault::PeerRefused(_)
             | Fault::Ours => false,
@@ -101,8 +100,6 @@ pub enum Fault {
     Sender,
     /// The sender sent more than a limit of one message allows; smaller requests help.
     TooLarge,
-    /// The sender gave no valid credentials.
-    Unauthenticated,
     /// Nothing here handles that path or signal.
     Unhandled,
     /// We hold as much as we may; later is better.
@@ -111,7 +108,7 @@ pub enum Fault {
     Peer,
     /// A backend refused for good, with this gRPC code (an HTTP backend's status is translated).
     PeerRefused(u8),
-    /// The sender's deadline ran out before every owner answered.
+    /// The sender stopped waiting before every owner had answered.
     Deadline,
     /// We are going away; another replica, or this one after its restart, will answer.
     Closing,
@@ -148,8 +145,6 @@ pub enum Reason {
     NoMembers,
     /// A sender sent again what this owner had taken on an earlier attempt; it is not sent twice.
     AlreadyDelivered,
-    /// The sender's deadline ran out.
-    DeadlineExceeded,
     /// The sender went away before it was answered.
     Cancelled,
     /// No pipeline takes the signal.
@@ -177,7 +172,6 @@ impl Reason {
             Self::BackendRejected => "backend_rejected",
             Self::NoMembers => "no_members",
             Self::AlreadyDelivered => "already_delivered",
-            Self::DeadlineExceeded => "deadline_exceeded",
             Self::Cancelled => "cancelled",
             Self::NoPipeline => "no_pipeline",
             Self::Shutdown => "shutdown",
@@ -186,7 +180,7 @@ impl Reason {
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
@@ -200,7 +194,6 @@ impl Reason {
         Self::BackendRejected,
         Self::NoMembers,
         Self::AlreadyDelivered,
-        Self::DeadlineExceeded,
         Self::Cancelled,
         Self::NoPipeline,
         Self::Shutdown,

@@ -11,7 +11,6 @@ pub fn grpc_status(refusal: &Refusal) -> Status {
     let code = match refusal.fault {
         Fault::Sender => Code::InvalidArgument,
         Fault::TooLarge => Code::ResourceExhausted,
-        Fault::Unauthenticated => Code::Unauthenticated,
         Fault::Unhandled => Code::Unimplemented,
         Fault::Load | Fault::Peer | Fault::Closing => Code::Unavailable,
         Fault::Deadline => Code::DeadlineExceeded,
@@ -34,7 +33,6 @@ pub fn http_status(refusal: &Refusal) -> (u16, Option<u64>) {
         Fault::Sender if refusal.reason == Reason::Unsupported => 415,
         Fault::Sender => 400,
         Fault::TooLarge => 413,
-        Fault::Unauthenticated => 401,
         Fault::Unhandled => 404,
         Fault::Load => 429,
         Fault::Peer | Fault::Closing | Fault::Deadline => 503,
