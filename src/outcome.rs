@@ -84,11 +84,7 @@ impl Refusal {
     pub fn passes(&self) -> bool {
         match self.fault {
             Fault::Load | Fault::Peer | Fault::Deadline | Fault::Closing => true,
-            Fault::Sender
-            | Fault::TooLarge
-            | Fault::Unhandled
-            | Fault::PeerRefused(_)
-            | Fault::Ours => false,
+            Fault::Sender | Fault::TooLarge | Fault::Unhandled | Fault::PeerRefused(_) | Fault::Ours => false,
         }
     }
 }
