@@ -4,7 +4,8 @@
 //! Takes: encoded requests.
 //! Gives: calls to owners, fewer than came in; one outcome per request.
 //! Bounds: bytes and age held per backend and in all; calls in flight.
-//! Loses: nothing acknowledged without a `sending_queue`; with one, `retry_exhausted` and `shutdown`, counted.
+//! Loses: nothing acknowledged without a `sending_queue`; with one, what was promised and then could not be sent:
+//! `retry_exhausted`, `backend_refused`, `no_members`, `shutdown`. What a backend rejects is `backend_rejected`. All counted.
 
 mod balancer;
 mod call;
