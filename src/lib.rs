@@ -1,16 +1,19 @@
 //! ringtail: a trace-ID-aware load-balancing proxy with a built-in tail sampler.
 //!
-//! The modules are verbs of the line, in the order data travels: receive, split, route, forward, export.
+//! The modules are verbs of the line, in the order data travels: receive, split, route, forward, shard, sample, batch, export.
 //! Each folder opens with five lines: what it owns, takes, gives, what bounds it and where it can lose data.
 //! What may import what is a table in `tests/tidy.rs`; why things are as they are stands in [`manual`].
 
 pub mod app;
+pub mod batch;
+pub mod client;
 pub mod compress;
 pub mod config;
 pub mod discover;
 pub mod export;
 pub mod flow;
 pub mod forward;
+pub mod journal;
 pub mod lane;
 pub mod manual;
 pub mod observe;
@@ -18,6 +21,7 @@ pub mod outcome;
 pub mod receive;
 pub mod retry;
 pub mod route;
+pub mod sample;
 pub mod split;
 pub mod stream;
 pub mod tls;

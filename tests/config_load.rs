@@ -5,11 +5,12 @@
 use std::fs;
 use std::time::Duration;
 
+use ringtail::client::Transport;
 use ringtail::compress::Compression;
 use ringtail::config::{Errors, Exporter, Format, Loaded, Mode, Settings, load};
 use ringtail::discover;
 use ringtail::export::Verbosity;
-use ringtail::forward::{self, Transport};
+use ringtail::forward;
 use ringtail::receive::Endpoint;
 
 const ENVIRONMENT: &[(&str, &str)] = &[

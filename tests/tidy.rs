@@ -19,12 +19,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("retry", &[]),
     ("compress", &[]),
     ("tls", &[]),
+    ("sample", &["trace_id", "wire", "outcome", "split"]),
+    ("batch", &["wire", "outcome", "split"]),
     ("lane", &[]),
     ("workers", &[]),
     ("stream", &[]),
+    ("client", &["outcome", "wire", "compress", "tls", "stream"]),
     ("observe", &["outcome"]),
+    ("journal", &["observe"]),
     ("discover", &["route", "observe"]),
-    ("flow", &["outcome", "observe", "workers"]),
+    ("flow", &["outcome", "observe", "workers", "lane", "retry", "split", "batch"]),
     (
         "receive",
         &["outcome", "wire", "split", "compress", "tls", "lane", "workers", "stream", "observe", "flow"],
@@ -32,23 +36,33 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "forward",
         &[
-            "trace_id", "outcome", "wire", "split", "route", "retry", "compress", "tls", "lane", "workers",
-            "stream", "observe", "discover", "flow",
+            "trace_id", "outcome", "wire", "split", "route", "retry", "tls", "lane", "workers", "client",
+            "observe", "discover", "flow",
         ],
     ),
-    ("export", &["trace_id", "outcome", "wire", "split", "observe", "flow"]),
+    (
+        "shard",
+        &["trace_id", "outcome", "wire", "split", "lane", "workers", "observe", "flow", "journal", "sample"],
+    ),
+    (
+        "export",
+        &[
+            "trace_id", "outcome", "wire", "split", "retry", "tls", "lane", "workers", "client", "observe",
+            "flow", "journal", "batch",
+        ],
+    ),
     (
         "config",
         &[
-            "outcome", "route", "retry", "compress", "tls", "observe", "discover", "receive", "forward",
-            "export",
+            "outcome", "route", "retry", "compress", "tls", "client", "observe", "discover", "receive",
+            "forward", "export", "sample", "batch", "journal",
         ],
     ),
     ("manual", &[]),
 ];
 
 /// Modules that know no runtime, socket, file, clock or ambient randomness.
-const PURE: &[&str] = &["trace_id", "outcome", "wire", "split", "route", "retry"];
+const PURE: &[&str] = &["trace_id", "outcome", "wire", "split", "route", "retry", "sample", "batch"];
 
 /// What a pure module may not say, and what to do instead.
 const IMPURE: &[(&str, &str)] = &[

@@ -63,6 +63,7 @@ pub async fn build(
                     consumers.insert((id.clone(), signal), Arc::new(shown.clone()));
                 }
             }
+            Exporter::Otlp(_) => return Err(format!("exporters::{id}: not built yet")),
             Exporter::Nop => {
                 let nop = NopExporter::new(&id.to_string(), registry);
                 for signal in signals {

@@ -24,7 +24,7 @@ pub use catalog::components;
 pub use decode::{Key, KeyKind};
 pub use diagnostic::{Diagnostic, Errors, Severity};
 pub use print::{Format, Mode};
-pub use settings::{ComponentId, Exporter, Pipeline, Settings};
+pub use settings::{ComponentId, Exporter, Pipeline, Processor, Settings, TailSampling};
 
 use decode::Context;
 use print::Printed;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::outcome::Signal;
-use crate::{export, forward, observe, receive};
+use crate::{batch, export, forward, journal, observe, receive, sample};
 
 /// `type[/name]`, as the user wrote it (an alias stays an alias in labels).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,8 @@ impl fmt::Display for ComponentId {
 pub struct Settings {
     /// Receivers by id.
     pub receivers: BTreeMap<ComponentId, receive::Config>,
+    /// Processors by id.
+    pub processors: BTreeMap<ComponentId, Processor>,
     /// Exporters by id.
     pub exporters: BTreeMap<ComponentId, Exporter>,
     /// `health_check` extensions by id.
@@ -47,10 +49,30 @@ pub struct Settings {
 pub enum Exporter {
     /// `load_balancing`, `loadbalancing`.
     LoadBalancing(Box<forward::Config>),
+    /// `otlp_grpc`, `otlp`, `otlp_http`, `otlphttp`.
+    Otlp(Box<export::Otlp>),
     /// `debug`, `logging`.
     Debug(export::Debug),
     /// `nop`.
     Nop,
+}
+
+/// One processor, by kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Processor {
+    /// `tail_sampling`.
+    TailSampling(Box<TailSampling>),
+    /// `batch`.
+    Batch(batch::Config),
+}
+
+/// `tail_sampling` with its `journal`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TailSampling {
+    /// What it judges by.
+    pub sampling: sample::Config,
+    /// Where open traces are kept.
+    pub journal: journal::Config,
 }
 
 /// One pipeline.
@@ -62,6 +84,8 @@ pub struct Pipeline {
     pub signal: Signal,
     /// Receivers, in order.
     pub receivers: Vec<ComponentId>,
+    /// Processors, in order.
+    pub processors: Vec<ComponentId>,
     /// Exporters, in order.
     pub exporters: Vec<ComponentId>,
 }

@@ -10,5 +10,5 @@ mod config;
 pub mod debug;
 mod shown;
 
-pub use config::{Debug, Verbosity};
+pub use config::{Debug, HttpTarget, Otlp, QueueBatch, SendingQueue, Sizer, Verbosity};
 pub use shown::{DebugExporter, NopExporter};

@@ -27,7 +27,15 @@ pub struct Request {
     pub arrived: Instant,
     /// When the sender stops waiting, if it said so.
     pub deadline: Option<Instant>,
+    /// Whoever sends this keeps a copy until it is answered and does not mind waiting (a journal does so): then the
+    /// answer must come from where the request ends, and no stage on the way may promise what it only holds in memory.
+    pub kept: bool,
+    /// Headers of the request, for `metadata_keys`; `None` unless the receiver's `include_metadata` is on.
+    pub metadata: Option<Arc<Metadata>>,
 }
+
+/// Request headers, names in lower case; a name may come several times.
+pub type Metadata = Vec<(String, String)>;
 
 /// What became of a request.
 pub type Answer = Result<Accepted, Refusal>;
@@ -37,6 +45,18 @@ pub type Answer = Result<Accepted, Refusal>;
 pub trait Consumer: Send + Sync {
     /// Takes one request and answers once it is where the configuration promises.
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer>;
+}
+
+/// A consumer that holds something, and has to be ended in the order of the line.
+pub trait Stage: Consumer {
+    /// Its name in the configuration, for logs.
+    fn name(&self) -> &str;
+
+    /// Takes nothing more, hands on what it holds until `deadline`; then says how many items it gave up.
+    fn end(&self, deadline: Instant) -> BoxFuture<'static, u64>;
+
+    /// Stops waiting for what is not urgent: the end is near.
+    fn hurry(&self) {}
 }
 
 /// Everything behind one receiver, per signal.

@@ -10,10 +10,11 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{Config, RoutingKey, Transport};
+use super::config::{Config, RoutingKey};
 use super::sending_queue::{SendingQueue, Slot};
 use super::shared::{OnWorker, Shared};
 use super::submit;
+use crate::client::Transport;
 use crate::discover::Event;
 use crate::flow::{Answer, Consumer, Request};
 use crate::lane::Budget;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::compress::Compression;
+use crate::client::Protocol;
 use crate::route::Ring;
-use crate::{discover, retry, tls};
+use crate::{discover, retry};
 
 /// The `load_balancing` exporter.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,43 +45,6 @@ pub enum RoutingKey {
     Resource,
     /// `attributes`, with `routing_attributes` in order.
     Attributes(Vec<String>),
-}
-
-/// `protocol.otlp` or our `protocol.otlp_http`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Protocol {
-    /// gRPC, or HTTP/1.1 with protobuf bodies.
-    pub transport: Transport,
-    /// TLS to the backends.
-    pub tls: tls::ClientConfig,
-    /// Compression of calls; the Collector's default is gzip.
-    pub compression: Option<Compression>,
-    /// Headers (metadata) on every call.
-    pub headers: Vec<(String, String)>,
-    /// Pings on idle connections (gRPC).
-    pub keepalive: Option<ClientKeepalive>,
-    /// Connections per backend and worker, 1.
-    pub connections: usize,
-}
-
-/// How a backend is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// OTLP/gRPC.
-    Grpc,
-    /// OTLP/HTTP with protobuf bodies.
-    Http,
-}
-
-/// `keepalive` of a gRPC client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientKeepalive {
-    /// Ping after this much silence, 10 s.
-    pub time: Duration,
-    /// Close when the ping is not answered within, 10 s.
-    pub timeout: Duration,
-    /// Ping also while no call is in flight.
-    pub permit_without_stream: bool,
 }
 
 /// `sending_queue`: its presence moves the promise from the backend to this queue.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
@@ -13,16 +14,15 @@ use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::call::Called;
-use super::client::Client;
 use super::part::Part;
-use super::probes::Probes;
-use super::queue::{CallEnd, LaneQueue, Output};
+use super::queue::{LaneQueue, Output};
 use super::turn::{Due, Turn};
+use crate::client::{CallEnd, Called, Client, Probes};
 use crate::lane::Budget;
 use crate::observe::BackendMetrics;
 use crate::outcome::Refusal;
 use crate::route::Member;
+use crate::split::gather_into;
 
 /// What waits for one backend on one worker. Others put parts in; [`run`] takes them out.
 pub struct Lane {
@@ -185,7 +185,7 @@ struct Done {
 async fn call(client: &Client, mut parts: Vec<Part>, stop: &CancellationToken) -> Done {
     let started = Instant::now();
     let bytes = parts.iter().map(Part::bytes).sum();
-    let mut calling = pin!(client.call(&parts));
+    let mut calling = pin!(client.call(encode(client, &parts)));
     // Requests whose other parts are long gone should not wait in memory for this backend.
     let kept: usize = parts.iter().map(|part| part.slice.source.body.len()).sum();
     if kept > bytes * AMPLIFICATION_MAX {
@@ -199,6 +199,14 @@ async fn call(client: &Client, mut parts: Vec<Part>, stop: &CancellationToken) -
         () = stop.cancelled() => Called::passing("shutting down".into(), None),
     };
     Done { parts, bytes, started, called }
+}
+
+/// One message of all parts; a whole request may travel as it came.
+fn encode(client: &Client, parts: &[Part]) -> Bytes {
+    match parts {
+        [only] if only.slice.whole && client.takes_bare() => only.slice.source.body.clone(),
+        _ => client.seal(|out| gather_into(parts, out)),
+    }
 }
 
 fn finish<S: Settle>(lane: &Arc<Lane>, settle: &S, done: Done, probes: &mut Probes) {

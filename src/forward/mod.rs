@@ -8,18 +8,11 @@
 //! `retry_exhausted`, `backend_refused`, `no_members`, `shutdown`. What a backend rejects is `backend_rejected`. All counted.
 
 mod balancer;
-mod call;
 mod choose;
-mod client;
 mod config;
-mod connect;
 mod extract;
-mod grpc;
-mod http;
-mod keepalive;
 mod lanes;
 mod part;
-mod probes;
 mod queue;
 mod resend;
 mod sending_queue;
@@ -30,9 +23,7 @@ mod turn;
 mod value;
 
 pub use balancer::{LoadBalancer, Parts};
-pub use config::{
-    ClientKeepalive, Config, Gather, Hold, Protocol, Queue, RoutingKey, Sizer, Transport, WithoutTraceId,
-};
+pub use config::{Config, Gather, Hold, Queue, RoutingKey, Sizer, WithoutTraceId};
 
 #[cfg(test)]
 mod queue_tests;

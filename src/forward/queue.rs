@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::config::Gather;
 use super::part::Part;
 use super::ticket::RETRY_HINT_MIN;
+use crate::client::CallEnd;
 use crate::outcome::{Fault, Reason, Refusal};
 use crate::retry::{self, Backoff};
 
@@ -55,29 +56,6 @@ pub enum Why {
     Retry,
     /// A part has been held as long as allowed.
     Expiry,
-}
-
-/// How a call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallEnd {
-    /// The backend took it, but for `rejected` items.
-    Taken,
-    /// It can be tried again, not before `delay`.
-    Passing {
-        /// The backend's own wish.
-        delay: Option<Duration>,
-        /// For the sender, should the hold end.
-        message: String,
-    },
-    /// It can't. With `apart`, one bad part may have spoiled the rest, so they are tried one by one.
-    ForGood {
-        /// Whether the refusal may be about the data of one sender only.
-        apart: bool,
-        /// The gRPC code that the sender is told.
-        code: u8,
-        /// For the sender.
-        message: String,
-    },
 }
 
 impl LaneQueue {

@@ -10,8 +10,9 @@ use prost::Message;
 
 use super::config::Gather;
 use super::part::Part;
-use super::queue::{CallEnd, LaneQueue, Output, Why};
+use super::queue::{LaneQueue, Output, Why};
 use super::ticket::{self, Opening, Waiting};
+use crate::client::CallEnd;
 use crate::outcome::{Fault, Reason, Signal};
 use crate::retry;
 use crate::split::{Choice, Chooser, Splitter};

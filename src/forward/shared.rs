@@ -10,14 +10,13 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::choose::{ByAttributes, ByResource, ByTraceId, LogsByTraceId};
-use super::client::Client;
 use super::config::{Config, RoutingKey, WithoutTraceId};
-use super::connect::Target;
 use super::lanes::{self, Lane};
 use super::queue::LaneQueue;
 use super::resend::{self, Memory};
 use super::sending_queue::SendingQueue;
 use super::turn::Turn;
+use crate::client::{Client, Target};
 use crate::lane::Budget;
 use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics};
 use crate::outcome::Signal;

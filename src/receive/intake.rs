@@ -74,7 +74,7 @@ impl Intake {
             return Ok(Accepted::default());
         }
         let counted = Counted::new(self, signal, items);
-        let request = Request { signal, body, items, arrived, deadline };
+        let request = Request { signal, body, items, arrived, deadline, kept: false, metadata: None };
         let answer = self.outlets.consume(request).await;
         counted.settle(&answer);
         answer

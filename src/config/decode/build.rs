@@ -128,6 +128,7 @@ impl<'a> Build<'a> {
     fn components(&mut self, top: &mut Section<'a>) -> Settings {
         let mut settings = Settings {
             receivers: BTreeMap::new(),
+            processors: BTreeMap::new(),
             exporters: BTreeMap::new(),
             health_checks: BTreeMap::new(),
             admin: Some(observe::Admin::default()),
@@ -259,6 +260,7 @@ fn pipeline(wanted: &Wanted) -> Pipeline {
         id: wanted.id.clone(),
         signal: wanted.signal,
         receivers: ids(&wanted.receivers),
+        processors: ids(&wanted.processors),
         exporters: ids(&wanted.exporters),
     }
 }

@@ -6,10 +6,9 @@ use super::net::{buffer_sizes, client_tls, compression, extensions_of, headers, 
 use super::resilience::{queue, retry, retry_at_top};
 use super::resolver::resolver;
 use super::{Count, KeyKind, Section, Size};
+use crate::client::{ClientKeepalive, Protocol, Transport};
 use crate::compress::Compression;
-use crate::forward::{
-    ClientKeepalive, Config, Gather, Hold, Protocol, Queue, RoutingKey, Transport, WithoutTraceId,
-};
+use crate::forward::{Config, Gather, Hold, Queue, RoutingKey, WithoutTraceId};
 use crate::outcome::Signal;
 use crate::retry::Config as Retry;
 use crate::route::Ring;

@@ -2,8 +2,30 @@
 
 use std::time::Duration;
 
-use super::queue::CallEnd;
 use crate::wire::status::{Code, Status};
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEnd {
+    /// The backend took it, but for `rejected` items.
+    Taken,
+    /// It can be tried again, not before `delay`.
+    Passing {
+        /// The backend's own wish.
+        delay: Option<Duration>,
+        /// For the sender, should it be given up.
+        message: String,
+    },
+    /// It can't. With `apart`, one bad part may have spoiled the rest, so they are tried one by one.
+    ForGood {
+        /// Whether the refusal may be about the data of one sender only.
+        apart: bool,
+        /// The gRPC code that the sender is told.
+        code: u8,
+        /// For the sender.
+        message: String,
+    },
+}
 
 /// One finished call.
 #[derive(Debug)]

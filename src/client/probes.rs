@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::client::Client;
+use super::backend::Client;
 
 /// Notices an unreachable backend's return sooner than the backoff would: by connecting now and then.
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! One backend as the lane sees it: parts in, an outcome out.
+//! One backend: encoded messages in, outcomes out.
 
 use std::time::Duration;
 
@@ -9,10 +9,8 @@ use super::config::{Protocol, Transport};
 use super::connect::Target;
 use super::grpc::{ChannelSettings, GrpcChannel};
 use super::http::HttpChannel;
-use super::part::Part;
 use crate::compress::{self, Compression};
 use crate::outcome::Signal;
-use crate::split::gather_into;
 
 /// How a backend is spoken to.
 pub struct Client {
@@ -47,14 +45,11 @@ impl Client {
         Ok(Self { channel, compression: protocol.compression, timeout })
     }
 
-    /// Sends the parts as one message. Everything that needs the parts is done before the first wait.
-    pub fn call(&self, parts: &[Part]) -> impl Future<Output = Called> + Send + use<'_> {
-        let message = self.encode(parts);
-        async move {
-            match &self.channel {
-                Channel::Grpc(channel) => channel.call(message, self.timeout).await,
-                Channel::Http(channel) => channel.call(message, self.timeout).await,
-            }
+    /// Sends a message that [`Self::seal`] made.
+    pub async fn call(&self, message: Bytes) -> Called {
+        match &self.channel {
+            Channel::Grpc(channel) => channel.call(message, self.timeout).await,
+            Channel::Http(channel) => channel.call(message, self.timeout).await,
         }
     }
 
@@ -66,34 +61,32 @@ impl Client {
         }
     }
 
-    /// One message of all parts: framed for gRPC, bare for HTTP, compressed where configured.
-    fn encode(&self, parts: &[Part]) -> Bytes {
-        let compression = self.compression;
+    /// Whether an encoded request is a message as it is: neither framed nor compressed.
+    pub fn takes_bare(&self) -> bool {
+        matches!((&self.channel, self.compression), (Channel::Http(_), None))
+    }
+
+    /// One message of the encoded request that `write` appends: framed for gRPC, bare for HTTP, compressed where
+    /// configured.
+    pub fn seal(&self, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
         let frame = match self.channel {
             Channel::Grpc(_) => 5,
-            Channel::Http(_) => {
-                if let ([only], None) = (parts, compression)
-                    && only.slice.whole
-                {
-                    return only.slice.source.body.clone(); // travels as it came
-                }
-                0
-            }
+            Channel::Http(_) => 0,
         };
         let mut plain = Vec::new();
-        if compression.is_none() {
+        if self.compression.is_none() {
             plain.reserve(frame);
             plain.resize(frame, 0);
         }
-        gather_into(parts, &mut plain);
+        write(&mut plain);
         let mut out = plain;
-        if let Some(kind) = compression {
+        if let Some(kind) = self.compression {
             let plain = std::mem::replace(&mut out, vec![0; frame]);
             compress::deflate(kind, &plain, &mut out);
         }
         if frame == 5 {
             let length = (out.len() - 5) as u32;
-            out[0] = u8::from(compression.is_some());
+            out[0] = u8::from(self.compression.is_some());
             out[1..5].copy_from_slice(&length.to_be_bytes());
         }
         Bytes::from(out)
