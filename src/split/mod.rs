@@ -11,7 +11,7 @@ mod gather;
 mod scan;
 mod slice;
 
-pub use count::count_items;
+pub use count::{count_item, count_items};
 pub use gather::{gather, gather_into};
 pub use scan::{Choice, Chooser, Split, Splitter};
 pub use slice::{Fragments, Run, ScopeHead, Slice, Source};
