@@ -355,6 +355,11 @@ impl Sampler {
         self.config.when_full != WhenFull::Refuse
     }
 
+    /// How many verdicts of both kinds may be remembered.
+    pub fn remembers(&self) -> u64 {
+        self.sampled.capacity() + self.not_sampled.capacity()
+    }
+
     /// A verdict of an earlier life of this process.
     pub fn remember(&mut self, trace_id: &[u8; 16], outcome: Outcome, verdict: Remembered) {
         match outcome {

@@ -12,7 +12,7 @@ use super::record::{
 use crate::journal::{Journal, Position, ReadError};
 use crate::outcome::Signal;
 use crate::sample::Place;
-use crate::sample::judge::tracestate::{Written, write_threshold};
+use crate::sample::tracestate::{Edit, write_threshold};
 use crate::split::{Assembler, gather_into};
 use crate::wire::{Fields, otlp, write_varint};
 
@@ -216,7 +216,7 @@ impl Making {
 
     fn rewritten(&mut self, scope: u32, span: &[u8], threshold: u64) {
         let mut edited = Vec::with_capacity(span.len() + 24);
-        if write_threshold(span, threshold, &mut edited) == Written::Unparseable {
+        if write_threshold(span, threshold, &mut edited) == Edit::Unparseable {
             self.out.unparseable += 1;
         }
         let mut field = Vec::with_capacity(edited.len() + 6);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::sample::Place;
 
 /// What the spans of a kept trace are to carry.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Mark {
     /// The policy that kept it.
     pub policy: Option<Arc<str>>,

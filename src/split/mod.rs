@@ -13,7 +13,7 @@ mod scan;
 mod slice;
 
 pub use assemble::Assembler;
-pub use count::count_items;
+pub use count::{count_item, count_items};
 pub use gather::{gather, gather_into};
 pub use scan::{Choice, Chooser, Split, Splitter};
 pub use slice::{Fragments, Run, ScopeHead, Slice, Source};
