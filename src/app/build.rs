@@ -186,8 +186,8 @@ impl Lines {
                     sampling: config.sampling.clone(),
                     journal: config.journal.clone(),
                     series: SamplerSeries {
-                        spans: config.sampling.count_spans_sampled,
-                        bytes: config.sampling.count_bytes_sampled,
+                        spans: config.count_spans_sampled,
+                        bytes: config.count_bytes_sampled,
                     },
                     next,
                     registry: ground.registry,
@@ -270,7 +270,8 @@ fn receivers(
     for (id, config) in &settings.receivers {
         let mut outlets = Outlets::default();
         for pipeline in settings.pipelines.iter().filter(|pipeline| pipeline.receivers.contains(id)) {
-            let front = fronts.get(&pipeline.id).ok_or_else(|| format!("pipelines::{}: not built", pipeline.id))?;
+            let front =
+                fronts.get(&pipeline.id).ok_or_else(|| format!("pipelines::{}: not built", pipeline.id))?;
             outlets.add(pipeline.signal, Arc::clone(front));
         }
         let name = id.to_string();
