@@ -11,6 +11,7 @@ pub mod facts;
 pub mod judge;
 mod moment;
 mod rule;
+pub mod tracestate;
 
 pub use config::{Config, DecisionCache, Early, Strategy, WhenFull};
 pub use moment::Moment;
