@@ -155,6 +155,7 @@ impl Books {
                 tracing::warn!(rejected_items, unsaid, message, "the backend took a request in part");
             }
         }
+        self.metrics.sent(self.signal, items - rejected_items); // before anybody is answered
         let mut unassigned = rejected_items;
         for part in parts {
             let rejected = unassigned.min(part.items);
@@ -164,7 +165,6 @@ impl Books {
             self.ledger.dropped(Reason::BackendRejected, rejected);
             part.owner.ticket.taken(rejected, Reason::BackendRejected, message);
         }
-        self.metrics.sent(self.signal, items - rejected_items);
     }
 
     /// The parts are not sent.
