@@ -145,6 +145,8 @@ pub enum Reason {
     Cancelled,
     /// No pipeline takes the signal.
     NoPipeline,
+    /// More distinct sets of `metadata_keys` values than `metadata_cardinality_limit`.
+    MetadataCardinality,
     /// Shutting down.
     Shutdown,
     /// A bug of ours.
@@ -170,13 +172,14 @@ impl Reason {
             Self::AlreadyDelivered => "already_delivered",
             Self::Cancelled => "cancelled",
             Self::NoPipeline => "no_pipeline",
+            Self::MetadataCardinality => "metadata_cardinality",
             Self::Shutdown => "shutdown",
             Self::Internal => "internal",
         }
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
@@ -192,6 +195,7 @@ impl Reason {
         Self::AlreadyDelivered,
         Self::Cancelled,
         Self::NoPipeline,
+        Self::MetadataCardinality,
         Self::Shutdown,
         Self::Internal,
     ];
