@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ComponentId, Exporter, Pipeline, Processor, Settings};
 use crate::discover::{self, Discovery, Event};
 use crate::export::{self, DebugExporter, NopExporter, OtlpExporter};
-use crate::flow::{Consumer, Outlets, Stage};
+use crate::flow::{BatchParts, BatchProcessor, Consumer, Outlets, Stage};
 use crate::forward::{self, LoadBalancer};
 use crate::observe::{Registry, SamplerSeries};
 use crate::outcome::Signal;
@@ -199,7 +199,18 @@ impl Lines {
                 self.samplers.push(Sampler { pipeline, id: id.clone(), processor: processor.clone() });
                 Ok(Arc::new(processor))
             }
-            Processor::Batch(_config) => Ok(next),
+            Processor::Batch(config) => {
+                let processor = BatchProcessor::new(BatchParts {
+                    name: &name,
+                    signal: pipeline.signal,
+                    config: config.clone(),
+                    next,
+                    workers: ground.workers,
+                    registry: ground.registry,
+                });
+                self.stages.push(Arc::new(processor.clone()));
+                Ok(Arc::new(processor))
+            }
         }
     }
 }
