@@ -6,6 +6,7 @@
 //! Bounds: `num_traces`, spans and bytes a trace, sizes of both memories of verdicts.
 //! Loses: nothing; what is not kept is named.
 
+mod check;
 mod config;
 pub mod facts;
 pub mod judge;

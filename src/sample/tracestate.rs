@@ -230,11 +230,12 @@ fn value_fits(value: &[u8]) -> bool {
 mod tests {
     use super::*;
     use opentelemetry_proto::tonic::trace::v1::Span;
-    use prost::Message;
     use proptest::prelude::*;
+    use prost::Message;
 
     fn written(state: &str, threshold: u64) -> (String, Edit) {
-        let span = Span { trace_id: vec![1; 16], trace_state: state.into(), name: "n".into(), ..Span::default() };
+        let span =
+            Span { trace_id: vec![1; 16], trace_state: state.into(), name: "n".into(), ..Span::default() };
         let mut out = vec![7];
         let edit = write_threshold(&span.encode_to_vec(), threshold, &mut out);
         let copy = Span::decode(&out[1..]).unwrap();

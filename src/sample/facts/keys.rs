@@ -66,7 +66,8 @@ impl Keys {
             }
         }
         for (number, field) in (0u16..).zip(fields) {
-            let (name, root) = field.strip_prefix("root.").map_or((field.as_str(), false), |name| (name, true));
+            let (name, root) =
+                field.strip_prefix("root.").map_or((field.as_str(), false), |name| (name, true));
             keys.wanted(name).fields.push((number, root));
         }
         keys
@@ -180,7 +181,8 @@ fn slot(name: &[u8]) -> usize {
         return 0;
     };
     let middle = name[name.len() / 2];
-    let mixed = u32::from(*first) | u32::from(middle) << 8 | u32::from(*last) << 16 | (name.len() as u32) << 24;
+    let mixed =
+        u32::from(*first) | u32::from(middle) << 8 | u32::from(*last) << 16 | (name.len() as u32) << 24;
     (mixed.wrapping_mul(0x9e37_79b1) >> 24) as usize
 }
 

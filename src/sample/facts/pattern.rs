@@ -195,7 +195,8 @@ impl<'a> Translator<'a> {
                 }
                 '-' if on => (on, seen) = (false, false),
                 ':' | ')' if on || seen => {
-                    let flags = |wanted| set.iter().filter(move |(_, on)| *on == wanted).map(|(flag, _)| *flag);
+                    let flags =
+                        |wanted| set.iter().filter(move |(_, on)| *on == wanted).map(|(flag, _)| *flag);
                     let mut text = String::from("(?");
                     text.extend(flags(true));
                     if flags(false).next().is_some() {

@@ -34,7 +34,9 @@ pub(super) fn translate<'a>(text: &'a str, out: &mut String) -> Result<&'a str, 
         let (low, after) = character(rest, text)?;
         rest = after;
         let mut high = low;
-        if let Some(after) = rest.strip_prefix('-').filter(|after| !after.is_empty() && !after.starts_with(']')) {
+        if let Some(after) =
+            rest.strip_prefix('-').filter(|after| !after.is_empty() && !after.starts_with(']'))
+        {
             (high, rest) = character(after, text)?;
             if high < low {
                 let range = &start[..start.len() - rest.len()];

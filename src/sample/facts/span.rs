@@ -47,8 +47,10 @@ pub(super) struct Seen {
 }
 
 /// Fields that the Collector writes even when they are empty, a bit each.
-const ALWAYS_WRITTEN: u32 =
-    1 << otlp::SPAN_TRACE_ID | 1 << otlp::SPAN_SPAN_ID | 1 << otlp::SPAN_PARENT_SPAN_ID | 1 << otlp::SPAN_STATUS;
+const ALWAYS_WRITTEN: u32 = 1 << otlp::SPAN_TRACE_ID
+    | 1 << otlp::SPAN_SPAN_ID
+    | 1 << otlp::SPAN_PARENT_SPAN_ID
+    | 1 << otlp::SPAN_STATUS;
 
 impl<'p> Look<'p> {
     pub(super) fn new(plan: &'p Plan) -> Self {
@@ -207,7 +209,9 @@ impl<'p> Look<'p> {
             let more = facts.more_mut();
             more.times.push((seen.start, seen.end));
             let mut window = more.window;
-            compat_latency::step(&mut window, (seen.start, seen.end), &plan.latencies, |fact| facts.set(fact));
+            compat_latency::step(&mut window, (seen.start, seen.end), &plan.latencies, |fact| {
+                facts.set(fact)
+            });
             facts.more_mut().window = window;
         }
         if seen.has_state && self.state.has_ot {
