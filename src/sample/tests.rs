@@ -161,13 +161,10 @@ impl Twin {
                 break;
             }
         }
-        let due = |rooted: bool| {
-            let due = self.order.iter().filter(move |trace| self.open[trace].rooted.is_some() == rooted);
-            due.copied().filter(|trace| self.open[trace].deadline <= self.now)
-        };
-        let mut by_root: Vec<u8> = due(true).collect();
+        let due = self.order.iter().copied().filter(|trace| self.open[trace].deadline <= self.now);
+        let (mut by_root, by_wait): (Vec<u8>, Vec<u8>) =
+            due.partition(|trace| self.open[trace].rooted.is_some());
         by_root.sort_by_key(|trace| self.open[trace].rooted);
-        let by_wait: Vec<u8> = due(false).collect();
         by_root.into_iter().for_each(|trace| self.decide(trace, Trigger::Root));
         by_wait.into_iter().for_each(|trace| self.decide(trace, Trigger::Deadline));
     }
