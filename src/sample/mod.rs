@@ -12,6 +12,8 @@ pub mod facts;
 pub mod judge;
 mod moment;
 mod rule;
+#[cfg(test)]
+mod testing;
 pub mod tracestate;
 
 pub use config::{Config, DecisionCache, Early, Strategy, WhenFull};
