@@ -19,6 +19,8 @@ mod moment;
 mod remember;
 mod rule;
 mod sampler;
+#[cfg(test)]
+mod testing;
 pub mod tracestate;
 mod verdicts;
 
