@@ -314,19 +314,35 @@ async fn a_queue_counts_in_the_unit_of_its_sizer() {
 
 #[tokio::test]
 async fn a_burst_of_kept_traces_leaves_in_few_calls() {
-    let backend = Backend::grpc().await;
-    backend.close_gate();
-    let bench = Bench::start(otlp(&backend));
-    let first = bench.spawn(kept(0));
-    wait::until("a call is in flight", || backend.calls() == 1).await;
-    let burst: Vec<_> = (1..200).map(|trace| bench.spawn(kept(trace))).collect();
-    wait::until("all are queued", || bench.held() == 400).await;
-    backend.open_gate();
-    for sending in burst.into_iter().chain([first]) {
-        sending.await.unwrap().unwrap();
+    let (grpc, http) = (Backend::grpc().await, Backend::http().await);
+    let json = Otlp { encoding: HttpEncoding::Json, ..over_http(&http, "/v1/traces") };
+    for (backend, config) in [(&grpc, otlp(&grpc)), (&http, json)] {
+        backend.close_gate();
+        let bench = Bench::start(config);
+        let first = bench.spawn(kept(0));
+        wait::until("a call is in flight", || backend.calls() == 1).await;
+        let burst: Vec<_> = (1..200).map(|trace| bench.spawn(kept(trace))).collect();
+        wait::until("all are queued", || bench.held() == 400).await;
+        backend.open_gate();
+        for sending in burst.into_iter().chain([first]) {
+            sending.await.unwrap().unwrap();
+        }
+        assert!(backend.calls() < 30, "{} calls", backend.calls());
+        assert_eq!(backend.spans().len(), 400);
+        bench.assert_settled().await;
     }
-    assert!(backend.calls() < 30, "{} calls", backend.calls());
-    assert_eq!(backend.spans().len(), 400);
+}
+
+#[tokio::test]
+async fn an_address_of_the_name_that_nobody_listens_on_is_passed_over() {
+    let backend = Backend::grpc().await;
+    let mut config = otlp(&backend);
+    config.address = format!("localhost:{}", backend.port()); // often ::1 as well, where nobody listens
+    config.retry.enabled = false;
+    let bench = Bench::start(config);
+    for trace in 0..20 {
+        bench.send(trace).await.unwrap();
+    }
     bench.assert_settled().await;
 }
 

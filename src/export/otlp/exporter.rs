@@ -75,7 +75,7 @@ impl OtlpExporter {
             work: Notify::new(),
             pauses: Pauses::default(),
             in_flight: metrics.in_flight(signal),
-            books: Books::new(signal, Ledger::new(registry, "exporter", name, signal), Some(metrics)),
+            books: Books::new(name, signal, Ledger::new(registry, "exporter", name, signal), Some(metrics)),
             retry: config.retry.clone(),
             encoding: reach.form.encoding,
         });
