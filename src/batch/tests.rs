@@ -1,3 +1,5 @@
+//! The batcher against its promises, under random requests and virtual time.
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -91,7 +93,7 @@ proptest! {
         let mut now = start;
         let (mut next_name, mut owners) = (0, Vec::new());
         let mut came: BTreeMap<u64, (Instant, u8, usize)> = BTreeMap::new();
-        let mut check = |batcher: &mut Batcher<u8, usize>, now: Instant, came: &mut BTreeMap<u64, (Instant, u8, usize)>| {
+        let check = |batcher: &mut Batcher<u8, usize>, now: Instant, came: &mut BTreeMap<u64, (Instant, u8, usize)>| {
             for batch in outputs(batcher) {
                 let items: u64 = batch.parts.iter().map(|part| part.items).sum();
                 let joined = joined(&batch.parts);

@@ -1,3 +1,5 @@
+//! The batch processor against what follows it, which is told how to answer.
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
