@@ -17,6 +17,7 @@ mod logs;
 mod metrics;
 mod process;
 mod prometheus;
+mod sampling;
 mod series;
 mod serve;
 
@@ -26,12 +27,13 @@ pub use components::{
     BackendMetrics, ExporterMetrics, LoadBalancerMetrics, QueueMetrics, ReceiverMetrics, ServerLabels,
 };
 pub use config::{Admin, Encoding, HealthCheck, PrometheusReader, Telemetry};
-pub use health::health_server;
+pub use health::{health_server, timestamp};
 pub use instruments::{Counter, FloatGauge, Gauge, Histogram, HistogramSnapshot};
 pub use ledger::{Ledger, LedgerSnapshot};
 pub use logs::{LogError, LogHandle, init as init_logs, subscriber};
 pub use metrics::{CONTENT_TYPE, Registry};
 pub use process::expose_process;
 pub use prometheus::metrics_server;
+pub use sampling::{Decision, SamplerMetrics, SamplerSeries};
 pub use series::SERIES_MAX;
 pub use serve::{Answers, Asked, BindError, Page, Server};
