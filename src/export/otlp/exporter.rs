@@ -67,7 +67,9 @@ pub enum OtlpError {
     #[error("sending_queue: {0}")]
     Journal(#[from] journal::OpenError),
     /// A queue on disk whose senders wait for the backend keeps what they keep.
-    #[error("sending_queue: `journal` does nothing with `wait_for_result: true` or `enabled: false`; remove one")]
+    #[error(
+        "sending_queue: `journal` does nothing with `wait_for_result: true` or `enabled: false`; remove one"
+    )]
     JournalUnused,
     /// HTTP without a place for the signal.
     #[error("no endpoint for {0}: set `endpoint` or `{0}_endpoint`")]
@@ -116,7 +118,8 @@ impl OtlpExporter {
         let durable = config.queue.journal.as_ref().map(|journal| {
             Durable::open(parts.name, signal, journal, Arc::new(direct.clone()), registry).map(Arc::new)
         });
-        Ok(Self { durable: durable.transpose()?, direct })
+        let durable = durable.transpose().inspect_err(|_| direct.0.line.pauses.stop.cancel())?;
+        Ok(Self { direct, durable })
     }
 
     /// The conservation sum.
