@@ -24,10 +24,20 @@ impl Process {
     /// Starts `program --config FILE` with as many free ports as asked for, and waits until it listens on all of them.
     /// The configuration is made of the ports and of a folder of its own.
     pub fn start(program: &Path, ports: usize, config: impl Fn(&[u16], &Path) -> String) -> Self {
+        Self::start_with(program, &[], ports, config)
+    }
+
+    /// The same, with more arguments.
+    pub fn start_with(
+        program: &Path,
+        arguments: &[String],
+        ports: usize,
+        config: impl Fn(&[u16], &Path) -> String,
+    ) -> Self {
         // Between finding a port free and taking it, another test may take it.
         for _ in 0..3 {
             let free = free_ports(ports);
-            let mut process = Self::spawn(program, free, &config);
+            let mut process = Self::spawn(program, arguments, free, &config);
             if process.listens() {
                 return process;
             }
@@ -42,7 +52,12 @@ impl Process {
         Self::start(ringtail(), ports, config)
     }
 
-    fn spawn(program: &Path, ports: Vec<u16>, config: &impl Fn(&[u16], &Path) -> String) -> Self {
+    fn spawn(
+        program: &Path,
+        arguments: &[String],
+        ports: Vec<u16>,
+        config: &impl Fn(&[u16], &Path) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.yaml");
         fs::write(&path, config(&ports, folder.path())).unwrap();
@@ -50,6 +65,7 @@ impl Process {
         let child = Command::new(program)
             .arg("--config")
             .arg(&path)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
