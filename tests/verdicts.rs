@@ -12,12 +12,16 @@ mod peers;
 mod corpus;
 #[path = "verdicts/differences.rs"]
 mod differences;
+#[path = "verdicts/limited.rs"]
+mod limited;
 #[path = "verdicts/program.rs"]
 mod program;
 #[path = "verdicts/report.rs"]
 mod report;
 #[path = "verdicts/rules.rs"]
 mod rules;
+#[path = "verdicts/sequences.rs"]
+mod sequences;
 #[path = "verdicts/sets.rs"]
 mod sets;
 #[path = "verdicts/sink.rs"]

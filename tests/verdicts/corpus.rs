@@ -84,9 +84,43 @@ fn paired(id: &TraceId) -> bool {
 
 const KEYS: &[&str] = &["k", "k", "k", "n", "n", "b", "b", "a", "http.url", "http.url", "K", ""];
 const TEXTS: &[&str] = &[
-    "acme", "x", "y", "ACME", "acme2", "", "n", "cm", "7", "true", "450", "abc", "a b", "a\nb", "tab\tbed", "a\u{b}b",
-    "a_b", "a-b", "1", "42", "٣", "äpfel", "ÄPFEL", "straße", "ſ", "\u{212a}", "ΑΩ", "日本", "🦝", "a\u{0}b", "&", "[a]",
-    "$", "a.b", "\\d", "e\u{301}", "naïve café",
+    "acme",
+    "x",
+    "y",
+    "ACME",
+    "acme2",
+    "",
+    "n",
+    "cm",
+    "7",
+    "true",
+    "450",
+    "abc",
+    "a b",
+    "a\nb",
+    "tab\tbed",
+    "a\u{b}b",
+    "a_b",
+    "a-b",
+    "1",
+    "42",
+    "٣",
+    "äpfel",
+    "ÄPFEL",
+    "straße",
+    "ſ",
+    "\u{212a}",
+    "ΑΩ",
+    "日本",
+    "🦝",
+    "a\u{0}b",
+    "&",
+    "[a]",
+    "$",
+    "a.b",
+    "\\d",
+    "e\u{301}",
+    "naïve café",
 ];
 const URLS: &[&str] = &[
     "https://shop.example/cart/42?id=7",
@@ -220,7 +254,15 @@ impl Odd {
         };
         let trace_state = if self.rng.u8(..3) == 0 { *self.one(STATES) } else { "" };
         let (times, errors) = (self.rng.u8(..4), self.rng.u8(..4) == 0);
-        Theme { id, spans, trace_state, times, errors, attributes: self.rng.u8(..8), sampled: self.rng.bool() }
+        Theme {
+            id,
+            spans,
+            trace_state,
+            times,
+            errors,
+            attributes: self.rng.u8(..8),
+            sampled: self.rng.bool(),
+        }
     }
 
     /// A trace that nobody has seen, with the low half of one that came.
@@ -362,7 +404,8 @@ impl Odd {
             4 => Value::IntValue(*self.one(NUMBERS)),
             5 => Value::DoubleValue(*self.one(DOUBLES)),
             6 if depth < 3 => {
-                let values = (0..self.rng.usize(..3)).map(|_| self.any(depth + 1).unwrap_or_default()).collect();
+                let values =
+                    (0..self.rng.usize(..3)).map(|_| self.any(depth + 1).unwrap_or_default()).collect();
                 Value::ArrayValue(ArrayValue { values })
             }
             7 if depth < 3 => {

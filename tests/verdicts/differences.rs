@@ -31,7 +31,11 @@ fn compare(collector: &Program, sets: &[Set], extras: Extras) {
     corpus.first.extend(sizes::requests());
     let theirs = judged(collector, sets, extras, &corpus);
     show(sets, &theirs);
-    let ours = if std::env::var_os("SELF").is_some() { judged(collector, sets, extras, &corpus) } else { judged(&Program::ringtail(), sets, extras, &corpus) };
+    let ours = if std::env::var_os("SELF").is_some() {
+        judged(collector, sets, extras, &corpus)
+    } else {
+        judged(&Program::ringtail(), sets, extras, &corpus)
+    };
     let differences = report::differences(sets, &corpus, &theirs, &ours);
     assert!(differences.is_empty(), "{differences}");
 }

@@ -42,6 +42,9 @@ impl Program {
 
     /// Every program there is.
     pub fn all() -> Vec<Self> {
+        if std::env::var_os("SELF").is_some() {
+            return Self::collector().into_iter().collect();
+        }
         [Self::collector(), Some(Self::ringtail())].into_iter().flatten().collect()
     }
 
@@ -140,7 +143,8 @@ impl Running {
 
     /// Whether every set has judged every trace that came to it.
     pub fn has_judged_all(&self) -> bool {
-        let judged = self.metric("global_count_traces_sampled", &[]) + self.metric("traces_dropped_too_large", &[]);
+        let judged =
+            self.metric("global_count_traces_sampled", &[]) + self.metric("traces_dropped_too_large", &[]);
         judged > 0.0 && judged == self.metric("new_trace_id_received", &[])
     }
 

@@ -21,8 +21,11 @@ pub fn differences(sets: &[Set], corpus: &Corpus, theirs: &[Verdicts], ours: &[V
     let mut text = String::new();
     let mut differing_sets = 0;
     for ((set, theirs), ours) in sets.iter().zip(theirs).zip(ours) {
-        let mut differing: Vec<_> =
-            traces.iter().filter(|(id, _)| theirs.get(*id) != ours.get(*id)).map(|(id, spans)| (spans, id)).collect();
+        let mut differing: Vec<_> = traces
+            .iter()
+            .filter(|(id, _)| theirs.get(*id) != ours.get(*id))
+            .map(|(id, spans)| (spans, id))
+            .collect();
         if differing.is_empty() {
             continue;
         }
@@ -31,7 +34,13 @@ pub fn differences(sets: &[Set], corpus: &Corpus, theirs: &[Verdicts], ours: &[V
         if differing_sets > SETS_SHOWN {
             continue;
         }
-        let _ = writeln!(text, "\n=== {} of {} traces differ under {}", differing.len(), traces.len(), set.yaml());
+        let _ = writeln!(
+            text,
+            "\n=== {} of {} traces differ under {}",
+            differing.len(),
+            traces.len(),
+            set.yaml()
+        );
         for (_, id) in differing.into_iter().take(TRACES_SHOWN) {
             let _ = writeln!(text, "{}", trace(&requests, corpus.first.len(), id));
             let _ = writeln!(text, "  collector: {}", kept(theirs.get(id)));
@@ -84,9 +93,11 @@ fn line(of_resource: &ResourceSpans, of_scope: &ScopeSpans, span: &Span) -> Stri
     for event in &span.events {
         let _ = write!(text, " event {:?} {{{}}}", event.name, attributes(&event.attributes));
     }
-    let times = [span.start_time_unix_nano, span.end_time_unix_nano].map(|time| match i128::from(time) - i128::from(NOW) {
-        near @ -1_000_000_000_000..=1_000_000_000_000 => format!("{}ms", near as f64 / 1e6),
-        _ => format!("={time}"),
+    let times = [span.start_time_unix_nano, span.end_time_unix_nano].map(|time| {
+        match i128::from(time) - i128::from(NOW) {
+            near @ -1_000_000_000_000..=1_000_000_000_000 => format!("{}ms", near as f64 / 1e6),
+            _ => format!("={time}"),
+        }
     });
     let _ = write!(text, " times {}..{}", times[0], times[1]);
     let status = span.status.as_ref().map(|status| status.code);

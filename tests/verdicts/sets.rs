@@ -85,9 +85,19 @@ fn leaves() -> Vec<Set> {
         Set::of([trace_state("a", "[b]")]),
         Set::of([trace_state("", "['']")]),
     ];
-    for (threshold, upper) in
-        [(100, 0), (0, 0), (1, 0), (-1, 0), (-1, -5), (100, 200), (0, 100), (200, 100), (200, 0), (0, 1), (50, 51)]
-    {
+    for (threshold, upper) in [
+        (100, 0),
+        (0, 0),
+        (1, 0),
+        (-1, 0),
+        (-1, -5),
+        (100, 200),
+        (0, 100),
+        (200, 100),
+        (200, 0),
+        (0, 1),
+        (50, 51),
+    ] {
         sets.push(Set::of([latency(threshold, upper)]));
     }
     for (percentage, salt) in [
@@ -104,7 +114,9 @@ fn leaves() -> Vec<Set> {
     ] {
         sets.push(Set::of([probabilistic(percentage, salt)]));
     }
-    sets.extend([ottl("ignore", "['attributes[\"k\"] == \"acme\"']", "['name == \"boom\"']")].map(|r| Set::of([r])));
+    sets.extend(
+        [ottl("ignore", "['attributes[\"k\"] == \"acme\"']", "['name == \"boom\"']")].map(|r| Set::of([r])),
+    );
     sets
 }
 
@@ -236,7 +248,11 @@ fn composites() -> Vec<Set> {
     let text = || string("k", "[acme, x, y]");
     vec![
         Set::of([composite(endless, [text(), status("ERROR")], &[("s0", 50), ("s1", 25)])]),
-        Set::of([composite(endless, [status("ERROR"), and([text(), latency(50, 0)])], &[("s1", 100), ("s9", 10)])]),
+        Set::of([composite(
+            endless,
+            [status("ERROR"), and([text(), latency(50, 0)])],
+            &[("s1", 100), ("s9", 10)],
+        )]),
         Set::of([composite(endless, [text()], &[("s0", -5)])]),
         Set::of([composite(endless, [text()], &[("s0", 200), ("s0", 1)])]),
         Set::of([composite(90, [text()], &[("s0", 1)])]),
@@ -268,7 +284,9 @@ fn limits() -> Vec<Set> {
         sized(1_000_000),
         sized(size).cached(),
         sized(size).at_ingest(),
-        Set::of([status("ERROR"), drop([boolean("b", "true")])]).with("maximum_trace_size_bytes: 700").cached(),
+        Set::of([status("ERROR"), drop([boolean("b", "true")])])
+            .with("maximum_trace_size_bytes: 700")
+            .cached(),
         Set::of([always()]).with("num_traces: 1000000, expected_new_traces_per_sec: 10"),
     ]
 }

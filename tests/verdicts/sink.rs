@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -19,11 +20,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tonic::codegen::tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Channel, Server};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::corpus::TraceId;
 
 const MESSAGE_MAX: usize = 64 << 20;
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The header in which an exporter names its set.
 pub const SET: &str = "x-set";
 /// Attributes by which a scope says which policy kept its spans.
@@ -94,9 +96,19 @@ pub struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Sends a request; it must be taken.
+    /// Sends a request until it is taken.
     pub fn send(&mut self, request: &ExportTraceServiceRequest) {
-        let answer = self.runtime.block_on(self.client.export(request.clone())).unwrap().into_inner();
+        let start = Instant::now();
+        let answer = loop {
+            match self.runtime.block_on(self.client.export(request.clone())) {
+                Ok(answer) => break answer.into_inner(),
+                Err(status) => {
+                    let busy = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
+                    assert!(busy && start.elapsed() < PATIENCE, "refused: {status}");
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            }
+        };
         assert_eq!(answer.partial_success.map_or(0, |partial| partial.rejected_spans), 0);
     }
 }

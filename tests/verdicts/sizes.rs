@@ -65,12 +65,23 @@ pub fn requests() -> Vec<ExportTraceServiceRequest> {
     all.map(request).collect()
 }
 
+/// A trace that an OpenTelemetry Collector counts [`SIZE`] bytes for, whatever it adds to a form.
+pub fn filled() -> ExportTraceServiceRequest {
+    let full: Change = |all| {
+        all[0].resource = Some(Resource::default());
+        all[0].scope_spans[0].scope = Some(InstrumentationScope::default());
+        span(all).status = Some(Status { code: 2, message: "m".into() });
+        span(all).parent_span_id = vec![7; 8];
+    };
+    request(of_size(full, SIZE, [u8::MAX, 0]))
+}
+
 fn of_size(form: Change, size: usize, [form_number, step]: [u8; 2]) -> Vec<ResourceSpans> {
     let mut trace_id: TraceId = [0x11; 16];
     (trace_id[0], trace_id[1], trace_id[2], trace_id[14]) = (PREFIX, form_number, step, form_number);
     let span = Span {
         trace_id: trace_id.to_vec(),
-        span_id: vec![form_number + 1, step + 1, 1, 1, 1, 1, 1, 1],
+        span_id: vec![form_number | 1, step | 1, 1, 1, 1, 1, 1, 1],
         start_time_unix_nano: NOW,
         end_time_unix_nano: NOW + 1,
         ..Span::default()
@@ -119,6 +130,7 @@ fn values() -> Vec<KeyValue> {
         Some(Value::BytesValue(Vec::new())),
         Some(Value::ArrayValue(nested)),
     ];
-    let attribute = |value| KeyValue { key: "v".into(), value: Some(AnyValue { value }), ..KeyValue::default() };
+    let attribute =
+        |value| KeyValue { key: "v".into(), value: Some(AnyValue { value }), ..KeyValue::default() };
     values.into_iter().map(attribute).collect()
 }

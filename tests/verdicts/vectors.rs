@@ -3,8 +3,8 @@
 use crate::corpus::{self, TraceId};
 use crate::program::{Extras, Program, Running};
 use crate::rules::{
-    Set, always, and, boolean, drop, latency, leaf, not, not_string, numeric, ottl, probabilistic, regex, regex_with,
-    span_count, status, string, trace_state,
+    Set, always, and, boolean, drop, latency, leaf, not, not_string, numeric, ottl, probabilistic, regex,
+    regex_with, span_count, status, string, trace_state,
 };
 use crate::sink::Sink;
 use crate::spoken;
@@ -20,8 +20,7 @@ pub struct Vector {
 fn what_a_collector_was_seen_to_keep_is_kept() {
     let _alone = crate::alone();
     for program in Program::all() {
-        let vectors: Vec<_> =
-            all().into_iter().filter(|vector| program.knows(&vector.set)).collect();
+        let vectors: Vec<_> = all().into_iter().filter(|vector| program.knows(&vector.set)).collect();
         let wrong = judged(&program, &vectors);
         assert!(wrong.is_empty(), "{}:\n{}", program.name, wrong.join("\n"));
     }
@@ -42,8 +41,7 @@ fn judged(program: &Program, vectors: &[Vector]) -> Vec<String> {
     let verdicts: Vec<_> = (0..sets.len()).map(|set| sink.verdicts(&set.to_string())).collect();
     let mut wrong = Vec::new();
     for (number, case) in cases.iter().enumerate() {
-        let sent: usize =
-            corpus::traces(&spoken::requests(trace_id(number), case.trace)).into_values().sum();
+        let sent: usize = corpus::traces(&spoken::requests(trace_id(number), case.trace)).into_values().sum();
         let kept = verdicts[case.set].get(&trace_id(number)).map_or(0, Vec::len);
         if kept != if case.kept { sent } else { 0 } {
             wrong.push(format!("{}: `{}`: {kept} spans of {sent} kept", sets[case.set].yaml(), case.trace));
@@ -118,7 +116,11 @@ fn numbers() -> Vec<Row> {
         (one(numeric("n", "min_value: -10, max_value: 0")), &["n=1000"], &["n=-11"]),
         (one(numeric("n", "min_value: 0, max_value: 10")), &["n=-5"], &["n=11"]),
         (one(numeric("n", "min_value: 10, max_value: 5")), &[], &["n=7"]),
-        (one(numeric("n", "min_value: 400, max_value: 499, invert_match: true")), &["n=450.0", ""], &["n=450"]),
+        (
+            one(numeric("n", "min_value: 400, max_value: 499, invert_match: true")),
+            &["n=450.0", ""],
+            &["n=450"],
+        ),
         (one(numeric("n", "min_value: 1.5")), &["n=1"], &["n=0"]),
     ]
 }
@@ -175,7 +177,11 @@ fn counts_and_headers() -> Vec<Row> {
                 "state:vendor=v1,32more",
             ],
         ),
-        (one(leaf("trace_flags", "")), &["flags:0x1", "flags:0x301", "flags:0x0 ; flags:0x1"], &["flags:0x100", ""]),
+        (
+            one(leaf("trace_flags", "")),
+            &["flags:0x1", "flags:0x301", "flags:0x0 ; flags:0x1"],
+            &["flags:0x100", ""],
+        ),
         (one(probabilistic(100.0, "")), &[""], &[]),
         (one(probabilistic(-1.0, "")), &[], &[""]),
     ]
