@@ -16,10 +16,10 @@ const RUNS: usize = 3;
 fn limits_let_through_as_much_as_a_collectors() {
     let _alone = crate::alone();
     let limits = all();
-    for program in Program::all() {
+    Program::each(|program| {
         let sent: Vec<Vec<_>> = limits.iter().map(|(_, kinds)| mixed(kinds)).collect();
         let sets: Vec<_> = limits.iter().map(|(set, _)| set.clone()).collect();
-        let kept = run(&program, &sets, &sent);
+        let kept = run(program, &sets, &sent);
         for ((set, kinds), kept) in limits.iter().zip(kept) {
             for (kind, (_, text, expected)) in kinds.iter().enumerate() {
                 let counts = kept.iter().map(|verdicts| {
@@ -33,7 +33,7 @@ fn limits_let_through_as_much_as_a_collectors() {
                 assert_eq!(fewest, *expected, "{}: spans of `{text}` under {}", program.name, set.yaml());
             }
         }
-    }
+    });
 }
 
 #[test]
@@ -43,10 +43,10 @@ fn a_byte_limit_counts_as_a_collectors() {
     let counted = sizes::SIZE as i64 + 3;
     let sets = [counted - 1, counted, counted + 1].map(|burst| Set::of([byte_rate(1, burst)]));
     let sent: Vec<_> = sets.iter().map(|_| vec![sizes::filled()]).collect();
-    for program in Program::all() {
-        let kept: Vec<_> = run(&program, &sets, &sent).iter().map(|runs| !runs[0].is_empty()).collect();
+    Program::each(|program| {
+        let kept: Vec<_> = run(program, &sets, &sent).iter().map(|runs| !runs[0].is_empty()).collect();
         assert_eq!(kept, [false, true, true], "{}", program.name);
-    }
+    });
 }
 
 type Requests = Vec<opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest>;

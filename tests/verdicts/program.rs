@@ -10,8 +10,8 @@ use crate::sink::{SET, Sink};
 
 const GATES: &str = "processor.tailsamplingprocessor.";
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Longer than a group of traces takes to come, on a busy machine too.
-const WAIT: &str = "decision_wait: 3s";
+/// Stands in a set for a wait that is a second shorter than the others.
+pub const SHORTER_WAIT: &str = "SHORTER_WAIT";
 
 /// One of the two programs.
 pub struct Program {
@@ -21,12 +21,20 @@ pub struct Program {
 }
 
 /// What the collector has behind feature gates, and ringtail under keys of its own.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Extras {
+    /// `decision_wait` of sets that name none.
+    pub wait_seconds: u64,
     /// `recordpolicy`.
     pub record_policy: bool,
     /// `usetracestate`.
     pub trace_state: bool,
+}
+
+impl Default for Extras {
+    fn default() -> Self {
+        Self { wait_seconds: 2, record_policy: false, trace_state: false }
+    }
 }
 
 impl Program {
@@ -37,15 +45,19 @@ impl Program {
     }
 
     pub fn ringtail() -> Self {
+            return Self::collector().unwrap();
+        }
         Self { name: "ringtail", path: process::ringtail().to_owned(), ours: true }
     }
 
-    /// Every program there is.
-    pub fn all() -> Vec<Self> {
-        if std::env::var_os("SELF").is_some() {
-            return Self::collector().into_iter().collect();
-        }
-        [Self::collector(), Some(Self::ringtail())].into_iter().flatten().collect()
+    /// Does this with every program there is, with all of them at once.
+    pub fn each(test: impl Fn(&Self) + Sync) {
+        let programs = [Self::collector(), Some(Self::ringtail())];
+        std::thread::scope(|scope| {
+            programs.iter().flatten().for_each(|program| {
+                scope.spawn(|| test(program));
+            });
+        });
     }
 
     /// Whether it has every policy of this set. What is to come in ringtail is left out, and said.
@@ -92,15 +104,16 @@ impl Program {
         for (index, set) in sets.iter().enumerate() {
             let wait = match set.keys.contains("decision_wait:") {
                 true => String::new(),
-                false => format!("{WAIT}, "),
+                false => format!("decision_wait: {}s, ", extras.wait_seconds),
             };
+            let set = set.yaml().replace(SHORTER_WAIT, &format!("{}s", extras.wait_seconds - 1));
             let input = if apart { index } else { 0 };
-            add(&mut processors, format!("tail_sampling/{index}: {{{own}{wait}{}}}", set.yaml()));
+            add(&mut processors, format!("tail_sampling/{index}: {{{own}{wait}{set}}}"));
             add(&mut processors, format!("batch/{index}: {{timeout: 50ms}}"));
             add(
                 &mut exporters,
                 format!(
-                    "otlp_grpc/{index}: {{endpoint: '127.0.0.1:{sink}', tls: {{insecure: true}}, compression: none, \
+                    "otlp_grpc/{index}: {{endpoint: '127.0.0.1:{sink}', tls: {{insecure: true}}, compression: none, timeout: 60s, \
                      headers: {{{SET}: '{index}'}}}}"
                 ),
             );

@@ -19,7 +19,7 @@ type Steps = fn(&Line<'_>);
 #[test]
 fn what_came_before_counts_as_for_a_collector() {
     let _alone = crate::alone();
-    for program in Program::all() {
+    Program::each(|program| {
         let table: Vec<_> = [late(), room(), at_ingest()].into_iter().flatten().collect();
         let sets: Vec<_> = table.iter().map(|(set, _)| set.clone()).collect();
         let sink = Sink::start();
@@ -37,7 +37,7 @@ fn what_came_before_counts_as_for_a_collector() {
             let never: Vec<_> = kept.keys().filter(|id| id[8] == NEVER.to_be_bytes()[0]).collect();
             assert!(never.is_empty(), "{}: {}: {never:02x?} came out", program.name, rules.yaml());
         }
-    }
+    });
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_process_that_ends_judges_what_it_has_or_drops_it() {
     let _alone = crate::alone();
     let set = || Set::of([string("k", "[y]")]).with(ENDLESS);
     let sets = [set(), set().with("drop_pending_traces_on_shutdown: true")];
-    for program in Program::all() {
+    Program::each(|program| {
         let sink = Sink::start();
         let mut running = program.start(&sets, Extras::default(), false, &sink);
         let mut sender = sink.connect(running.port(0));
@@ -57,7 +57,7 @@ fn a_process_that_ends_judges_what_it_has_or_drops_it() {
         let kept: Vec<_> = sink.verdicts("0").into_keys().collect();
         assert_eq!(kept, [id(0, 2), id(0, 3)], "{}", program.name);
         assert_eq!(sink.spans("1"), 0, "{}", program.name);
-    }
+    });
 }
 
 /// One pipeline of a program, and what came out of it.

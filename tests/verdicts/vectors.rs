@@ -19,11 +19,11 @@ pub struct Vector {
 #[test]
 fn what_a_collector_was_seen_to_keep_is_kept() {
     let _alone = crate::alone();
-    for program in Program::all() {
+    Program::each(|program| {
         let vectors: Vec<_> = all().into_iter().filter(|vector| program.knows(&vector.set)).collect();
-        let wrong = judged(&program, &vectors);
+        let wrong = judged(program, &vectors);
         assert!(wrong.is_empty(), "{}:\n{}", program.name, wrong.join("\n"));
-    }
+    });
 }
 
 /// What the program judges otherwise.
