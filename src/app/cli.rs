@@ -338,7 +338,8 @@ mod tests {
             GOOD,
             "--feature-gates=-service.partialReload,+ottl.set.allowNil",
         ]);
-        let warning = "warning: feature gates without effect here: service.partialReload, ottl.set.allowNil\n";
+        let warning =
+            "warning: feature gates without effect here: service.partialReload, ottl.set.allowNil\n";
         assert_eq!((code, err.as_str()), (0, warning));
     }
 

@@ -19,7 +19,7 @@ fn limits_let_through_as_much_as_a_collectors() {
     Program::each(|program| {
         let sent: Vec<Vec<_>> = limits.iter().map(|(_, kinds)| mixed(kinds)).collect();
         let sets: Vec<_> = limits.iter().map(|(set, _)| set.clone()).collect();
-        let kept = run(program, &sets, &sent);
+        let kept = run(program, &sets, Extras::default(), &sent);
         for ((set, kinds), kept) in limits.iter().zip(kept) {
             for (kind, (_, text, expected)) in kinds.iter().enumerate() {
                 let counts = kept.iter().map(|verdicts| {
@@ -44,19 +44,60 @@ fn a_byte_limit_counts_as_a_collectors() {
     let sets = [counted - 1, counted, counted + 1].map(|burst| Set::of([byte_rate(1, burst)]));
     let sent: Vec<_> = sets.iter().map(|_| vec![sizes::filled()]).collect();
     Program::each(|program| {
-        let kept: Vec<_> = run(program, &sets, &sent).iter().map(|runs| !runs[0].is_empty()).collect();
+        let kept: Vec<_> =
+            run(program, &sets, Extras::default(), &sent).iter().map(|runs| !runs[0].is_empty()).collect();
         assert_eq!(kept, [false, true, true], "{}", program.name);
+    });
+}
+
+#[test]
+fn a_limit_keeps_the_likeliest_traces_and_says_how_likely_they_were() {
+    let _alone = crate::alone();
+    let sets = [
+        Set::of([rate(3, Some(3))]),
+        Set::of([rate(20, Some(20))]),
+        Set::of([and([rate(3, Some(3)), string("k", "[even]")])]),
+        Set::of([rate(3, Some(3)), string("k", "[even]")]),
+    ];
+    // Randomness is the last seven bytes of an id.
+    let likely = |number: u8| {
+        let mut id: TraceId = [number; 16];
+        id[9] = number << 4;
+        id[10..].fill(0);
+        id
+    };
+    let spoken = |number: u8| {
+        let text = if number % 2 == 0 { "k=even" } else { "k=odd" };
+        spoken::requests(likely(number), text).into_iter().flat_map(|request| request.resource_spans)
+    };
+    let sent = vec![vec![request((1..=10).flat_map(spoken).collect())]; sets.len()];
+    let (all, fourth, fifth) = ("ot=th:0", "ot=th:70000000000001", "ot=th:40000000000001");
+    let everything: Vec<_> = (1..=10).map(|number| (number, all)).collect();
+    let expected: [&[(u8, &str)]; 4] = [
+        &[(8, fourth), (9, fourth), (10, fourth)],
+        &everything,
+        &[(6, fifth), (8, fifth), (10, fifth)],
+        &[(2, all), (4, all), (6, all), (8, all), (9, fourth), (10, all)],
+    ];
+    Program::each(|program| {
+        let extras = Extras { trace_state: true, ..Extras::default() };
+        let kept = run(program, &sets, extras, &sent);
+        for ((set, runs), expected) in sets.iter().zip(kept).zip(expected) {
+            let fewest = runs.iter().min_by_key(|verdicts| verdicts.len()).unwrap();
+            let states = fewest.iter().map(|(id, spans)| (id[0], spans[0].trace_state.as_str()));
+            assert_eq!(states.collect::<Vec<_>>(), expected, "{} under {}", program.name, set.yaml());
+        }
     });
 }
 
 type Requests = Vec<opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest>;
 
 /// What each set kept of what was sent to it, in every run.
-fn run(program: &Program, sets: &[Set], sent: &[Requests]) -> Vec<Vec<Verdicts>> {
+fn run(program: &Program, sets: &[Set], extras: Extras, sent: &[Requests]) -> Vec<Vec<Verdicts>> {
     let lines: Vec<_> =
         (0..sets.len() * RUNS).map(|line| sets[line / RUNS].clone().with("decision_wait: 1s")).collect();
     let sink = Sink::start();
-    let mut running = program.start(&lines, Extras::default(), true, &sink);
+    let mut running = program.start(&lines, extras, true, &sink);
     for line in 0..lines.len() {
         let mut sender = sink.connect(running.port(line));
         sent[line / RUNS].iter().for_each(|request| sender.send(request));

@@ -45,8 +45,6 @@ impl Program {
     }
 
     pub fn ringtail() -> Self {
-            return Self::collector().unwrap();
-        }
         Self { name: "ringtail", path: process::ringtail().to_owned(), ours: true }
     }
 

@@ -245,10 +245,8 @@ impl<'a> Build<'a> {
         match canonical(Kind::Exporter, &one.id.kind) {
             "otlp_grpc" => Some(Exporter::Otlp(Box::new(backend::otlp_grpc(section)))),
             "otlp_http" => Some(Exporter::Otlp(Box::new(backend::otlp_http(section, &signals)))),
-            "load_balancing" => {
-                forwarding::load_balancing(section, &signals)
-                    .map(|config| Exporter::LoadBalancing(Box::new(config)))
-            }
+            "load_balancing" => forwarding::load_balancing(section, &signals)
+                .map(|config| Exporter::LoadBalancing(Box::new(config))),
             _ if one.id.kind == "logging" => Some(Exporter::Debug(exporters::logging(section))),
             "debug" => Some(Exporter::Debug(exporters::debug(section))),
             _ => Some(Exporter::Nop),

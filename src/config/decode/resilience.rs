@@ -120,8 +120,7 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
             section.get("queue_size", default.size as u64) as usize,
         ),
     };
-    let sizer =
-        section.choice("sizer", "requests", QUEUE_SIZERS, "invalid sizer:").unwrap_or(default.sizer);
+    let sizer = section.choice("sizer", "requests", QUEUE_SIZERS, "invalid sizer:").unwrap_or(default.sizer);
     let wait_for_result = section.get("wait_for_result", false);
     let help = "write sending_queue: {journal: {directory: /var/lib/ringtail/queue}}";
     section.refused("storage", "no storage extensions exist here", help);
@@ -132,7 +131,8 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
         && batch.sizer == sizer
         && batch.min_size > size as u64
     {
-        let message = format!("`min_size` ({}) must be less than or equal to `queue_size` ({size})", batch.min_size);
+        let message =
+            format!("`min_size` ({}) must be less than or equal to `queue_size` ({size})", batch.min_size);
         section.error("batch", message, Some("lower min_size or raise queue_size".into()));
     }
     SendingQueue {

@@ -54,11 +54,7 @@ pub(super) fn tail_sampling(section: &mut Section<'_>) -> TailSampling {
         tracestate: section.get("tracestate", !compat || gates.tracestate),
         early: early(section, compat),
         second_chance: section.get("second_chance", default.second_chance),
-        max_spans: unless_none(
-            section,
-            "maximum_spans_per_trace",
-            default.max_spans.filter(|_| !compat),
-        ),
+        max_spans: unless_none(section, "maximum_spans_per_trace", default.max_spans.filter(|_| !compat)),
         when_full,
         explain_traces: section.get("explain_traces", default.explain_traces),
     };

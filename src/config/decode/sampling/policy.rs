@@ -175,7 +175,8 @@ fn without_effect(section: &Section<'_>, key: &str, kind: &str) {
 
 fn unknown(section: &Section<'_>, kind: &str, place: &Place<'_>) {
     if kind == "ottl_condition" {
-        let message = "policy type \"ottl_condition\" exists in the Collector, but not in this version of ringtail";
+        let message =
+            "policy type \"ottl_condition\" exists in the Collector, but not in this version of ringtail";
         let help = "write it as string_attribute, numeric_attribute, boolean_attribute, latency or status_code, with \
                     and / not around them";
         if place.active {
