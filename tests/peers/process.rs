@@ -194,10 +194,17 @@ fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
 
 /// What a metrics page says of a counter or gauge, over all of its series that carry these labels.
 pub fn metric(port: u16, name: &str, labels: &[&str]) -> f64 {
-    let page = http(port, "GET", "/metrics", &[], b"");
-    String::from_utf8(page.body)
-        .unwrap()
-        .lines()
+    metric_of(&metrics_page(port), name, labels)
+}
+
+/// The metrics page, to read more than one number of a moment.
+pub fn metrics_page(port: u16) -> String {
+    String::from_utf8(http(port, "GET", "/metrics", &[], b"").body).unwrap()
+}
+
+/// The same as [`metric`], of a page.
+pub fn metric_of(page: &str, name: &str, labels: &[&str]) -> f64 {
+    page.lines()
         .filter(|line| line.split(['{', ' ']).next() == Some(name))
         .filter(|line| labels.iter().all(|label| line.contains(label)))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())

@@ -14,6 +14,8 @@ pub type TraceId = [u8; 16];
 
 const SEED: u64 = 4;
 const TRACES: usize = 500;
+/// Spans of the longest.
+const LONG: usize = 250;
 /// Traces whose spans may stand in one request. They come and go together, so that a slow run splits none of them.
 const AT_ONCE: usize = 24;
 /// The common instant that times are near.
@@ -32,14 +34,21 @@ impl Corpus {
     pub fn new() -> Self {
         let mut odd = Odd { rng: fastrand::Rng::with_seed(SEED), spans: 0 };
         let mut traces: Vec<_> = odd.ids().into_iter().map(|id| odd.theme(id)).collect();
-        let first = traces.chunks(AT_ONCE).flat_map(|group| odd.mixed(group)).collect();
-        let strangers: Vec<_> = traces.iter().step_by(17).map(|theme| odd.stranger(theme.id)).collect();
+        traces[TRACES / 2].spans = LONG;
+        let first: Vec<_> = traces.chunks(AT_ONCE).flat_map(|group| odd.mixed(group)).collect();
+        // Some come twice, as from a sender that did not hear the answer.
+        let first = first
+            .into_iter()
+            .enumerate()
+            .flat_map(|(n, one)| vec![one; 1 + usize::from(n % 40 == 7)])
+            .collect();
+        let mut strangers: Vec<_> = traces.iter().step_by(17).map(|theme| odd.stranger(theme.id)).collect();
         traces.retain(|theme| paired(&theme.id) || odd.rng.u8(..3) == 0);
-        traces.extend(strangers);
-        for theme in &mut traces {
+        for theme in traces.iter_mut().chain(&mut strangers) {
             theme.spans = odd.rng.usize(1..3);
         }
-        let late = traces.chunks(AT_ONCE).flat_map(|group| odd.mixed(group)).collect();
+        let late = traces.chunks(AT_ONCE).chain(strangers.chunks(AT_ONCE));
+        let late = late.flat_map(|group| odd.mixed(group)).collect();
         Self { first, late }
     }
 }
@@ -49,9 +58,14 @@ pub fn traces(requests: &[ExportTraceServiceRequest]) -> BTreeMap<TraceId, usize
     let mut traces = BTreeMap::new();
     let resources = requests.iter().flat_map(|request| &request.resource_spans);
     for span in resources.flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans) {
-        *traces.entry(span.trace_id.clone().try_into().unwrap_or_default()).or_default() += 1;
+        *traces.entry(trace_id(span)).or_default() += 1;
     }
     traces
+}
+
+/// The id of a span's trace; no id is one of zeros.
+pub fn trace_id(span: &Span) -> TraceId {
+    span.trace_id.clone().try_into().unwrap_or_default()
 }
 
 /// One request of one trace.
@@ -226,11 +240,10 @@ impl Odd {
     fn ids(&mut self) -> Vec<TraceId> {
         let mut ids = vec![[0; 16], [0xff; 16]];
         ids.extend((1..=20_u128).map(u128::to_be_bytes));
-        for index in 0..20 {
-            let low = self.rng.u64(..);
-            let high = u64::from(PAIRED) << 56 | self.rng.u64(..) >> 8;
-            ids.push(id(high, low));
-            ids.push(id(high.wrapping_add(index + 1), low));
+        // Never in one request: in which order a collector takes the traces of one is left to chance.
+        let pairs: [_; AT_ONCE] = std::array::from_fn(|_| [self.rng.u64(..), self.rng.u64(..)]);
+        for second in [0, 1] {
+            ids.extend(pairs.map(|[high, low]| id(u64::from(PAIRED) << 56 | high >> 8 ^ second, low)));
         }
         for _ in 0..10 {
             let high = self.rng.u64(..) >> 1;
@@ -252,6 +265,7 @@ impl Odd {
             14..18 => self.rng.usize(4..9),
             _ => self.rng.usize(9..41),
         };
+        let spans = if id == [0; 16] { 9 } else { spans };
         let trace_state = if self.rng.u8(..3) == 0 { *self.one(STATES) } else { "" };
         let (times, errors) = (self.rng.u8(..4), self.rng.u8(..4) == 0);
         Theme {
@@ -335,7 +349,7 @@ impl Odd {
         let message = if self.rng.u8(..8) == 0 { "why".into() } else { String::new() };
         let trace_state = if self.rng.u8(..4) == 0 { "" } else { theme.trace_state };
         Span {
-            trace_id: theme.id.to_vec(),
+            trace_id: if theme.id == [0; 16] && self.rng.bool() { Vec::new() } else { theme.id.to_vec() },
             span_id: if self.spans % 97 == 0 { Vec::new() } else { self.spans.to_be_bytes().to_vec() },
             parent_span_id,
             name: format!("operation {}", self.spans % 7),

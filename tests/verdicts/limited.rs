@@ -103,9 +103,7 @@ fn run(program: &Program, sets: &[Set], extras: Extras, sent: &[Requests]) -> Ve
         sent[line / RUNS].iter().for_each(|request| sender.send(request));
     }
     let traces = sent.iter().map(|requests| corpus::traces(requests).len()).sum::<usize>() * RUNS;
-    running.until("every trace is there", |running| {
-        running.metric("new_trace_id_received", &[]) == traces as f64
-    });
+    running.until("every trace is there", |running| running.traces() == traces as f64);
     running.until("a verdict on every trace", Running::has_judged_all);
     running.process.stop();
     let kept = |set: usize| (0..RUNS).map(|run| sink.verdicts(&(set * RUNS + run).to_string())).collect();

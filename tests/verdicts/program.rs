@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::peers::process::{Process, metric};
+use crate::peers::process::{Process, metric_of, metrics_page};
 use crate::peers::{self, process};
 use crate::rules::Set;
 use crate::sink::{SET, Sink};
 
 const GATES: &str = "processor.tailsamplingprocessor.";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Between looks; a page of metrics of hundreds of policies costs time.
+const PAUSE: Duration = Duration::from_millis(150);
 /// Stands in a set for a wait that is a second shorter than the others.
 pub const SHORTER_WAIT: &str = "SHORTER_WAIT";
 
@@ -45,6 +47,8 @@ impl Program {
     }
 
     pub fn ringtail() -> Self {
+        if std::env::var_os("SELF").is_some() {
+            return Self::collector().unwrap();
         Self { name: "ringtail", path: process::ringtail().to_owned(), ours: true }
     }
 
@@ -146,17 +150,25 @@ impl Running {
         self.process.ports[set]
     }
 
-    /// A metric of its sampler, over all series with these labels.
-    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let name = format!("otelcol_processor_tail_sampling_{name}");
-        metric(*self.process.ports.last().unwrap(), &name, labels)
+    /// Counters of its samplers, each over all sets.
+    fn counters<const N: usize>(&self, names: [&str; N]) -> [f64; N] {
+        let page = metrics_page(*self.process.ports.last().unwrap());
+        names.map(|name| metric_of(&page, &format!("otelcol_processor_tail_sampling_{name}"), &[]))
+    }
+
+    /// How many traces came, counted once a set.
+    pub fn traces(&self) -> f64 {
+        self.counters(["new_trace_id_received"])[0]
     }
 
     /// Whether every set has judged every trace that came to it.
     pub fn has_judged_all(&self) -> bool {
-        let judged =
-            self.metric("global_count_traces_sampled", &[]) + self.metric("traces_dropped_too_large", &[]);
-        judged > 0.0 && judged == self.metric("new_trace_id_received", &[])
+        let [came, judged, too_large] = self.counters([
+            "new_trace_id_received",
+            "global_count_traces_sampled",
+            "traces_dropped_too_large",
+        ]);
+        came > 0.0 && came == judged + too_large
     }
 
     /// Waits for a condition.
@@ -164,7 +176,7 @@ impl Running {
         let start = Instant::now();
         while !holds(self) {
             assert!(start.elapsed() < PATIENCE, "never: {what}");
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(PAUSE);
         }
     }
 }

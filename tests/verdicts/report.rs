@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
-use crate::corpus::{Corpus, NOW, TraceId, traces};
+use crate::corpus::{Corpus, NOW, TraceId, trace_id, traces};
 use crate::rules::Set;
 use crate::sink::{Kept, Verdicts};
 
@@ -71,7 +71,7 @@ pub fn trace(requests: &[ExportTraceServiceRequest], late: usize, id: &TraceId) 
     for (number, request) in requests.iter().enumerate() {
         for of_resource in &request.resource_spans {
             for of_scope in &of_resource.scope_spans {
-                for span in of_scope.spans.iter().filter(|span| span.trace_id == id) {
+                for span in of_scope.spans.iter().filter(|span| trace_id(span) == *id) {
                     let when = if number < late { "" } else { " (late)" };
                     let _ = write!(text, "\n  request {number}{when}: {}", line(of_resource, of_scope, span));
                 }

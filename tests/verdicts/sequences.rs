@@ -52,7 +52,7 @@ fn a_process_that_ends_judges_what_it_has_or_drops_it() {
         for (number, text) in [(1, "k=n"), (2, "k=y"), (3, "k=n ; k=y")] {
             spoken::requests(id(0, number), text).iter().for_each(|request| sender.send(request));
         }
-        running.until("every trace is there", |running| running.metric("new_trace_id_received", &[]) == 6.0);
+        running.until("every trace is there", |running| running.traces() == 6.0);
         running.process.stop();
         let kept: Vec<_> = sink.verdicts("0").into_keys().collect();
         assert_eq!(kept, [id(0, 2), id(0, 3)], "{}", program.name);

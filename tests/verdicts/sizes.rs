@@ -78,7 +78,7 @@ pub fn filled() -> ExportTraceServiceRequest {
 
 fn of_size(form: Change, size: usize, [form_number, step]: [u8; 2]) -> Vec<ResourceSpans> {
     let mut trace_id: TraceId = [0x11; 16];
-    (trace_id[0], trace_id[1], trace_id[2], trace_id[14]) = (PREFIX, form_number, step, form_number);
+    (trace_id[0], trace_id[13], trace_id[14]) = (PREFIX, form_number, step);
     let span = Span {
         trace_id: trace_id.to_vec(),
         span_id: vec![form_number | 1, step | 1, 1, 1, 1, 1, 1, 1],
