@@ -7,6 +7,7 @@
 //! Loses: nothing that was acknowledged; no spans travel here.
 
 mod admin;
+mod batching;
 mod components;
 mod config;
 mod health;
@@ -16,20 +17,23 @@ mod logs;
 mod metrics;
 mod process;
 mod prometheus;
+mod sampling;
 mod series;
 mod serve;
 
 pub use admin::{Pages, admin_server};
+pub use batching::BatchMetrics;
 pub use components::{
     BackendMetrics, ExporterMetrics, LoadBalancerMetrics, QueueMetrics, ReceiverMetrics, ServerLabels,
 };
 pub use config::{Admin, Encoding, HealthCheck, PrometheusReader, Telemetry};
-pub use health::health_server;
+pub use health::{health_server, timestamp};
 pub use instruments::{Counter, FloatGauge, Gauge, Histogram, HistogramSnapshot};
 pub use ledger::{Ledger, LedgerSnapshot};
 pub use logs::{LogError, LogHandle, init as init_logs, subscriber};
 pub use metrics::{CONTENT_TYPE, Registry};
 pub use process::expose_process;
 pub use prometheus::metrics_server;
+pub use sampling::{Decision, SamplerMetrics, SamplerSeries};
 pub use series::SERIES_MAX;
 pub use serve::{Answers, Asked, BindError, Page, Server};

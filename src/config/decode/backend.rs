@@ -6,6 +6,7 @@ use super::calls::{self, round_robin};
 use super::net::{check_address, or_default};
 use super::resilience::{retry, sending_queue};
 use super::{KeyKind, Section};
+use crate::client::HttpEncoding;
 use crate::export::{HttpTarget, Otlp};
 use crate::outcome::Signal;
 
@@ -35,6 +36,7 @@ pub(super) fn otlp_grpc(section: &mut Section<'_>) -> Otlp {
     Otlp {
         address: if address.starts_with(':') { format!("localhost{address}") } else { address.to_owned() },
         paths: [None, None, None],
+        encoding: HttpEncoding::Protobuf,
         protocol,
         timeout: or_default(section, "timeout", Duration::from_secs(5)),
         retry: section.section("retry_on_failure", retry),
@@ -87,6 +89,10 @@ pub(super) fn otlp_http(section: &mut Section<'_>, signals: &[Signal]) -> Otlp {
     Otlp {
         address: base.as_ref().or(first).map_or(String::new(), |target| target.address.clone()),
         paths,
+        encoding: calls::encoding(
+            section,
+            &[("proto", HttpEncoding::Protobuf), ("json", HttpEncoding::Json)],
+        ),
         protocol: calls::http(section, true),
         timeout: or_default(section, "timeout", Duration::from_secs(30)),
         retry: section.section("retry_on_failure", retry),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::net::{buffer_sizes, client_tls, compression, extensions_of, headers, or_default};
 use super::{Count, KeyKind, Scalar, Section};
-use crate::client::{ClientKeepalive, Protocol, Transport};
+use crate::client::{ClientKeepalive, HttpEncoding, Protocol, Transport};
 use crate::compress::Compression;
 
 const GRPC_COMPRESSIONS: &[(&str, Option<Compression>)] = &[
@@ -45,7 +45,6 @@ pub(super) fn grpc(section: &mut Section<'_>) -> Protocol {
 /// The keys of an HTTP client that say how, not where. `lenient`: unknown ones under `tls` are warnings.
 pub(super) fn http(section: &mut Section<'_>, lenient: bool) -> Protocol {
     section.hint("insecure", "write tls: {insecure: true}");
-    section.choice("encoding", "proto", &[("proto", ())], "unsupported encoding");
     buffer_sizes(section);
     extensions_of(section, false);
     section.refused("proxy_url", "backends are reached directly", "remove it");
@@ -62,6 +61,11 @@ pub(super) fn http(section: &mut Section<'_>, lenient: bool) -> Protocol {
         keepalive: None,
         connections: section.get("connections", Count(1)).0.max(1),
     }
+}
+
+/// `encoding` of requests over HTTP.
+pub(super) fn encoding(section: &mut Section<'_>, known: &[(&'static str, HttpEncoding)]) -> HttpEncoding {
+    section.choice("encoding", "proto", known, "unsupported encoding").unwrap_or_default()
 }
 
 /// `balancer_name`: whether calls take turns among the addresses of a name.

@@ -7,7 +7,7 @@ use super::net::or_default;
 use super::resilience::{queue, retry, retry_at_top};
 use super::resolver::resolver;
 use super::{Count, KeyKind, Section, Size};
-use crate::client::Protocol;
+use crate::client::{HttpEncoding, Protocol};
 use crate::forward::{Config, Gather, Hold, Queue, RoutingKey, WithoutTraceId};
 use crate::outcome::Signal;
 use crate::retry::Config as Retry;
@@ -154,6 +154,7 @@ fn otlp(section: &mut Section<'_>) -> Spoken {
 fn otlp_http(section: &mut Section<'_>) -> Spoken {
     section.ignored::<String>("endpoint");
     let resilience = resilience(section, retry);
+    calls::encoding(section, &[("proto", HttpEncoding::Protobuf)]);
     Spoken { protocol: calls::http(section, false), timeout: Duration::from_secs(30), resilience }
 }
 
