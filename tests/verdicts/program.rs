@@ -47,6 +47,32 @@ impl Program {
     }
 
     pub fn ringtail() -> Self {
+        Self { name: "ringtail", path: process::ringtail().to_owned(), ours: true }
+    }
+
+    /// Does this with every program there is, with all of them at once.
+    pub fn each(test: impl Fn(&Self) + Sync) {
+        let programs = [Self::collector(), Some(Self::ringtail())];
+        std::thread::scope(|scope| {
+            programs.iter().flatten().for_each(|program| {
+                scope.spawn(|| test(program));
+            });
+        });
+    }
+
+    /// Whether it has every policy of this set. What is to come in ringtail is left out, and said.
+    pub fn knows(&self, set: &Set) -> bool {
+        !(self.ours && set.policies.contains("ottl_condition"))
+    }
+
+    /// Starts it with these sets. Port 0 takes the traces of all of them; where `apart`, each has a port of its own, from
+    /// 0. The last port is that of the metrics.
+    pub fn start(&self, sets: &[Set], extras: Extras, apart: bool, sink: &Sink) -> Running {
+        let ports = if apart { sets.len() } else { 1 } + 1;
+        let mut gates = Vec::new();
+        if extras.record_policy {
+            gates.push(format!("{GATES}recordpolicy"));
+        }
         if extras.trace_state {
             gates.push(format!("{GATES}usetracestate"));
         }
