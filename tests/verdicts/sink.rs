@@ -135,13 +135,16 @@ impl TraceService for Shelf {
 }
 
 fn kept(of: ResourceSpans, whole: bool) -> Vec<(TraceId, Kept)> {
-    let resource = of.resource.unwrap_or_default().encode_to_vec();
+    let mut resource = of.resource.unwrap_or_default();
+    valued(&mut resource.attributes);
+    let resource = resource.encode_to_vec();
     let mut all = Vec::new();
     for of_scope in of.scope_spans {
         let mut scope = of_scope.scope.unwrap_or_default();
         let (recorded, own): (Vec<_>, Vec<_>) =
             scope.attributes.into_iter().partition(|attribute| attribute.key.starts_with(RECORDED));
         scope.attributes = own;
+        valued(&mut scope.attributes);
         let policy = recorded.iter().map(shown).collect::<Vec<_>>().join(" ");
         let scope = scope.encode_to_vec();
         for mut span in of_scope.spans {
@@ -169,7 +172,27 @@ fn plain(mut span: Span) -> Span {
         }
     }
     span.status = Some(span.status.unwrap_or_default());
+    let events = span.events.iter_mut().map(|event| &mut event.attributes);
+    let links = span.links.iter_mut().map(|link| &mut link.attributes);
+    events.chain(links).chain([&mut span.attributes]).for_each(|attributes| valued(attributes));
     span
+}
+
+/// No value is an empty one.
+fn valued(attributes: &mut [KeyValue]) {
+    for attribute in attributes {
+        match attribute.value.get_or_insert_default() {
+            AnyValue { value: Some(Value::KvlistValue(list)) } => valued(&mut list.values),
+            AnyValue { value: Some(Value::ArrayValue(list)) } => {
+                for element in &mut list.values {
+                    if let Some(Value::KvlistValue(list)) = &mut element.value {
+                        valued(&mut list.values);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 fn shown(attribute: &KeyValue) -> String {
