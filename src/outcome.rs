@@ -145,6 +145,28 @@ pub enum Reason {
     Cancelled,
     /// No pipeline takes the signal.
     NoPipeline,
+    /// No policy kept the trace.
+    NotSampled,
+    /// A `drop` policy matched the trace.
+    PolicyDropped,
+    /// Late spans of a trace that was not kept.
+    LateNotSampled,
+    /// The trace is over `maximum_trace_size_bytes`.
+    TraceTooLarge,
+    /// `num_traces` was reached and, as in the Collector, the oldest trace had to go (`compat` only).
+    Evicted,
+    /// `drop_pending_traces_on_shutdown`.
+    PendingDropped,
+    /// The same span of the same trace, byte for byte, came twice.
+    Duplicate,
+    /// `num_traces` is reached.
+    TracesFull,
+    /// The journal is as large as it may get.
+    JournalFull,
+    /// The disk under a journal is full or fails.
+    DiskFull,
+    /// What the journal gave back is not what was put in.
+    Corrupt,
     /// Shutting down.
     Shutdown,
     /// A bug of ours.
@@ -170,13 +192,24 @@ impl Reason {
             Self::AlreadyDelivered => "already_delivered",
             Self::Cancelled => "cancelled",
             Self::NoPipeline => "no_pipeline",
+            Self::NotSampled => "not_sampled",
+            Self::PolicyDropped => "policy_dropped",
+            Self::LateNotSampled => "late_not_sampled",
+            Self::TraceTooLarge => "trace_too_large",
+            Self::Evicted => "evicted",
+            Self::PendingDropped => "pending_dropped",
+            Self::Duplicate => "duplicate",
+            Self::TracesFull => "traces_full",
+            Self::JournalFull => "journal_full",
+            Self::DiskFull => "disk_full",
+            Self::Corrupt => "corrupt",
             Self::Shutdown => "shutdown",
             Self::Internal => "internal",
         }
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 28] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
@@ -192,6 +225,17 @@ impl Reason {
         Self::AlreadyDelivered,
         Self::Cancelled,
         Self::NoPipeline,
+        Self::NotSampled,
+        Self::PolicyDropped,
+        Self::LateNotSampled,
+        Self::TraceTooLarge,
+        Self::Evicted,
+        Self::PendingDropped,
+        Self::Duplicate,
+        Self::TracesFull,
+        Self::JournalFull,
+        Self::DiskFull,
+        Self::Corrupt,
         Self::Shutdown,
         Self::Internal,
     ];

@@ -338,7 +338,8 @@ fn a_keepalive_without_content_is_off_and_an_empty_one_has_the_defaults() {
     };
     assert_eq!(keepalive(""), None);
     let ten = Duration::from_secs(10);
-    let expected = ringtail::client::ClientKeepalive { time: ten, timeout: ten, permit_without_stream: false };
+    let expected =
+        ringtail::client::ClientKeepalive { time: ten, timeout: ten, permit_without_stream: false };
     assert_eq!(keepalive("{}"), Some(expected));
 }
 

@@ -6,12 +6,27 @@
 //! Bounds: `num_traces`, spans and bytes a trace, sizes of both memories of verdicts.
 //! Loses: nothing; what is not kept is named.
 
+mod chain;
 mod config;
+mod decided;
+mod due;
+mod explain;
 pub mod facts;
+mod index;
 pub mod judge;
 mod moment;
+mod remember;
 mod rule;
+mod sampler;
+mod verdicts;
 
+use crate::outcome::Reason;
+
+pub use chain::Place;
 pub use config::{Config, DecisionCache, Early, Strategy, WhenFull};
+pub use decided::{Decided, Known, Late, Output, Trigger};
+pub use explain::Explanation;
 pub use moment::Moment;
+pub use remember::Remembered;
 pub use rule::{Composite, Dynamic, Ema, Method, Number, Policy, Rule, StatusCodes};
+pub use sampler::{Age, Counts, Placing, Sampler, Size};

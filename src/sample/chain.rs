@@ -1,0 +1,138 @@
+//! Where the portions of a trace lie: a few places in the index entry itself, more in chunks of a common slab.
+
+/// Where a portion lies in the journal. Opaque here; later portions have greater places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(pub u64);
+
+/// The places of one trace, oldest first.
+#[derive(Debug)]
+pub(super) struct Chain {
+    first: [Place; INLINE],
+    len: u32,
+    head: u32, // chunk that follows the inline places; NONE
+    tail: u32, // last chunk
+}
+
+/// The chunks of all traces.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    chunks: Vec<Chunk>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    places: [Place; CHUNK],
+    next: u32,
+}
+
+const INLINE: usize = 2;
+const CHUNK: usize = 7;
+const NONE: u32 = u32::MAX;
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self { first: [Place(0); INLINE], len: 0, head: NONE, tail: NONE }
+    }
+}
+
+impl Chain {
+    /// The oldest place.
+    pub(super) fn oldest(&self) -> Option<Place> {
+        (self.len > 0).then(|| self.first[0])
+    }
+
+    pub(super) fn push(&mut self, place: Place, chunks: &mut Chunks) {
+        let index = self.len as usize;
+        self.len += 1;
+        if index < INLINE {
+            self.first[index] = place;
+            return;
+        }
+        let inside = (index - INLINE) % CHUNK;
+        if inside == 0 {
+            let new = chunks.take();
+            match self.tail {
+                NONE => self.head = new,
+                tail => chunks.chunks[tail as usize].next = new,
+            }
+            self.tail = new;
+        }
+        chunks.chunks[self.tail as usize].places[inside] = place;
+    }
+
+    /// All places, oldest first; the chain is empty afterwards.
+    pub(super) fn take(&mut self, chunks: &mut Chunks) -> Vec<Place> {
+        let mut places = Vec::with_capacity(self.len as usize);
+        places.extend_from_slice(&self.first[..INLINE.min(self.len as usize)]);
+        let mut at = self.head;
+        while at != NONE {
+            let chunk = &chunks.chunks[at as usize];
+            let left = self.len as usize - places.len();
+            places.extend_from_slice(&chunk.places[..CHUNK.min(left)]);
+            let next = chunk.next;
+            chunks.free.push(at);
+            at = next;
+        }
+        *self = Self::default();
+        places
+    }
+
+    /// Forgets all places.
+    pub(super) fn clear(&mut self, chunks: &mut Chunks) {
+        let mut at = self.head;
+        while at != NONE {
+            chunks.free.push(at);
+            at = chunks.chunks[at as usize].next;
+        }
+        *self = Self::default();
+    }
+}
+
+impl Chunks {
+    fn take(&mut self) -> u32 {
+        let empty = Chunk { places: [Place(0); CHUNK], next: NONE };
+        if let Some(index) = self.free.pop() {
+            self.chunks[index as usize] = empty;
+            return index;
+        }
+        self.chunks.push(empty);
+        (self.chunks.len() - 1) as u32
+    }
+
+    /// Bytes of memory in use.
+    pub(super) fn bytes(&self) -> usize {
+        self.chunks.capacity() * size_of::<Chunk>() + self.free.capacity() * size_of::<u32>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn chains_that_share_chunks_give_back_what_was_put_in(pushes: Vec<(u8, u64)>) {
+            let mut chunks = Chunks::default();
+            let mut chains: Vec<Chain> = (0..4).map(|_| Chain::default()).collect();
+            let mut twins: Vec<Vec<Place>> = vec![Vec::new(); 4];
+            for (which, place) in pushes {
+                let which = usize::from(which) % 5;
+                if which == 4 {
+                    prop_assert_eq!(chains[0].take(&mut chunks), std::mem::take(&mut twins[0]));
+                    chains[1].clear(&mut chunks);
+                    twins[1].clear();
+                    continue;
+                }
+                chains[which].push(Place(place), &mut chunks);
+                twins[which].push(Place(place));
+                prop_assert_eq!(chains[which].oldest(), twins[which].first().copied());
+            }
+            for (chain, twin) in chains.iter_mut().zip(twins) {
+                prop_assert_eq!(chain.take(&mut chunks), twin);
+            }
+            prop_assert_eq!(chunks.free.len(), chunks.chunks.len(), "every chunk came back");
+        }
+    }
+}

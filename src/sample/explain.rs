@@ -1,0 +1,99 @@
+//! Verdicts with everything that led to them, remembered for a while so that a person can ask why.
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::Moment;
+use super::decided::{Decided, Known, Trigger};
+use super::judge::Verdict;
+
+/// Why a trace was kept or not.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// Whose verdict it is.
+    pub trace_id: [u8; 16],
+    /// What it is, with every policy's vote.
+    pub verdict: Verdict,
+    /// Why it was taken then.
+    pub trigger: Trigger,
+    /// When the first span came.
+    pub first_seen: Moment,
+    /// When it was taken.
+    pub at: Moment,
+    /// On what.
+    pub known: Known,
+    /// Spans that came later and followed it.
+    pub late_spans: u64,
+}
+
+/// The last so many explanations; the oldest leaves first.
+#[derive(Debug)]
+pub(super) struct Explanations {
+    capacity: usize,
+    seed: u64,
+    ring: Vec<Explanation>,
+    next: usize, // the place that is written next once the ring is full
+    table: HashTable<u32>,
+}
+
+impl Explanations {
+    pub(super) fn new(capacity: u64, seed: u64) -> Self {
+        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX).min(u32::MAX as usize - 1);
+        Self { capacity, seed, ring: Vec::new(), next: 0, table: HashTable::new() }
+    }
+
+    pub(super) fn put(&mut self, decided: &Decided) {
+        if self.capacity == 0 {
+            return;
+        }
+        let explanation = Explanation {
+            trace_id: decided.trace_id,
+            verdict: decided.verdict.clone(),
+            trigger: decided.trigger,
+            first_seen: decided.first_seen,
+            at: decided.at,
+            known: decided.known,
+            late_spans: 0,
+        };
+        if let Some(at) = self.find(&decided.trace_id) {
+            self.ring[at] = explanation; // a trace judged again: the last verdict counts
+            return;
+        }
+        let at = if self.ring.len() < self.capacity {
+            self.ring.push(explanation);
+            self.ring.len() - 1
+        } else {
+            let at = self.next;
+            self.next = (at + 1) % self.capacity;
+            let hash = self.hash(&self.ring[at].trace_id);
+            if let Ok(found) = self.table.find_entry(hash, |known| *known as usize == at) {
+                found.remove();
+            }
+            self.ring[at] = explanation;
+            at
+        };
+        let (ring, seed) = (&self.ring, self.seed);
+        let rehash = |at: &u32| xxh3_64_with_seed(&ring[*at as usize].trace_id, seed);
+        self.table.insert_unique(rehash(&(at as u32)), at as u32, rehash);
+    }
+
+    /// Later spans followed the verdict.
+    pub(super) fn late(&mut self, trace_id: &[u8; 16], spans: u64) {
+        if let Some(at) = self.find(trace_id) {
+            self.ring[at].late_spans += spans;
+        }
+    }
+
+    pub(super) fn get(&self, trace_id: &[u8; 16]) -> Option<&Explanation> {
+        self.find(trace_id).map(|at| &self.ring[at])
+    }
+
+    fn find(&self, trace_id: &[u8; 16]) -> Option<usize> {
+        let same = |at: &u32| self.ring[*at as usize].trace_id == *trace_id;
+        self.table.find(self.hash(trace_id), same).map(|at| *at as usize)
+    }
+
+    fn hash(&self, trace_id: &[u8; 16]) -> u64 {
+        xxh3_64_with_seed(trace_id, self.seed)
+    }
+}

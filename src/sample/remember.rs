@@ -1,0 +1,249 @@
+//! Verdicts of traces that have left the index, so that late spans follow them: bounded, the least recently asked for
+//! leaves first.
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// What is remembered of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// The policy that decided.
+    pub policy: Option<u16>,
+    /// The threshold that its spans carry.
+    pub threshold: Option<u64>,
+}
+
+/// A memory of one kind of verdict.
+#[derive(Debug)]
+pub(super) struct Memory {
+    capacity: usize,
+    by_low_half: bool, // the Collector's key: ids with equal right halves share a verdict
+    seed: u64,
+    table: HashTable<u32>,
+    links: Vec<Link>,
+    newest: u32,
+    oldest: u32,
+}
+
+#[derive(Debug)]
+struct Link {
+    key: [u8; 16],
+    value: Remembered,
+    newer: u32,
+    older: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Memory {
+    pub(super) fn new(capacity: u64, by_low_half: bool, seed: u64) -> Self {
+        Self {
+            capacity: usize::try_from(capacity).unwrap_or(usize::MAX).min(NONE as usize - 1),
+            by_low_half,
+            seed,
+            table: HashTable::new(),
+            links: Vec::new(),
+            newest: NONE,
+            oldest: NONE,
+        }
+    }
+
+    /// Whether anything is ever remembered.
+    pub(super) fn is_on(&self) -> bool {
+        self.capacity > 0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Looks a trace up, which makes it the newest.
+    pub(super) fn ask(&mut self, trace_id: &[u8; 16]) -> Option<Remembered> {
+        if self.links.is_empty() {
+            return None;
+        }
+        let at = self.find(&self.key(trace_id))?;
+        self.unlink(at);
+        self.link(at);
+        Some(self.links[at as usize].value)
+    }
+
+    /// Looks a trace up without further effect.
+    pub(super) fn peek(&self, trace_id: &[u8; 16]) -> Option<Remembered> {
+        if self.links.is_empty() {
+            return None;
+        }
+        self.find(&self.key(trace_id)).map(|at| self.links[at as usize].value)
+    }
+
+    pub(super) fn put(&mut self, trace_id: &[u8; 16], value: Remembered) {
+        if self.capacity == 0 {
+            return;
+        }
+        let key = self.key(trace_id);
+        if let Some(at) = self.find(&key) {
+            self.links[at as usize].value = value;
+            self.unlink(at);
+            self.link(at);
+            return;
+        }
+        let link = Link { key, value, newer: NONE, older: NONE };
+        let at = if self.links.len() < self.capacity {
+            self.links.push(link);
+            (self.links.len() - 1) as u32
+        } else {
+            let at = self.oldest;
+            self.unlink(at);
+            let old = self.links[at as usize].key;
+            if let Ok(found) = self.table.find_entry(self.hash(&old), |known| *known == at) {
+                found.remove();
+            }
+            self.links[at as usize] = link;
+            at
+        };
+        self.link(at);
+        let (links, seed) = (&self.links, self.seed);
+        self.table.insert_unique(self.hash(&key), at, |at| hash(&links[*at as usize].key, seed));
+    }
+
+    /// Forgets one trace.
+    pub(super) fn forget(&mut self, trace_id: &[u8; 16]) {
+        let key = self.key(trace_id);
+        let Some(at) = self.find(&key) else { return };
+        if let Ok(found) = self.table.find_entry(self.hash(&key), |known| *known == at) {
+            found.remove();
+        }
+        self.unlink(at);
+        let last = (self.links.len() - 1) as u32;
+        if at != last {
+            // The last link moves into the gap.
+            let moved = self.links[last as usize].key;
+            if let Ok(mut found) = self.table.find_entry(self.hash(&moved), |known| *known == last) {
+                *found.get_mut() = at;
+            }
+            let (newer, older) = (self.links[last as usize].newer, self.links[last as usize].older);
+            match newer {
+                NONE => self.newest = at,
+                newer => self.links[newer as usize].older = at,
+            }
+            match older {
+                NONE => self.oldest = at,
+                older => self.links[older as usize].newer = at,
+            }
+        }
+        self.links.swap_remove(at as usize);
+    }
+
+    /// Bytes of memory in use.
+    pub(super) fn bytes(&self) -> usize {
+        self.links.capacity() * size_of::<Link>() + self.table.capacity() * (size_of::<u32>() + 1)
+    }
+
+    fn key(&self, trace_id: &[u8; 16]) -> [u8; 16] {
+        let mut key = *trace_id;
+        if self.by_low_half {
+            key[..8].fill(0);
+        }
+        key
+    }
+
+    fn hash(&self, key: &[u8; 16]) -> u64 {
+        hash(key, self.seed)
+    }
+
+    fn find(&self, key: &[u8; 16]) -> Option<u32> {
+        self.table.find(self.hash(key), |at| self.links[*at as usize].key == *key).copied()
+    }
+
+    fn link(&mut self, at: u32) {
+        let before = std::mem::replace(&mut self.newest, at);
+        self.links[at as usize].older = before;
+        self.links[at as usize].newer = NONE;
+        match before {
+            NONE => self.oldest = at,
+            before => self.links[before as usize].newer = at,
+        }
+    }
+
+    fn unlink(&mut self, at: u32) {
+        let (newer, older) = (self.links[at as usize].newer, self.links[at as usize].older);
+        match newer {
+            NONE => self.newest = older,
+            newer => self.links[newer as usize].older = older,
+        }
+        match older {
+            NONE => self.oldest = newer,
+            older => self.links[older as usize].newer = newer,
+        }
+    }
+}
+
+fn hash(key: &[u8; 16], seed: u64) -> u64 {
+    xxh3_64_with_seed(key, seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(n: u8) -> [u8; 16] {
+        let mut id = [0; 16];
+        id[15] = n;
+        id
+    }
+
+    fn value(n: u16) -> Remembered {
+        Remembered { policy: Some(n), threshold: None }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_what_a_list_in_order_of_use_would_be(
+            capacity in 0u64..6,
+            steps in prop::collection::vec((0u8..4, 0u8..9, any::<u16>()), 0..200),
+        ) {
+            let mut memory = Memory::new(capacity, false, 3);
+            let mut twin: Vec<(u8, u16)> = Vec::new(); // oldest first
+            for (what, n, v) in steps {
+                let at = twin.iter().position(|(known, _)| *known == n);
+                match what {
+                    0 | 1 => {
+                        memory.put(&id(n), value(v));
+                        if capacity > 0 {
+                            match at {
+                                Some(at) => { twin.remove(at); }
+                                None if twin.len() == capacity as usize => { twin.remove(0); }
+                                None => {}
+                            }
+                            twin.push((n, v));
+                        }
+                    }
+                    2 => {
+                        let expected = at.map(|at| { let known = twin.remove(at); twin.push(known); known.1 });
+                        prop_assert_eq!(memory.ask(&id(n)), expected.map(value));
+                    }
+                    _ => {
+                        memory.forget(&id(n));
+                        if let Some(at) = at { twin.remove(at); }
+                    }
+                }
+                prop_assert_eq!(memory.len(), twin.len());
+                for (n, v) in &twin {
+                    prop_assert_eq!(memory.peek(&id(*n)), Some(value(*v)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_collectors_key_is_the_right_half() {
+        let mut memory = Memory::new(10, true, 0);
+        memory.put(&[1; 16], value(1));
+        let mut other = [1; 16];
+        other[0] = 9;
+        assert_eq!(memory.ask(&other), Some(value(1)));
+        other[15] = 9;
+        assert_eq!(memory.ask(&other), None);
+    }
+}

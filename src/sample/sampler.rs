@@ -1,0 +1,432 @@
+//! The sampler of one shard: a state machine without clock, runtime or bytes.
+//!
+//! Inputs: [`Sampler::placing`] says what becomes of a portion; once its bytes are in the journal, [`Sampler::accept`]
+//! takes it. [`Sampler::handle_timeout`] tells that time has passed. Outputs: [`Sampler::poll_output`], to be emptied
+//! after every input, and [`Sampler::poll_timeout`].
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::chain::Place;
+use super::decided::{Late, Output, Trigger};
+use super::due::{Due, Waits};
+use super::explain::{Explanation, Explanations};
+use super::facts::{Facts, Plan, Portion};
+use super::index::{Index, State, Ticket};
+use super::judge::{Candidate, Outcome, Policies};
+use super::remember::{Memory, Remembered};
+use super::{Config, Early, Moment, Reason, Strategy, WhenFull};
+
+/// What becomes of a portion that has just come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placing {
+    /// It belongs into the journal, then to [`Sampler::accept`].
+    Journal,
+    /// Its trace was not kept: tell [`Sampler::discard`], and forget it.
+    Discard,
+    /// There is no room for a new trace; its sender should come back.
+    Refuse,
+}
+
+/// Counts that the shell publishes; they only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Traces that were new.
+    pub new_traces: u64,
+    /// Spans that followed a verdict of the sampled memory.
+    pub cached_sampled_spans: u64,
+    /// Spans that followed a verdict of the other memory.
+    pub cached_not_sampled_spans: u64,
+    /// Traces that `num_traces` pushed out undecided (`compat`).
+    pub dropped_too_early: u64,
+    /// Traces over `maximum_trace_size_bytes`.
+    pub too_large: u64,
+}
+
+/// How large the sampler is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Entries of the index: open traces, and decided ones that stay there.
+    pub traces: usize,
+    /// Remembered verdicts "sampled".
+    pub sampled: usize,
+    /// Remembered other verdicts.
+    pub not_sampled: usize,
+    /// Bytes of memory of index and memories.
+    pub bytes: usize,
+}
+
+/// The sampler of one shard.
+#[derive(Debug)]
+pub struct Sampler {
+    pub(super) config: Config,
+    pub(super) plan: std::sync::Arc<Plan>,
+    pub(super) policies: Policies,
+    pub(super) index: Index,
+    pub(super) waits: Waits,
+    pub(super) due: Due,
+    pub(super) arrivals: VecDeque<(Ticket, Place)>, // in order of their first span; may be stale
+    pub(super) map_order: VecDeque<Ticket>, // compat: every entry in order of arrival, decided ones too
+    pub(super) retired: VecDeque<(Moment, Ticket)>, // not kept, with a second chance until then
+    pub(super) evicted: VecDeque<([u8; 16], Moment)>, // compat: pushed out, and when they were due
+    pub(super) sampled: Memory,
+    pub(super) not_sampled: Memory,
+    pub(super) explanations: Explanations,
+    pub(super) outputs: VecDeque<Output>,
+    pub(super) counts: Counts,
+    pub(super) ages: VecDeque<Age>,
+    pub(super) num_traces: usize,
+    pub(super) judged_at: Moment,
+}
+
+/// An age that the shell puts into a histogram.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Age {
+    /// How long a trace was in the index.
+    Removal(Duration),
+    /// How long after a trace's first span a late one came.
+    LateSpan(Duration),
+}
+
+impl Sampler {
+    /// The sampler of one of `config.num_shards` shards. `seed` keys its tables; `now` is where ticks count from.
+    pub fn new(config: Config, plan: std::sync::Arc<Plan>, seed: u64, now: Moment) -> Self {
+        let shards = u64::from(config.num_shards.max(1));
+        let share = |total: u64| if total == 0 { 0 } else { (total / shards).max(1) };
+        let cache = |written: Option<u64>, ours: u64| match (written, config.compat) {
+            (Some(size), _) => share(size),
+            (None, true) => 0,
+            (None, false) => share(ours),
+        };
+        let num_traces = usize::try_from((config.num_traces / shards).max(1)).unwrap_or(usize::MAX);
+        Self {
+            policies: Policies::new(&config),
+            index: Index::new(seed),
+            waits: Waits::new(&config, now),
+            due: Due::default(),
+            arrivals: VecDeque::new(),
+            map_order: VecDeque::new(),
+            retired: VecDeque::new(),
+            evicted: VecDeque::new(),
+            sampled: Memory::new(cache(config.decision_cache.sampled, SAMPLED), config.compat, seed),
+            not_sampled: Memory::new(
+                cache(config.decision_cache.not_sampled, NOT_SAMPLED),
+                config.compat,
+                seed,
+            ),
+            explanations: Explanations::new(share(config.explain_traces), seed),
+            outputs: VecDeque::new(),
+            counts: Counts::default(),
+            ages: VecDeque::new(),
+            num_traces,
+            judged_at: Moment(0),
+            plan,
+            config,
+        }
+    }
+
+    /// What becomes of a portion; changes nothing. `new` is how many traces of the same request before it were new.
+    pub fn placing(&self, portion: &Portion, new: usize) -> Placing {
+        if self.sampled.peek(&portion.trace_id).is_some() {
+            return Placing::Journal;
+        }
+        let entry = self.index.find(&portion.trace_id).and_then(|ticket| self.index.get(ticket));
+        match entry {
+            Some(entry) if is_open(entry.state) || entry.state == State::Decided(Outcome::Sampled) => {
+                Placing::Journal
+            }
+            Some(entry) if is_retained(entry) => Placing::Journal,
+            Some(_) => Placing::Discard,
+            None if self.not_sampled.peek(&portion.trace_id).is_some() => Placing::Discard,
+            None if self.refuses_new() && self.index.len() + new >= self.num_traces => Placing::Refuse,
+            None => Placing::Journal,
+        }
+    }
+
+    /// Whether a portion begins a trace that is not known.
+    pub fn is_new(&self, portion: &Portion) -> bool {
+        self.index.find(&portion.trace_id).is_none()
+            && self.sampled.peek(&portion.trace_id).is_none()
+            && self.not_sampled.peek(&portion.trace_id).is_none()
+    }
+
+    fn refuses_new(&self) -> bool {
+        self.config.block_on_overflow || (!self.config.compat && self.config.when_full == WhenFull::Refuse)
+    }
+
+    /// A portion whose trace was not kept has come and is not journaled.
+    pub fn discard(&mut self, portion: &Portion, now: Moment) {
+        let spans = u64::from(portion.facts.spans);
+        if self.not_sampled.ask(&portion.trace_id).is_some() {
+            self.counts.cached_not_sampled_spans += spans;
+        } else if let Some(entry) =
+            self.index.find(&portion.trace_id).and_then(|ticket| self.index.get(ticket))
+        {
+            self.ages.push_back(Age::LateSpan(now.since(entry.first_seen)));
+        }
+        self.explanations.late(&portion.trace_id, spans);
+    }
+
+    /// Takes a portion that lies in the journal at `place`. `now` is when it came.
+    pub fn accept(&mut self, portion: &Portion, place: Place, now: Moment) {
+        if self.follows_memory(portion, place) {
+            return;
+        }
+        let ticket = match self.index.find(&portion.trace_id) {
+            Some(ticket) => ticket,
+            None => self.begin(portion.trace_id, place, now),
+        };
+        let Some((entry, chunks)) = self.index.get_mut(ticket) else { return };
+        let (state, first_seen) = (entry.state, entry.first_seen);
+        match state {
+            State::Decided(Outcome::NotSampled) if entry.chain.oldest().is_some() => {
+                entry.chain.push(place, chunks);
+                self.plan.absorb(&mut entry.facts, &portion.facts);
+                self.explanations.late(&portion.trace_id, u64::from(portion.facts.spans));
+                if portion.facts.has_error {
+                    self.reconsider(ticket, now);
+                }
+            }
+            State::Decided(outcome) => {
+                self.ages.push_back(Age::LateSpan(now.since(first_seen)));
+                self.late_by_entry(portion, place, outcome);
+            }
+            State::Open | State::Rooted | State::Free => {
+                entry.chain.push(place, chunks);
+                self.plan.absorb(&mut entry.facts, &portion.facts);
+                self.arrived(ticket, &portion.facts, now);
+            }
+        }
+    }
+
+    fn follows_memory(&mut self, portion: &Portion, place: Place) -> bool {
+        let spans = u64::from(portion.facts.spans);
+        if let Some(verdict) = self.sampled.ask(&portion.trace_id) {
+            self.counts.cached_sampled_spans += spans;
+            self.explanations.late(&portion.trace_id, spans);
+            let late = Late { trace_id: portion.trace_id, verdict, cached: true, place, spans };
+            self.outputs.push_back(Output::Late(late));
+            return true;
+        }
+        if self.not_sampled.peek(&portion.trace_id).is_none() {
+            return false;
+        }
+        let entry = self.index.find(&portion.trace_id).and_then(|ticket| self.index.get(ticket));
+        if entry.is_some_and(is_retained) {
+            return false;
+        }
+        self.not_sampled.ask(&portion.trace_id);
+        self.counts.cached_not_sampled_spans += spans;
+        self.explanations.late(&portion.trace_id, spans);
+        self.outputs.push_back(Output::Discard { spans, reason: Reason::LateNotSampled });
+        true
+    }
+
+    fn late_by_entry(&mut self, portion: &Portion, place: Place, outcome: Outcome) {
+        let spans = u64::from(portion.facts.spans);
+        self.explanations.late(&portion.trace_id, spans);
+        if outcome == Outcome::Sampled {
+            let known = self.explanations.get(&portion.trace_id);
+            let verdict = Remembered {
+                policy: known.and_then(|known| known.verdict.policy),
+                threshold: known.and_then(|known| known.verdict.threshold),
+            };
+            let late = Late { trace_id: portion.trace_id, verdict, cached: false, place, spans };
+            self.outputs.push_back(Output::Late(late));
+        } else {
+            self.outputs.push_back(Output::Discard { spans, reason: Reason::LateNotSampled });
+        }
+    }
+
+    fn begin(&mut self, trace_id: [u8; 16], place: Place, now: Moment) -> Ticket {
+        self.counts.new_traces += 1;
+        while self.index.len() >= self.num_traces && self.make_room(now) {}
+        let ticket = self.index.insert(trace_id, now);
+        let mut deadline = self.waits.deadline(now);
+        if let Some(at) = self.evicted.iter().position(|(id, _)| *id == trace_id) {
+            // The Collector's id of the first time is still in its slot, and decides the trace.
+            deadline = deadline.min(self.evicted.remove(at).map_or(deadline, |(_, at)| at));
+            self.due.push_root(deadline, ticket);
+        } else {
+            self.due.push(deadline, ticket);
+        }
+        if let Some((entry, _)) = self.index.get_mut(ticket) {
+            entry.deadline = deadline;
+        }
+        self.arrivals.push_back((ticket, place));
+        if self.config.compat {
+            self.map_order.push_back(ticket);
+        }
+        ticket
+    }
+
+    /// A portion of an open trace has been added.
+    fn arrived(&mut self, ticket: Ticket, portion: &Facts, now: Moment) {
+        let Some((entry, _)) = self.index.get_mut(ticket) else { return };
+        if portion.has_root
+            && let Some(at) = self.waits.deadline_of_root(now).filter(|at| *at < entry.deadline)
+        {
+            entry.deadline = at;
+            entry.state = State::Rooted;
+            self.due.push_root(at, ticket);
+        }
+        if self.config.maximum_trace_size_bytes.is_some_and(|max| entry.facts.bytes > max) {
+            self.too_large(ticket, now);
+            return;
+        }
+        let candidate = Candidate { trace_id: entry.trace_id, facts: &entry.facts };
+        if self.config.strategy == Strategy::SpanIngest {
+            if let Some(verdict) = self.policies.ingest(candidate, portion) {
+                self.decide(ticket, verdict, Trigger::Ingest, now);
+                return;
+            }
+        } else if self.config.early != Early::Off
+            && let Some(verdict) = self.policies.settled(candidate)
+            && (self.config.early == Early::All || verdict.outcome != Outcome::Sampled)
+        {
+            self.decide(ticket, verdict, Trigger::Early, now);
+            return;
+        }
+        let spans = self.index.get(ticket).map_or(0, |entry| u64::from(entry.facts.spans));
+        if self.config.max_spans.is_some_and(|max| spans > max) {
+            self.judge_now(ticket, Trigger::SpanLimit, now);
+        }
+    }
+
+    /// Time has passed: takes the verdicts that are due. At most [`BATCH`] of them; call again while
+    /// [`Self::poll_timeout`] is not later than `now`.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        self.judged_at = now;
+        while self.retired.front().is_some_and(|(at, _)| *at <= now) {
+            self.retire();
+        }
+        while self.evicted.front().is_some_and(|(_, at)| *at <= now) {
+            self.evicted.pop_front();
+            self.counts.dropped_too_early += 1;
+        }
+        let mut batch = Vec::new();
+        while batch.len() < BATCH
+            && let Some((at, ticket)) = self.due.pop(now)
+        {
+            // A ticket is stale when the trace was decided, or is due at another time by the other queue.
+            let open = self.index.get(ticket).filter(|entry| entry.deadline == at);
+            if let Some(entry) = open.filter(|entry| is_open(entry.state)) {
+                let trigger = if entry.state == State::Rooted { Trigger::Root } else { Trigger::Deadline };
+                batch.push((ticket, trigger));
+            }
+        }
+        self.judge_batch(&batch, now);
+        self.trim();
+    }
+
+    /// When [`Self::handle_timeout`] has something to do. Verdicts that are due shortly after others wait for
+    /// [`COALESCE`], so that they are judged together.
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        let retired = self.retired.front().map(|(at, _)| *at);
+        let evicted = self.evicted.front().map(|(_, at)| *at);
+        let next = [self.due.next(), retired, evicted].into_iter().flatten().min()?;
+        Some(next.max(self.judged_at + COALESCE))
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The next age to be counted.
+    pub fn poll_age(&mut self) -> Option<Age> {
+        self.ages.pop_front()
+    }
+
+    /// Nothing in the journal before this place is needed by an open trace, or for a second chance.
+    pub fn oldest_place(&mut self) -> Option<Place> {
+        self.trim();
+        let (ticket, place) = self.arrivals.front()?;
+        let entry = self.index.get(*ticket);
+        Some(entry.and_then(|entry| entry.chain.oldest()).unwrap_or(*place))
+    }
+
+    /// A verdict of an earlier life of this process.
+    pub fn remember(&mut self, trace_id: &[u8; 16], outcome: Outcome, verdict: Remembered) {
+        match outcome {
+            Outcome::Sampled => {
+                self.not_sampled.forget(trace_id);
+                self.sampled.put(trace_id, verdict);
+            }
+            Outcome::NotSampled | Outcome::Dropped => self.not_sampled.put(trace_id, verdict),
+        }
+    }
+
+    /// Why a trace was kept or not, if that is not too long ago.
+    pub fn explain(&self, trace_id: &[u8; 16]) -> Option<&Explanation> {
+        self.explanations.get(trace_id)
+    }
+
+    /// What is remembered of a verdict when its explanation has gone.
+    pub fn remembered(&self, trace_id: &[u8; 16]) -> Option<(Outcome, Remembered)> {
+        let sampled = self.sampled.peek(trace_id).map(|known| (Outcome::Sampled, known));
+        sampled.or_else(|| self.not_sampled.peek(trace_id).map(|known| (Outcome::NotSampled, known)))
+    }
+
+    /// What is known of an open trace: first seen, due, facts.
+    pub fn open(&self, trace_id: &[u8; 16]) -> Option<(Moment, Moment, super::decided::Known)> {
+        let entry = self.index.get(self.index.find(trace_id)?)?;
+        is_open(entry.state)
+            .then(|| (entry.first_seen, entry.deadline, super::decided::Known::of(&entry.facts)))
+    }
+
+    /// Counts so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// How large it is now.
+    pub fn size(&self) -> Size {
+        let queues = self.arrivals.capacity() * size_of::<(Ticket, Place)>();
+        Size {
+            traces: self.index.len(),
+            sampled: self.sampled.len(),
+            not_sampled: self.not_sampled.len(),
+            bytes: self.index.bytes()
+                + self.due.bytes()
+                + queues
+                + self.sampled.bytes()
+                + self.not_sampled.bytes(),
+        }
+    }
+
+    /// Forgets queue entries at the fronts that mean nothing any more.
+    pub(super) fn trim(&mut self) {
+        let (index, arrivals) = (&self.index, &mut self.arrivals);
+        let alive = |ticket: Ticket| index.get(ticket).is_some_and(|entry| is_open(entry.state));
+        self.due.trim(alive);
+        while self.map_order.front().is_some_and(|ticket| index.get(*ticket).is_none()) {
+            self.map_order.pop_front();
+        }
+        while let Some((ticket, _)) = arrivals.front() {
+            let entry = index.get(*ticket);
+            let needed = entry.is_some_and(|entry| is_open(entry.state) || is_retained(entry));
+            if needed {
+                break;
+            }
+            arrivals.pop_front();
+        }
+    }
+}
+
+pub(super) fn is_open(state: State) -> bool {
+    matches!(state, State::Open | State::Rooted)
+}
+
+/// Whether an entry is decided and still has its bytes.
+pub(super) fn is_retained(entry: &super::index::Entry) -> bool {
+    !is_open(entry.state) && entry.chain.oldest().is_some()
+}
+
+/// Verdicts remembered of each kind, where the file does not say: about 45 bytes each, used as they come.
+const SAMPLED: u64 = 1_000_000;
+const NOT_SAMPLED: u64 = 1_000_000;
+/// Verdicts taken in one go.
+const BATCH: usize = 4096;
+/// Verdicts that are due within this are taken together.
+const COALESCE: Duration = Duration::from_millis(5);
