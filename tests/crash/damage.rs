@@ -1,5 +1,6 @@
 //! Files that are not as they were left: each damage costs what it hit, and is said.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -144,32 +145,36 @@ async fn a_directory_in_use_is_refused() {
 }
 
 /// Scenario: a directory that another version has written, and one that holds something else.
-/// Guarantee: the process ends with an error that names the file, and changes nothing.
+/// Guarantee: the process ends with an error that names the file, and changes nothing; what it held is still there for
+/// the version that wrote it.
 #[tokio::test]
 async fn a_directory_of_another_version_is_refused() {
     let backend = Backend::grpc().await;
     let ringtail = killed(&backend).await;
-    let (path, _) = find(&journal_in(&ringtail.dir), "operation 0/0");
-    let good = fs::read(&path).unwrap();
-    for (name, bytes) in [("version", with_another_version(&good)), ("not", b"dear diary".repeat(20))] {
-        fs::write(&path, &bytes).unwrap();
+    let is_format = |path: &PathBuf| path.file_name().is_some_and(|name| name == "format");
+    let format = files(&journal_in(&ringtail.dir)).into_iter().find(is_format).unwrap();
+    let good = fs::read_to_string(&format).unwrap();
+    for (name, text) in
+        [("format 7", good.replace('1', "7")), ("not a file of a journal", "dear diary".into())]
+    {
+        fs::write(&format, &text).unwrap();
+        let before = everything(&ringtail);
         ringtail.respawn();
         assert_ne!(ringtail.ended().await, 0);
         let said = ringtail.stderr();
-        let line = said.lines().find(|line| line.contains(&path.display().to_string()));
+        let line = said.lines().find(|line| line.contains(&format.display().to_string()));
         assert!(line.is_some_and(|line| line.contains(name)), "{said}");
-        assert_eq!(fs::read(&path).unwrap(), bytes, "it was changed");
+        assert_eq!(everything(&ringtail), before, "it was changed");
     }
-    fs::write(&path, good).unwrap();
+    fs::write(&format, good).unwrap();
     ringtail.respawn();
     ringtail.ready().await;
     wait::until("all arrive", || backend.spans().len() as u64 == REQUESTS * TRACES).await;
     ringtail.settled().await;
 }
 
-/// The file as a later version might have written it.
-fn with_another_version(file: &[u8]) -> Vec<u8> {
-    let mut bytes = file.to_vec();
-    bytes[8] += 1; // TODO
-    bytes
+/// The whole content of a journal.
+fn everything(ringtail: &Ringtail) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = files(&journal_in(&ringtail.dir)).into_iter();
+    files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }

@@ -90,7 +90,8 @@ async fn a_full_journal_refuses_at_the_door() {
 async fn a_full_memory_refuses_at_the_door() {
     let backend = Backend::grpc().await;
     let journal = "journal: {max_memory: 4MiB, segment_size: 256KiB}";
-    let keys = format!("decision_wait: 3s, early_verdicts: off, when_full: refuse, {journal}, policies: [{ALL}]");
+    let keys =
+        format!("decision_wait: 3s, early_verdicts: off, when_full: refuse, {journal}, policies: [{ALL}]");
     let ringtail = Sampling::to(&backend, &keys).start().await;
     let (taken, refusal) = fill(&ringtail, 0).await;
     assert_comes_back(&refusal);
@@ -103,7 +104,8 @@ async fn a_full_memory_refuses_at_the_door() {
 #[tokio::test]
 async fn a_full_journal_decides_the_oldest() {
     let backend = Backend::grpc().await;
-    let keys = format!("decision_wait: 600s, early_verdicts: off, when_full: decide_oldest, policies: [{ALL}]");
+    let keys =
+        format!("decision_wait: 600s, early_verdicts: off, when_full: decide_oldest, policies: [{ALL}]");
     let journal = ", max_size: 2MiB, segment_size: 256KiB";
     let ringtail = Sampling::to(&backend, &keys).on_disk(journal).start().await;
     let mut client = ringtail.traces();
@@ -161,7 +163,8 @@ async fn a_full_disk_refuses_at_the_door() {
     };
     let filler = place.join("filler");
     std::fs::write(&filler, vec![1; 2 << 20]).unwrap();
-    let journal = format!("journal: {{directory: '{}', segment_size: 256KiB}}", place.join("journal").display());
+    let journal =
+        format!("journal: {{directory: '{}', segment_size: 256KiB}}", place.join("journal").display());
     let ringtail = sampling.with(&journal).start().await;
     let (taken, refusal) = fill(&ringtail, 0).await;
     assert_comes_back(&refusal);

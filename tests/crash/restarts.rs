@@ -76,7 +76,8 @@ async fn an_orderly_end_without_a_directory_decides_early_and_says_so() {
     assert_eq!(ringtail.ended().await, 0);
     assert_arrived_once(&[errors(0..37, 0), errors(0..37, 1), errors(0..37, 2)], &[&backend]);
     let log = ringtail.stderr();
-    let said = log.lines().any(|line| line.contains("37") && line.contains("trace") && line.contains("early"));
+    let said =
+        log.lines().any(|line| line.contains("37") && line.contains("trace") && line.contains("early"));
     assert!(said, "it does not say that 37 traces were decided early:\n{log}");
 }
 

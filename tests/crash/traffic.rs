@@ -78,7 +78,9 @@ impl Group {
             let spans = SPANS * (PARTS + u64::from(self.late));
             let fate = match error_in(trace) {
                 None => Fate::NotKept,
-                Some(part) if self.acknowledged[part as usize] + GRAIN < self.sent + decision_wait => Fate::Kept,
+                Some(part) if self.acknowledged[part as usize] + GRAIN < self.sent + decision_wait => {
+                    Fate::Kept
+                }
                 Some(_) => Fate::Either,
             };
             Sent { trace, spans, fate }
@@ -138,7 +140,9 @@ async fn work(
         groups.push(Group { first, sent, acknowledged, late: is_late });
         tokio::time::sleep(PAUSE).await;
     }
-    join_all(late).await.into_iter().for_each(|sent| drop(sent.unwrap()));
+    for sent in join_all(late).await {
+        sent.unwrap();
+    }
     groups
 }
 
@@ -185,7 +189,8 @@ pub fn recount(groups: &[Group], decision_wait: Duration, arrived: &[Seen]) -> C
     let mut expected = 0;
     for sent in groups.iter().flat_map(|group| group.traces(decision_wait)) {
         let there = (0..sent.spans).map(|n| span(sent.trace, n));
-        let there = there.filter(|s| unique.contains(&(s.trace_id.clone(), s.span_id.clone()))).count() as u64;
+        let there =
+            there.filter(|s| unique.contains(&(s.trace_id.clone(), s.span_id.clone()))).count() as u64;
         expected += there as usize;
         count.traces += 1;
         count.spans += sent.spans;
