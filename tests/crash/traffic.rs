@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::support::load::{Seen, failing, hex, span, traces};
+use crate::support::load::{Seen, failing, hex, seen, span, trace_id, traces};
 use crate::support::process::Ringtail;
 use crate::support::{Traces, wait};
 
@@ -203,10 +203,52 @@ pub fn recount(groups: &[Group], decision_wait: Duration, arrived: &[Seen]) -> C
             _ => {}
         }
     }
-    let id = |trace: &u64| hex(&crate::support::load::trace_id(*trace));
+    let id = |trace: &u64| hex(&trace_id(*trace));
     assert!(lost.is_empty(), "{} traces lost whole, first {:?} {}", lost.len(), lost[0], id(&lost[0]));
     assert!(leaked.is_empty(), "{} traces kept without reason, first {:?}", leaked.len(), leaked[0]);
     assert!(cut.is_empty(), "{} traces cut, first (trace, arrived, sent) {:?}", cut.len(), cut[0]);
     assert_eq!(expected, unique.len(), "spans arrived that nobody sent");
     count
+}
+
+/// A group that was acknowledged at once, and everything of it that is to be kept.
+fn example() -> (Vec<Group>, Vec<Seen>) {
+    let now = Instant::now();
+    let group = Group { first: 0, sent: now, acknowledged: vec![now; PARTS as usize], late: true };
+    let arrived = (0..=PARTS).flat_map(|n| seen(&part(0, n)));
+    let arrived =
+        arrived.filter(|one| (0..GROUP).step_by(3).any(|trace| one.span.trace_id == trace_id(trace)));
+    (vec![group], arrived.collect())
+}
+
+#[test]
+fn a_recount_closes_when_everything_is_there() {
+    let (groups, mut arrived) = example();
+    arrived.push(arrived[0].clone());
+    let count = recount(&groups, Duration::from_secs(1), &arrived);
+    assert_eq!((count.traces, count.kept, count.open, count.duplicates), (10, 4, 0, 1));
+}
+
+#[test]
+#[should_panic(expected = "1 traces cut")]
+fn a_recount_notices_a_span_that_is_missing() {
+    let (groups, mut arrived) = example();
+    arrived.pop();
+    recount(&groups, Duration::from_secs(1), &arrived);
+}
+
+#[test]
+#[should_panic(expected = "1 traces lost whole")]
+fn a_recount_notices_a_trace_that_is_missing() {
+    let (groups, mut arrived) = example();
+    arrived.retain(|one| one.span.trace_id != trace_id(3));
+    recount(&groups, Duration::from_secs(1), &arrived);
+}
+
+#[test]
+#[should_panic(expected = "1 traces kept without reason")]
+fn a_recount_notices_what_should_not_have_been_kept() {
+    let (groups, mut arrived) = example();
+    arrived.extend(seen(&traces([span(1, 0)])));
+    recount(&groups, Duration::from_secs(1), &arrived);
 }
