@@ -22,6 +22,7 @@ pub mod receive;
 pub mod retry;
 pub mod route;
 pub mod sample;
+pub mod shard;
 pub mod split;
 pub mod stream;
 pub mod tls;

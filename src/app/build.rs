@@ -1,24 +1,29 @@
 //! The service put together from its settings: exporters, pipelines, receivers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ComponentId, Exporter, Settings};
+use crate::config::{ComponentId, Exporter, Pipeline, Processor, Settings};
 use crate::discover::{self, Discovery, Event};
-use crate::export::{DebugExporter, NopExporter};
-use crate::flow::{Consumer, Outlets};
+use crate::export::{self, DebugExporter, NopExporter, OtlpExporter};
+use crate::flow::{Consumer, Outlets, Stage};
 use crate::forward::{self, LoadBalancer};
-use crate::observe::Registry;
+use crate::observe::{Registry, SamplerSeries};
 use crate::outcome::Signal;
 use crate::receive::Receiver;
+use crate::shard::{self, TailSampling};
 use crate::workers::Workers;
 
 /// Everything that runs, but for the listeners.
 pub struct Service {
     /// One per `load_balancing` exporter.
     pub balancers: Vec<Balancer>,
+    /// One per `tail_sampling` processor and pipeline.
+    pub samplers: Vec<Sampler>,
+    /// What holds something and has to be ended, in the order of the line.
+    pub stages: Vec<Arc<dyn Stage>>,
     /// Bound receivers, ready to serve.
     pub receivers: Vec<Receiver>,
 }
@@ -33,66 +38,187 @@ pub struct Balancer {
     pub signals: BTreeMap<Signal, LoadBalancer>,
 }
 
+/// A `tail_sampling` processor in a pipeline.
+pub struct Sampler {
+    /// The pipeline.
+    pub pipeline: ComponentId,
+    /// Its name in the configuration.
+    pub id: ComponentId,
+    /// It.
+    pub processor: TailSampling,
+}
+
+/// Where everything is built: what the parts share.
+pub struct Ground<'a> {
+    /// Where things run.
+    pub workers: &'a Arc<Workers>,
+    /// Where they count.
+    pub registry: &'a Registry,
+    /// Ends what follows members.
+    pub stop: &'a CancellationToken,
+}
+
+type Consumers = BTreeMap<(ComponentId, Signal), Arc<dyn Consumer>>;
+
 /// Builds exporters first, then pipelines, then receivers, which bind their sockets. Errors are one line for a person.
-pub async fn build(
-    settings: &Settings,
-    workers: &Arc<Workers>,
-    registry: &Registry,
-    stop: &CancellationToken,
-) -> Result<Service, String> {
-    let mut balancers = Vec::new();
-    let mut consumers: BTreeMap<(ComponentId, Signal), Arc<dyn Consumer>> = BTreeMap::new();
+pub async fn build(settings: &Settings, ground: &Ground<'_>) -> Result<Service, String> {
+    let mut exporters = Exporters::default();
     for (id, exporter) in &settings.exporters {
+        exporters.add(settings, id, exporter, ground).await?;
+    }
+    let Exporters { balancers, consumers, stages } = exporters;
+    let mut lines = Lines { samplers: Vec::new(), stages, fronts: BTreeMap::new() };
+    for pipeline in &settings.pipelines {
+        lines.add(settings, pipeline, &consumers, ground)?;
+    }
+    let receivers = receivers(settings, &lines.fronts, ground)?;
+    let Lines { samplers, mut stages, .. } = lines;
+    stages.reverse(); // exporters were built first and end last
+    Ok(Service { balancers, samplers, stages, receivers })
+}
+
+/// The exporters of all pipelines.
+#[derive(Default)]
+struct Exporters {
+    balancers: Vec<Balancer>,
+    consumers: Consumers,
+    stages: Vec<Arc<dyn Stage>>,
+}
+
+impl Exporters {
+    async fn add(
+        &mut self,
+        settings: &Settings,
+        id: &ComponentId,
+        exporter: &Exporter,
+        ground: &Ground<'_>,
+    ) -> Result<(), String> {
         let pipelines = settings.pipelines.iter().filter(|pipeline| pipeline.exporters.contains(id));
-        let mut signals: Vec<_> = pipelines.map(|pipeline| pipeline.signal).collect();
-        signals.sort_unstable();
-        signals.dedup();
+        let signals: BTreeSet<Signal> = pipelines.map(|pipeline| pipeline.signal).collect();
+        let name = id.to_string();
         match exporter {
             Exporter::LoadBalancing(config) => {
-                let balancer = balancer(id, config, &signals, workers, registry, stop).await?;
+                let balancer = balancer(id, config, &signals, ground).await?;
                 for (signal, one) in &balancer.signals {
-                    consumers.insert((id.clone(), *signal), Arc::new(one.clone()));
+                    self.put(id, *signal, Arc::new(one.clone()));
                 }
-                balancers.push(balancer);
+                self.balancers.push(balancer);
+            }
+            Exporter::Otlp(config) => {
+                for signal in signals {
+                    let parts = export::Parts {
+                        name: &name,
+                        signal,
+                        config: (**config).clone(),
+                        workers: ground.workers,
+                        registry: ground.registry,
+                    };
+                    let one =
+                        OtlpExporter::new(parts).map_err(|error| format!("exporters::{id}: {error}"))?;
+                    self.put(id, signal, Arc::new(one.clone()));
+                    self.stages.push(Arc::new(one));
+                }
             }
             Exporter::Debug(config) => {
-                let shown =
-                    DebugExporter::start(&id.to_string(), config.clone(), registry, std::io::stdout());
+                let shown = DebugExporter::start(&name, config.clone(), ground.registry, std::io::stdout());
                 let shown = shown.map_err(|error| format!("exporters::{id}: {error}"))?;
-                for signal in signals {
-                    consumers.insert((id.clone(), signal), Arc::new(shown.clone()));
-                }
+                signals.iter().for_each(|signal| self.put(id, *signal, Arc::new(shown.clone())));
             }
-            Exporter::Otlp(_) => return Err(format!("exporters::{id}: not built yet")),
             Exporter::Nop => {
-                let nop = NopExporter::new(&id.to_string(), registry);
-                for signal in signals {
-                    consumers.insert((id.clone(), signal), Arc::new(nop.clone()));
-                }
+                let nop = NopExporter::new(&name, ground.registry);
+                signals.iter().for_each(|signal| self.put(id, *signal, Arc::new(nop.clone())));
             }
         }
+        Ok(())
     }
-    let receivers = receivers(settings, &consumers, workers, registry)?;
-    Ok(Service { balancers, receivers })
+
+    fn put(&mut self, id: &ComponentId, signal: Signal, consumer: Arc<dyn Consumer>) {
+        self.consumers.insert((id.clone(), signal), consumer);
+    }
+}
+
+/// The pipelines: each a chain of processors in front of its exporters.
+struct Lines {
+    samplers: Vec<Sampler>,
+    stages: Vec<Arc<dyn Stage>>, // the last to be ended first
+    fronts: BTreeMap<ComponentId, Arc<dyn Consumer>>,
+}
+
+impl Lines {
+    fn add(
+        &mut self,
+        settings: &Settings,
+        pipeline: &Pipeline,
+        consumers: &Consumers,
+        ground: &Ground<'_>,
+    ) -> Result<(), String> {
+        let mut ends = Outlets::default();
+        for exporter in &pipeline.exporters {
+            let consumer = consumers.get(&(exporter.clone(), pipeline.signal));
+            let consumer = consumer.ok_or_else(|| format!("exporters::{exporter}: not built"))?;
+            ends.add(pipeline.signal, Arc::clone(consumer));
+        }
+        let mut front: Arc<dyn Consumer> = Arc::new(ends);
+        for id in pipeline.processors.iter().rev() {
+            let config = settings.processors.get(id);
+            let config = config.ok_or_else(|| format!("processors::{id}: not built"))?;
+            front = self.processor(id, config, pipeline, front, ground)?;
+        }
+        self.fronts.insert(pipeline.id.clone(), front);
+        Ok(())
+    }
+
+    fn processor(
+        &mut self,
+        id: &ComponentId,
+        config: &Processor,
+        pipeline: &Pipeline,
+        next: Arc<dyn Consumer>,
+        ground: &Ground<'_>,
+    ) -> Result<Arc<dyn Consumer>, String> {
+        let name = id.to_string();
+        match config {
+            Processor::TailSampling(config) => {
+                let parts = shard::Parts {
+                    name: &name,
+                    component: &id.name,
+                    pipeline: &pipeline.id.to_string(),
+                    sampling: config.sampling.clone(),
+                    journal: config.journal.clone(),
+                    series: SamplerSeries {
+                        spans: config.sampling.count_spans_sampled,
+                        bytes: config.sampling.count_bytes_sampled,
+                    },
+                    next,
+                    registry: ground.registry,
+                };
+                let processor =
+                    TailSampling::start(parts).map_err(|error| format!("processors::{id}::{error}"))?;
+                self.stages.push(Arc::new(processor.clone()));
+                let pipeline = pipeline.id.clone();
+                self.samplers.push(Sampler { pipeline, id: id.clone(), processor: processor.clone() });
+                Ok(Arc::new(processor))
+            }
+            Processor::Batch(_config) => Ok(next),
+        }
+    }
 }
 
 async fn balancer(
     id: &ComponentId,
     config: &forward::Config,
-    signals: &[Signal],
-    workers: &Arc<Workers>,
-    registry: &Registry,
-    stop: &CancellationToken,
+    signals: &BTreeSet<Signal>,
+    ground: &Ground<'_>,
 ) -> Result<Balancer, String> {
-    let name = id.to_string();
+    let (name, stop) = (id.to_string(), ground.stop);
     let mut by_signal = BTreeMap::new();
     for &signal in signals {
         let parts = forward::Parts {
             name: &name,
             signal,
             config: config.clone(),
-            workers: Arc::clone(workers),
-            registry,
+            workers: Arc::clone(ground.workers),
+            registry: ground.registry,
         };
         let one = LoadBalancer::new(parts).map_err(|error| format!("exporters::{id}::protocol: {error}"))?;
         by_signal.insert(signal, one);
@@ -137,21 +263,18 @@ fn follow(discovery: &Discovery, balancers: Vec<LoadBalancer>, stop: Cancellatio
 
 fn receivers(
     settings: &Settings,
-    consumers: &BTreeMap<(ComponentId, Signal), Arc<dyn Consumer>>,
-    workers: &Arc<Workers>,
-    registry: &Registry,
+    fronts: &BTreeMap<ComponentId, Arc<dyn Consumer>>,
+    ground: &Ground<'_>,
 ) -> Result<Vec<Receiver>, String> {
     let mut receivers = Vec::new();
     for (id, config) in &settings.receivers {
         let mut outlets = Outlets::default();
         for pipeline in settings.pipelines.iter().filter(|pipeline| pipeline.receivers.contains(id)) {
-            for exporter in &pipeline.exporters {
-                let consumer = consumers.get(&(exporter.clone(), pipeline.signal));
-                let consumer = consumer.ok_or_else(|| format!("exporters::{exporter}: not built"))?;
-                outlets.add(pipeline.signal, Arc::clone(consumer));
-            }
+            let front = fronts.get(&pipeline.id).ok_or_else(|| format!("pipelines::{}: not built", pipeline.id))?;
+            outlets.add(pipeline.signal, Arc::clone(front));
         }
-        receivers.push(Receiver::bind(&id.to_string(), config.clone(), &outlets, workers, registry)?);
+        let name = id.to_string();
+        receivers.push(Receiver::bind(&name, config.clone(), &outlets, ground.workers, ground.registry)?);
     }
     Ok(receivers)
 }

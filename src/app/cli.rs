@@ -5,9 +5,9 @@ use std::io::Write;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{self, Diagnostic, Format, Loaded, Mode};
+use crate::config::{self, Diagnostic, Format, Gates, Loaded, Mode};
 
-/// Gates of the Collector that may be set. None has an effect here.
+/// Gates of the Collector that may be set. Those that mean something here are in [`Gates`].
 const GATES: &[&str] = &[
     "confmap.enableMergeAppendOption",
     "exporter.file.nativeCompression",
@@ -59,8 +59,8 @@ struct Shared {
     /// One value of the configuration, laid over all files: exporters.debug.verbosity=detailed.
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Feature gates of the Collector, with commas between; accepted without effect.
-    #[arg(long, global = true, value_name = "GATES", value_parser = gates, allow_hyphen_values = true)]
+    /// Feature gates of the Collector, with commas between: those of tail_sampling have an effect, the others none.
+    #[arg(long, global = true, value_name = "GATES", value_parser = known_gates, allow_hyphen_values = true)]
     feature_gates: Vec<String>,
 }
 
@@ -115,6 +115,8 @@ pub struct Run {
     pub sources: Vec<String>,
     /// `--set` values, likewise.
     pub sets: Vec<String>,
+    /// `--feature-gates`, likewise.
+    pub gates: Gates,
     /// The configuration; its warnings have been written.
     pub loaded: Loaded,
 }
@@ -131,9 +133,7 @@ pub fn main(
         Err(error) => return usage(&error, out, err),
     };
     let Shared { config: sources, set: sets, feature_gates } = line.shared;
-    if !feature_gates.is_empty() {
-        tell(err, "warning: feature gates have no effect here");
-    }
+    let gates = gates(&feature_gates, err);
     match line.command.unwrap_or(Command::Run) {
         Command::Components => {
             let _ = out.write_all(config::components().as_bytes());
@@ -149,12 +149,12 @@ pub fn main(
                 FormatName::Json => Format::Json,
             };
             let text = if validate {
-                config::load(&sources, &sets, env).map(|loaded| {
+                config::load_with(&sources, &sets, gates, env).map(|loaded| {
                     warn(err, &loaded.warnings);
                     loaded.print(mode, format)
                 })
             } else {
-                config::print_unchecked(&sources, &sets, env, mode, format)
+                config::print_unchecked(&sources, &sets, gates, env, mode, format)
             };
             match text {
                 Ok(text) => {
@@ -164,12 +164,12 @@ pub fn main(
                 Err(errors) => refuse(err, &errors),
             }
         }
-        command => match config::load(&sources, &sets, env) {
+        command => match config::load_with(&sources, &sets, gates, env) {
             Err(errors) => refuse(err, &errors),
             Ok(loaded) => {
                 warn(err, &loaded.warnings);
                 match command {
-                    Command::Run => Action::Run(Box::new(Run { sources, sets, loaded })),
+                    Command::Run => Action::Run(Box::new(Run { sources, sets, gates, loaded })),
                     _ => Action::Done(0),
                 }
             }
@@ -207,8 +207,24 @@ fn tell(err: &mut dyn Write, text: &str) {
     let _ = writeln!(err, "{text}");
 }
 
+/// What `a,-b,+c` switches; what has no effect here is named.
+fn gates(given: &[String], err: &mut dyn Write) -> Gates {
+    let mut gates = Gates::default();
+    let mut idle = Vec::new();
+    for gate in given.iter().flat_map(|text| text.split(',')).filter(|gate| !gate.is_empty()) {
+        let name = gate.strip_prefix(['-', '+']).unwrap_or(gate);
+        if !gates.switch(name, !gate.starts_with('-')) {
+            idle.push(name);
+        }
+    }
+    if !idle.is_empty() {
+        tell(err, &format!("warning: feature gates without effect here: {}", idle.join(", ")));
+    }
+    gates
+}
+
 /// `a,-b,+c`, each a known gate.
-fn gates(text: &str) -> Result<String, String> {
+fn known_gates(text: &str) -> Result<String, String> {
     for gate in text.split(',').filter(|gate| !gate.is_empty()) {
         let name = gate.strip_prefix(['-', '+']).unwrap_or(gate);
         if !GATES.contains(&name) {
@@ -270,9 +286,9 @@ mod tests {
 
     #[test]
     fn warnings_do_not_change_the_exit_code() {
-        let (code, _, err) = call(&["validate", "--config", GOOD, "--set", "processors.batch="]);
+        let (code, _, err) = call(&["validate", "--config", GOOD, "--set", "processors.filter="]);
         assert_eq!(code, 0);
-        assert!(err.starts_with("warning: processor \"batch\" is not used"), "{err}");
+        assert!(err.starts_with("warning: processor \"filter\" is not used"), "{err}");
     }
 
     #[test]
@@ -305,7 +321,7 @@ mod tests {
     fn components_are_yaml_and_name_every_section() {
         let (code, out, _) = call(&["components"]);
         assert_eq!(code, 0);
-        for section in ["receivers:", "exporters:", "extensions:", "processors: []", "connectors: []"] {
+        for section in ["receivers:", "exporters:", "extensions:", "processors:", "connectors: []"] {
             assert!(out.contains(section), "{out}");
         }
     }
@@ -322,7 +338,9 @@ mod tests {
             GOOD,
             "--feature-gates=-service.partialReload,+ottl.set.allowNil",
         ]);
-        assert_eq!((code, err.as_str()), (0, "warning: feature gates have no effect here\n"));
+        let warning =
+            "warning: feature gates without effect here: service.partialReload, ottl.set.allowNil\n";
+        assert_eq!((code, err.as_str()), (0, warning));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::build::Balancer;
+use super::build::{Balancer, Sampler};
 use super::cli::Run;
 use crate::config::{self, Format, Mode};
 use crate::observe::{Page, Pages};
@@ -17,14 +17,15 @@ use crate::trace_id::TraceId;
 pub struct AppPages {
     run: Run,
     balancers: Vec<Balancer>,
+    samplers: Vec<Sampler>,
     ready: AtomicBool,
     since: SystemTime,
 }
 
 impl AppPages {
     /// Not ready yet.
-    pub fn new(run: Run, balancers: Vec<Balancer>) -> Self {
-        Self { run, balancers, ready: AtomicBool::new(false), since: SystemTime::now() }
+    pub fn new(run: Run, balancers: Vec<Balancer>, samplers: Vec<Sampler>) -> Self {
+        Self { run, balancers, samplers, ready: AtomicBool::new(false), since: SystemTime::now() }
     }
 
     /// From now on, or no longer, requests are taken.
@@ -56,10 +57,41 @@ impl AppPages {
         page(if refused { 422 } else { 200 }, &json!({"members": members, "configuration": configuration}))
     }
 
+    async fn told(&self, id: &str) -> Page {
+        let Some(trace_id) = trace_id(id) else {
+            return Page::error(400, "a trace id is 32 hexadecimal digits");
+        };
+        let mut verdicts = Vec::new();
+        for sampler in &self.samplers {
+            let mut told = sampler.processor.explain(trace_id).await.unwrap_or_else(|| json!({"state": "unknown"}));
+            told["processor"] = sampler.id.to_string().into();
+            told["pipeline"] = sampler.pipeline.to_string().into();
+            verdicts.push(told);
+        }
+        let owners = TraceId::from_slice(&trace_id).map(|trace| self.owners(&trace)).unwrap_or_default();
+        page(200, &json!({"trace_id": id.to_ascii_lowercase(), "owners": owners, "verdicts": verdicts}))
+    }
+
+    fn owners(&self, trace: &TraceId) -> serde_json::Map<String, Value> {
+        let mut owners = serde_json::Map::new();
+        for balancer in &self.balancers {
+            let Some(traces) = balancer.signals.get(&Signal::Traces) else { continue };
+            let routes = traces.routes();
+            let owner = routes.owner_of_trace(trace).map(|index| &routes.members()[usize::from(index)]);
+            let owner = owner.map(|member| json!({"id": member.id, "address": member.address}));
+            let (epoch, print) = (routes.membership().epoch, format!("{:016x}", routes.fingerprint()));
+            let keyed = traces.routes_by_trace_id();
+            let entry =
+                json!({"owner": owner, "epoch": epoch, "fingerprint": print, "routed_by_trace_id": keyed});
+            owners.insert(balancer.id.to_string(), entry);
+        }
+        owners
+    }
+
     /// Reads the configuration as a start would. This version applies it at a restart only, and says so.
     fn configuration_result(&self) -> Value {
         let env = |name: &str| std::env::var(name).ok();
-        match config::load(&self.run.sources, &self.run.sets, &env) {
+        match config::load_with(&self.run.sources, &self.run.sets, self.run.gates, &env) {
             Err(errors) => json!({"result": "refused", "reason": errors.to_string()}),
             Ok(loaded) if loaded.settings == self.run.loaded.settings => json!({"result": "unchanged"}),
             Ok(_) => json!({
@@ -86,23 +118,8 @@ impl Pages for AppPages {
         page(200, &Value::Object(all))
     }
 
-    fn trace(&self, id: &str) -> Page {
-        let Some(trace) = TraceId::from_hex(id) else {
-            return Page::error(400, "a trace id is 32 hexadecimal digits, not all zero");
-        };
-        let mut owners = serde_json::Map::new();
-        for balancer in &self.balancers {
-            let Some(traces) = balancer.signals.get(&Signal::Traces) else { continue };
-            let routes = traces.routes();
-            let owner = routes.owner_of_trace(&trace).map(|index| &routes.members()[usize::from(index)]);
-            let owner = owner.map(|member| json!({"id": member.id, "address": member.address}));
-            let (epoch, print) = (routes.membership().epoch, format!("{:016x}", routes.fingerprint()));
-            let keyed = traces.routes_by_trace_id();
-            let entry =
-                json!({"owner": owner, "epoch": epoch, "fingerprint": print, "routed_by_trace_id": keyed});
-            owners.insert(balancer.id.to_string(), entry);
-        }
-        page(200, &json!({"trace_id": trace.to_string(), "owners": owners}))
+    fn trace<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Page> {
+        Box::pin(self.told(id))
     }
 
     fn reload(&self) -> BoxFuture<'_, Page> {
@@ -117,6 +134,12 @@ impl Pages for AppPages {
     fn up_since(&self) -> SystemTime {
         self.since
     }
+}
+
+/// The sixteen bytes of an id; all zero is one that senders do use.
+fn trace_id(hex: &str) -> Option<[u8; 16]> {
+    let digits = hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+    digits.then(|| u128::from_str_radix(hex, 16).ok().map(u128::to_be_bytes)).flatten()
 }
 
 fn describe(balancer: &Balancer) -> Value {

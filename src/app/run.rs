@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::build::{Service, build};
+use super::build::{Ground, Service, build};
 use super::cli::Run;
 use super::pages::AppPages;
 use crate::config::Settings;
+use crate::flow::Stage;
 use crate::observe::{self, Registry};
 use crate::receive::Serving;
 use crate::workers::Workers;
@@ -35,8 +36,9 @@ async fn serve(run: Run, workers: &Arc<Workers>) -> Result<ExitCode, String> {
     let (registry, stop) = (Registry::new(), CancellationToken::new());
     observe::expose_process(&registry, Instant::now());
     registry.target_info(&settings.telemetry.resource);
-    let Service { balancers, receivers } = build(&settings, workers, &registry, &stop).await?;
-    let pages = Arc::new(AppPages::new(run, balancers));
+    let ground = Ground { workers, registry: &registry, stop: &stop };
+    let Service { balancers, samplers, stages, receivers } = build(&settings, &ground).await?;
+    let pages = Arc::new(AppPages::new(run, balancers, samplers));
     listen(&settings, &registry, &pages, &stop).await?;
     let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let serving: Vec<_> = receivers.into_iter().map(|receiver| receiver.serve()).collect();
@@ -44,7 +46,7 @@ async fn serve(run: Run, workers: &Arc<Workers>) -> Result<ExitCode, String> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), workers = workers.count(), "ready");
     signals.wait(&pages).await;
     pages.set_ready(false);
-    let left = end(&serving, &pages, &mut signals).await;
+    let left = end(&serving, &pages, &stages, &mut signals).await;
     stop.cancel();
     if left > 0 {
         tracing::warn!(
@@ -83,17 +85,26 @@ async fn listen(
 
 /// Stops accepting, lets requests in progress finish, flushes what was promised, all inside [`END_TIME_MAX`]. A
 /// second signal ends at once. Returns the items that were left.
-async fn end(serving: &[Serving], pages: &AppPages, signals: &mut Signals) -> u64 {
+async fn end(
+    serving: &[Serving],
+    pages: &AppPages,
+    stages: &[Arc<dyn Stage>],
+    signals: &mut Signals,
+) -> u64 {
     let deadline = Instant::now() + END_TIME_MAX;
     tracing::info!("stopping: no more requests are taken, what is held is being forwarded");
     serving.iter().for_each(Serving::close);
     let balancers: Vec<_> = pages.balancers().iter().flat_map(|b| b.signals.values().cloned()).collect();
     let finished = async {
         balancers.iter().for_each(|one| one.hurry());
+        stages.iter().for_each(|one| one.hurry());
         for one in serving {
             let _ = tokio::time::timeout_at((deadline - FLUSH_TIME).into(), one.closed()).await;
         }
         let mut left = 0;
+        for one in stages {
+            left += one.end(deadline).await;
+        }
         for one in &balancers {
             left += one.shutdown(deadline).await;
         }

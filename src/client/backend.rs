@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::call::Called;
-use super::config::{Protocol, Transport};
+use super::config::{HttpForm, Protocol, Transport};
 use super::connect::Target;
 use super::grpc::{ChannelSettings, GrpcChannel};
 use super::http::HttpChannel;
@@ -30,6 +30,7 @@ impl Client {
         target: Target,
         signal: Signal,
         protocol: &Protocol,
+        form: &HttpForm,
         timeout: Duration,
     ) -> Result<Self, String> {
         let settings = ChannelSettings {
@@ -40,7 +41,7 @@ impl Client {
         };
         let channel = match protocol.transport {
             Transport::Grpc => Channel::Grpc(GrpcChannel::new(target, signal, &settings)?),
-            Transport::Http => Channel::Http(HttpChannel::new(target, signal, &settings)?),
+            Transport::Http => Channel::Http(HttpChannel::new(target, signal, form, &settings)?),
         };
         Ok(Self { channel, compression: protocol.compression, timeout })
     }

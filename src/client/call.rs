@@ -38,19 +38,22 @@ pub struct Called {
     pub message: String,
     /// The backend could not be reached at all: its return can be noticed by connecting again.
     pub unreachable: bool,
+    /// The backend has too much to do (429, RESOURCE_EXHAUSTED, any wish of its own for a delay): every call should wait.
+    pub throttled: bool,
 }
 
 impl Called {
     /// Taken, with the backend's partial success.
     pub fn taken(rejected_items: u64, message: String) -> Self {
-        Self { end: CallEnd::Taken, rejected_items, message, unreachable: false }
+        Self { end: CallEnd::Taken, rejected_items, message, unreachable: false, throttled: false }
     }
 
     /// A failure that passes.
     pub fn passing(message: String, delay: Option<Duration>) -> Self {
         let delay = delay.map(|delay| delay.min(RETRY_AFTER_MAX));
+        let throttled = delay.is_some();
         let end = CallEnd::Passing { delay, message };
-        Self { end, rejected_items: 0, message: String::new(), unreachable: false }
+        Self { end, rejected_items: 0, message: String::new(), unreachable: false, throttled }
     }
 
     /// No connection, or it broke.
@@ -60,7 +63,7 @@ impl Called {
 
     fn for_good(apart: bool, code: Code, message: String) -> Self {
         let end = CallEnd::ForGood { apart, code: code.number(), message };
-        Self { end, rejected_items: 0, message: String::new(), unreachable: false }
+        Self { end, rejected_items: 0, message: String::new(), unreachable: false, throttled: false }
     }
 }
 
@@ -96,7 +99,8 @@ pub fn from_status(backend: &str, status: &Status) -> Called {
 pub fn from_http(backend: &str, status: u16, said: &str, retry_after: Option<Duration>) -> Called {
     let message = format!("{backend}: HTTP {status}: {said}");
     match status {
-        429 | 502 | 503 | 504 => Called::passing(message, retry_after),
+        429 => Called { throttled: true, ..Called::passing(message, retry_after) },
+        502..=504 => Called::passing(message, retry_after),
         400 => Called::for_good(true, Code::InvalidArgument, message),
         413 => Called::for_good(true, Code::ResourceExhausted, message),
         500 => Called::for_good(true, Code::Internal, message),

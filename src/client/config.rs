@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::compress::Compression;
+use crate::outcome::Signal;
 use crate::tls;
 
 /// `protocol.otlp` or our `protocol.otlp_http`.
@@ -29,6 +30,32 @@ pub enum Transport {
     Grpc,
     /// OTLP/HTTP with protobuf bodies.
     Http,
+}
+
+/// How requests look over HTTP. Over gRPC both are fixed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpForm {
+    /// Where they are posted, such as `/v1/traces`.
+    pub path: String,
+    /// Their encoding.
+    pub encoding: HttpEncoding,
+}
+
+/// `encoding` of an OTLP/HTTP client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum HttpEncoding {
+    /// `proto`.
+    #[default]
+    Protobuf,
+    /// `json`.
+    Json,
+}
+
+impl HttpForm {
+    /// Protobuf to the signal's usual path.
+    pub fn usual(signal: Signal) -> Self {
+        Self { path: signal.http_path().to_owned(), encoding: HttpEncoding::Protobuf }
+    }
 }
 
 /// `keepalive` of a gRPC client.

@@ -1,6 +1,7 @@
 //! Connections to a backend: TCP, and TLS where configured.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -11,8 +12,10 @@ use crate::tls;
 /// Where a backend is and how it is reached.
 #[derive(Clone)]
 pub struct Target {
-    /// `host:port`.
+    /// `host:port`, the name for headers and certificates.
     pub address: String,
+    /// Where that is, when the name has several addresses and this is to be one of them; otherwise it is looked up.
+    pub at: Option<SocketAddr>,
     /// `None` is plaintext.
     pub tls: Option<tls::Connector>,
 }
@@ -32,7 +35,7 @@ impl Target {
     /// Connects within [`CONNECT_TIME_MAX`]. Errors say which step failed.
     pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
         let connecting = async {
-            let tcp = TcpStream::connect(&self.address).await?;
+            let tcp = self.dial().await?;
             tcp.set_nodelay(true)?;
             match &self.tls {
                 None => Ok(Box::new(tcp) as Box<dyn Stream>),
@@ -49,7 +52,14 @@ impl Target {
 
     /// Whether the backend takes connections now.
     pub async fn answers(&self) -> bool {
-        matches!(tokio::time::timeout(CONNECT_TIME_MAX, TcpStream::connect(&self.address)).await, Ok(Ok(_)))
+        matches!(tokio::time::timeout(CONNECT_TIME_MAX, self.dial()).await, Ok(Ok(_)))
+    }
+
+    async fn dial(&self) -> io::Result<TcpStream> {
+        match self.at {
+            Some(at) => TcpStream::connect(at).await,
+            None => TcpStream::connect(&self.address).await,
+        }
     }
 }
 

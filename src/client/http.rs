@@ -10,22 +10,29 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 
 use super::call::{Called, from_http, retry_after};
+use super::config::{HttpEncoding, HttpForm};
 use super::connect::Target;
 use super::grpc::ChannelSettings;
 use crate::outcome::Signal;
-use crate::wire::status::{Status, decode_partial_success};
+use crate::wire::status::{Status, decode_partial_success, partial_success_from_json};
 
 /// Connections to one backend; one call at a time on each.
 pub struct HttpChannel {
     target: Target,
-    path: &'static str,
+    signal: Signal,
+    path: http::Uri,
     headers: HeaderMap,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>, // at most CONNECTIONS_KEPT
 }
 
 impl HttpChannel {
     /// No connection is made before the first call.
-    pub fn new(target: Target, signal: Signal, settings: &ChannelSettings) -> Result<Self, String> {
+    pub fn new(
+        target: Target,
+        signal: Signal,
+        form: &HttpForm,
+        settings: &ChannelSettings,
+    ) -> Result<Self, String> {
         let mut headers = HeaderMap::new();
         let mut add = |name: &str, value: &str| -> Result<(), String> {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| format!("header {name}: {e}"))?;
@@ -34,7 +41,11 @@ impl HttpChannel {
             Ok(())
         };
         add("host", &target.address)?;
-        add("content-type", "application/x-protobuf")?;
+        let content_type = match form.encoding {
+            HttpEncoding::Protobuf => "application/x-protobuf",
+            HttpEncoding::Json => JSON,
+        };
+        add("content-type", content_type)?;
         add("user-agent", concat!("ringtail/", env!("CARGO_PKG_VERSION")))?;
         if let Some(compression) = settings.compression {
             add("content-encoding", compression.content_encoding())?;
@@ -42,7 +53,9 @@ impl HttpChannel {
         for (name, value) in &settings.headers {
             add(name, value)?;
         }
-        Ok(Self { target, path: signal.http_path(), headers, idle: Mutex::default() })
+        let path =
+            form.path.parse().map_err(|e| format!("{}: the path {}: {e}", target.address, form.path))?;
+        Ok(Self { target, signal, path, headers, idle: Mutex::default() })
     }
 
     /// Sends one body, already compressed, and waits for its outcome at most `timeout`.
@@ -94,7 +107,7 @@ impl HttpChannel {
         connection.ready().await?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = http::Method::POST;
-        *request.uri_mut() = http::Uri::from_static(self.path);
+        *request.uri_mut() = self.path.clone();
         *request.headers_mut() = self.headers.clone();
         let (head, body) = connection.send_request(request).await?.into_parts();
         let backend = &self.target.address;
@@ -103,13 +116,21 @@ impl HttpChannel {
         };
         let body = body.to_bytes();
         self.give_back(connection);
+        let json =
+            head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(JSON.as_bytes()));
         Ok(match head.status.as_u16() {
             200..=299 => {
-                let (rejected, said) = decode_partial_success(&body).unwrap_or_default();
+                let partial = if json {
+                    partial_success_from_json(self.signal, &body)
+                } else {
+                    decode_partial_success(&body)
+                };
+                let (rejected, said) = partial.unwrap_or_default();
                 Called::taken(rejected, said)
             }
             status => {
-                let said = Status::decode(&body).map(|s| s.message);
+                let told = if json { Status::from_json(&body) } else { Status::decode(&body) };
+                let said = told.map(|s| s.message);
                 let said = said
                     .unwrap_or_else(|| String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned());
                 from_http(backend, status, &said, retry_after(head.headers.get("retry-after")))
@@ -125,6 +146,8 @@ impl HttpChannel {
     }
 }
 
+/// The other encoding of OTLP/HTTP.
+const JSON: &str = "application/json";
 /// Largest answer read.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Idle connections kept; as many as there may be calls in flight.

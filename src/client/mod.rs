@@ -17,6 +17,6 @@ mod probes;
 
 pub use backend::Client;
 pub use call::{CallEnd, Called};
-pub use config::{ClientKeepalive, Protocol, Transport};
+pub use config::{ClientKeepalive, HttpEncoding, HttpForm, Protocol, Transport};
 pub use connect::Target;
 pub use probes::Probes;

@@ -1,5 +1,7 @@
 //! Which components exist here, and which only in the Collector.
 
+use crate::outcome::Signal;
+
 /// The five sections of components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -40,8 +42,19 @@ impl Kind {
     pub(super) fn available(self) -> &'static [&'static str] {
         match self {
             Self::Receiver => &["otlp"],
-            Self::Processor | Self::Connector => &[],
-            Self::Exporter => &["load_balancing", "debug", "nop", "loadbalancing", "logging"],
+            Self::Processor => &["tail_sampling", "batch"],
+            Self::Exporter => &[
+                "load_balancing",
+                "otlp_grpc",
+                "otlp_http",
+                "debug",
+                "nop",
+                "loadbalancing",
+                "otlp",
+                "otlphttp",
+                "logging",
+            ],
+            Self::Connector => &[],
             Self::Extension => &["health_check", "admin"],
         }
     }
@@ -60,11 +73,21 @@ impl Kind {
 }
 
 /// The name to use instead of an alias; any other type is its own.
-pub(super) fn canonical(kind: &str) -> &str {
-    match kind {
-        "loadbalancing" => "load_balancing",
-        "logging" => "debug",
-        other => other,
+pub(super) fn canonical(kind: Kind, name: &str) -> &str {
+    match (kind, name) {
+        (Kind::Exporter, "loadbalancing") => "load_balancing",
+        (Kind::Exporter, "otlp") => "otlp_grpc",
+        (Kind::Exporter, "otlphttp") => "otlp_http",
+        (Kind::Exporter, "logging") => "debug",
+        (_, other) => other,
+    }
+}
+
+/// The signals that a component of this type can be used with.
+pub(super) fn signals(kind: Kind, name: &str) -> &'static [Signal] {
+    match (kind, name) {
+        (Kind::Processor, "tail_sampling") => &[Signal::Traces],
+        _ => &Signal::ALL,
     }
 }
 
@@ -79,12 +102,13 @@ pub fn components() -> String {
         out.push_str(&format!("{}:\n", kind.section()));
         for name in kind.available() {
             out.push_str(&format!("    - name: {name}\n"));
-            if canonical(name) != *name {
-                out.push_str(&format!("      deprecated: use {}\n", canonical(name)));
+            if canonical(kind, name) != *name {
+                out.push_str(&format!("      deprecated: use {}\n", canonical(kind, name)));
             }
-            let signals =
-                if kind == Kind::Extension { "" } else { "      signals: [traces, metrics, logs]\n" };
-            out.push_str(signals);
+            if kind != Kind::Extension {
+                let signals: Vec<_> = signals(kind, name).iter().map(|signal| signal.name()).collect();
+                out.push_str(&format!("      signals: [{}]\n", signals.join(", ")));
+            }
         }
     }
     out

@@ -11,6 +11,7 @@ mod decode;
 mod diagnostic;
 mod duration;
 mod expand;
+mod gates;
 mod parse;
 mod print;
 mod settings;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 pub use catalog::components;
 pub use decode::{Key, KeyKind};
 pub use diagnostic::{Diagnostic, Errors, Severity};
+pub use gates::Gates;
 pub use print::{Format, Mode};
 pub use settings::{ComponentId, Exporter, Pipeline, Processor, Settings, TailSampling};
 
@@ -58,7 +60,17 @@ pub fn load(
     sets: &[String],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Errors> {
-    let (loaded, errors) = read(sources, sets, env)?;
+    load_with(sources, sets, Gates::default(), env)
+}
+
+/// [`load`] with feature gates of the Collector switched on.
+pub fn load_with(
+    sources: &[String],
+    sets: &[String],
+    gates: Gates,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, Errors> {
+    let (loaded, errors) = read(sources, sets, gates, env)?;
     if errors.0.is_empty() {
         return Ok(loaded);
     }
@@ -69,11 +81,12 @@ pub fn load(
 pub fn print_unchecked(
     sources: &[String],
     sets: &[String],
+    gates: Gates,
     env: &dyn Fn(&str) -> Option<String>,
     mode: Mode,
     format: Format,
 ) -> Result<String, Errors> {
-    read(sources, sets, env).map(|(loaded, _)| loaded.print(mode, format))
+    read(sources, sets, gates, env).map(|(loaded, _)| loaded.print(mode, format))
 }
 
 /// The configuration as far as it can be understood, and what is wrong with it. Fails when a source cannot be read:
@@ -81,6 +94,7 @@ pub fn print_unchecked(
 fn read(
     sources: &[String],
     sets: &[String],
+    gates: Gates,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(Loaded, Errors), Errors> {
     let mut found = Vec::new();
@@ -90,7 +104,7 @@ fn read(
     }
     files.extend(expand::expand(&mut root, env, &mut found));
     let failed: Vec<Diagnostic> = found.iter().filter(|d| d.severity == Severity::Error).cloned().collect();
-    let context = Context::default();
+    let context = Context { gates, ..Context::default() };
     let (settings, printed) = decode::decode(&root, &context);
     for diagnostic in context.found.take() {
         // A reference that failed left null behind: what decoding says of that key is only a consequence.

@@ -73,6 +73,10 @@ pub struct TailSampling {
     pub sampling: sample::Config,
     /// Where open traces are kept.
     pub journal: journal::Config,
+    /// `count_spans_sampled` is among the metrics: the Collector's gate `metricstatcountspanssampled` is on.
+    pub count_spans_sampled: bool,
+    /// `count_bytes_sampled` likewise, by the gate `metricstatcountbytessampled`.
+    pub count_bytes_sampled: bool,
 }
 
 /// One pipeline.

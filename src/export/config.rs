@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::Protocol;
+use crate::client::{HttpEncoding, Protocol};
 use crate::journal;
 use crate::retry;
 
@@ -16,6 +16,8 @@ pub struct Otlp {
     pub paths: [Option<HttpTarget>; 3],
     /// How it is spoken to.
     pub protocol: Protocol,
+    /// HTTP: `encoding`.
+    pub encoding: HttpEncoding,
     /// Longest single call, 5 s over gRPC, 30 s over HTTP.
     pub timeout: Duration,
     /// `retry_on_failure`.

@@ -6,6 +6,8 @@
 //! Bounds: none of its own; a request lives as long as its slowest exporter.
 //! Loses: nothing; an exporter's refusal is the answer.
 
+mod ticket;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +15,8 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
+
+pub use ticket::{Ticket, open as open_ticket};
 
 /// An encoded OTLP export request on its way.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use super::queue::LaneQueue;
 use super::resend::{self, Memory};
 use super::sending_queue::SendingQueue;
 use super::turn::Turn;
-use crate::client::{Client, Target};
+use crate::client::{Client, HttpForm, Target};
 use crate::lane::Budget;
 use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics};
 use crate::outcome::Signal;
@@ -127,8 +127,9 @@ impl Shared {
     }
 
     fn client(&self, address: &str) -> Result<Client, String> {
-        let target = Target { address: address.to_owned(), tls: self.tls.clone() };
-        Client::new(target, self.signal, &self.config.protocol, self.config.timeout)
+        let target = Target { address: address.to_owned(), at: None, tls: self.tls.clone() };
+        let form = HttpForm::usual(self.signal);
+        Client::new(target, self.signal, &self.config.protocol, &form, self.config.timeout)
     }
 }
 

@@ -22,8 +22,8 @@ pub trait Pages: Send + Sync + 'static {
     fn config(&self) -> Page;
     /// The members, their shares and the last changes.
     fn membership(&self) -> Page;
-    /// Where a trace goes, and why; `id` is as asked and may be anything.
-    fn trace(&self, id: &str) -> Page;
+    /// Where a trace goes, what its verdict is, and why; `id` is as asked and may be anything.
+    fn trace<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Page>;
     /// Reads the configuration again.
     fn reload(&self) -> BoxFuture<'_, Page>;
     /// Whether requests can be taken; if not, why.
@@ -71,7 +71,7 @@ impl Answers for AdminPages {
                     Some(id) if id.len() > TRACE_ID_MAX => {
                         Page::error(400, "a trace id has 32 hexadecimal digits")
                     }
-                    Some(id) if !id.is_empty() => self.pages.trace(id),
+                    Some(id) if !id.is_empty() => self.pages.trace(id).await,
                     _ => not_found(),
                 },
             }
@@ -165,8 +165,8 @@ pub(super) mod tests {
         fn membership(&self) -> Page {
             Page::json(200, r#"{"page":"membership"}"#)
         }
-        fn trace(&self, id: &str) -> Page {
-            Page::json(200, format!(r#"{{"trace":"{id}"}}"#))
+        fn trace<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Page> {
+            Box::pin(async move { Page::json(200, format!(r#"{{"trace":"{id}"}}"#)) })
         }
         fn reload(&self) -> BoxFuture<'_, Page> {
             Box::pin(async { Page::json(200, r#"{"page":"reload"}"#) })

@@ -53,6 +53,10 @@ impl Memory {
         self.capacity > 0
     }
 
+    pub(super) fn capacity(&self) -> u64 {
+        self.capacity as u64
+    }
+
     pub(super) fn len(&self) -> usize {
         self.links.len()
     }

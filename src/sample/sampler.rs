@@ -297,9 +297,7 @@ impl Sampler {
     /// [`Self::poll_timeout`] is not later than `now`.
     pub fn handle_timeout(&mut self, now: Moment) {
         self.judged_at = now;
-        while self.retired.front().is_some_and(|(at, _)| *at <= now) {
-            self.retire();
-        }
+        while self.retired.front().is_some_and(|(at, _)| *at <= now) && self.retire() {}
         while self.evicted.front().is_some_and(|(_, at)| *at <= now) {
             self.evicted.pop_front();
             self.counts.dropped_too_early += 1;
@@ -344,6 +342,22 @@ impl Sampler {
         let (ticket, place) = self.arrivals.front()?;
         let entry = self.index.get(*ticket);
         Some(entry.and_then(|entry| entry.chain.oldest()).unwrap_or(*place))
+    }
+
+    /// When the oldest open trace began.
+    pub fn oldest_arrival(&self) -> Option<Moment> {
+        let (ticket, _) = self.arrivals.front()?;
+        self.index.get(*ticket).map(|entry| entry.first_seen)
+    }
+
+    /// Whether a full journal is answered by judging early rather than by refusing.
+    pub fn makes_room(&self) -> bool {
+        self.config.when_full != WhenFull::Refuse
+    }
+
+    /// How many verdicts of both kinds may be remembered.
+    pub fn remembers(&self) -> u64 {
+        self.sampled.capacity() + self.not_sampled.capacity()
     }
 
     /// A verdict of an earlier life of this process.

@@ -47,6 +47,14 @@ fn count_scope(signal: Signal, body: &[u8], scope: std::ops::Range<usize>) -> Re
     Ok(items)
 }
 
+/// The count of one encoded item: a metric counts with its data points.
+pub fn count_item(signal: Signal, item: &[u8]) -> u64 {
+    match signal {
+        Signal::Traces | Signal::Logs => 1,
+        Signal::Metrics => count_points(item, 0..item.len()).unwrap_or(1),
+    }
+}
+
 /// The data points of one metric.
 pub(super) fn count_points(body: &[u8], metric: std::ops::Range<usize>) -> Result<u64, Malformed> {
     let mut points = 0;

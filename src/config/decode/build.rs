@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::service::{Defined, Reference, Service, Wanted, definitions, service};
-use super::{Context, Section, exporters, extensions, forwarding, otlp};
+use super::{Context, Section, backend, batch, exporters, extensions, forwarding, otlp, pipelines, sampling};
 use crate::config::catalog::{Kind, canonical};
 use crate::config::diagnostic::nearest;
 use crate::config::print::Printed;
-use crate::config::settings::{ComponentId, Exporter, Pipeline, Settings};
+use crate::config::settings::{ComponentId, Exporter, Pipeline, Processor, Settings};
 use crate::config::tree::Node;
 use crate::observe;
 use crate::outcome::Signal;
@@ -48,6 +48,7 @@ impl<'a> Build<'a> {
             self.check_list(Kind::Receiver, &pipeline.path, &pipeline.receivers);
             self.check_list(Kind::Processor, &pipeline.path, &pipeline.processors);
             self.check_list(Kind::Exporter, &pipeline.path, &pipeline.exporters);
+            pipelines::check(self.context, pipeline);
         }
         self.check_list(Kind::Extension, "service::extensions", &self.service.extensions);
     }
@@ -193,7 +194,7 @@ impl<'a> Build<'a> {
 
     fn component(&self, kind: Kind, one: &Defined<'a>, wanted: bool, settings: &mut Settings) -> Printed {
         let path = format!("{}::{}", kind.section(), one.id);
-        let name = canonical(&one.id.kind);
+        let name = canonical(kind, &one.id.kind);
         if name != one.id.kind {
             let message = format!("{:?} alias is deprecated; use {name:?} instead", one.id.kind);
             self.context.push(one.entry.mark.warning(&path, message, None));
@@ -207,6 +208,13 @@ impl<'a> Build<'a> {
             (Kind::Receiver, _) => {
                 let config = otlp::receiver(&mut section);
                 settings.receivers.extend(wanted.then(|| (one.id.clone(), config)));
+            }
+            (Kind::Processor, _) => {
+                let config = match name {
+                    "batch" => Processor::Batch(batch::batch(&mut section)),
+                    _ => Processor::TailSampling(Box::new(sampling::tail_sampling(&mut section))),
+                };
+                settings.processors.extend(wanted.then(|| (one.id.clone(), config)));
             }
             (Kind::Exporter, _) => {
                 let config = self.exporter(one, &mut section);
@@ -233,12 +241,12 @@ impl<'a> Build<'a> {
                     && pipeline.exporters.iter().any(|reference| reference.id == one.id)
             })
         };
-        match canonical(&one.id.kind) {
-            "load_balancing" => {
-                let signals: Vec<Signal> = Signal::ALL.into_iter().filter(uses).collect();
-                forwarding::load_balancing(section, &signals)
-                    .map(|config| Exporter::LoadBalancing(Box::new(config)))
-            }
+        let signals: Vec<Signal> = Signal::ALL.into_iter().filter(uses).collect();
+        match canonical(Kind::Exporter, &one.id.kind) {
+            "otlp_grpc" => Some(Exporter::Otlp(Box::new(backend::otlp_grpc(section)))),
+            "otlp_http" => Some(Exporter::Otlp(Box::new(backend::otlp_http(section, &signals)))),
+            "load_balancing" => forwarding::load_balancing(section, &signals)
+                .map(|config| Exporter::LoadBalancing(Box::new(config))),
             _ if one.id.kind == "logging" => Some(Exporter::Debug(exporters::logging(section))),
             "debug" => Some(Exporter::Debug(exporters::debug(section))),
             _ => Some(Exporter::Nop),

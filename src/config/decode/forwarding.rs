@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::net::{buffer_sizes, client_tls, compression, extensions_of, headers, or_default};
+use super::calls::{self, round_robin};
+use super::net::or_default;
 use super::resilience::{queue, retry, retry_at_top};
 use super::resolver::resolver;
 use super::{Count, KeyKind, Section, Size};
-use crate::client::{ClientKeepalive, Protocol, Transport};
-use crate::compress::Compression;
+use crate::client::{HttpEncoding, Protocol};
 use crate::forward::{Config, Gather, Hold, Queue, RoutingKey, WithoutTraceId};
 use crate::outcome::Signal;
 use crate::retry::Config as Retry;
@@ -21,19 +21,6 @@ const RINGS: &[(&str, Ring)] = &[
 ];
 const WITHOUT_TRACE_ID: &[(&str, WithoutTraceId)] =
     &[("refuse", WithoutTraceId::Refuse), ("fallback_owner", WithoutTraceId::FallbackOwner)];
-const GRPC_COMPRESSIONS: &[(&str, Option<Compression>)] = &[
-    ("gzip", Some(Compression::Gzip)),
-    ("snappy", Some(Compression::Snappy)),
-    ("zstd", Some(Compression::Zstd)),
-];
-const HTTP_COMPRESSIONS: &[(&str, Option<Compression>)] = &[
-    ("gzip", Some(Compression::Gzip)),
-    ("snappy", Some(Compression::Snappy)),
-    ("zstd", Some(Compression::Zstd)),
-    ("zlib", Some(Compression::Deflate)),
-    ("deflate", Some(Compression::Deflate)),
-];
-
 /// What one of the protocols says.
 struct Spoken {
     protocol: Protocol,
@@ -158,73 +145,17 @@ fn protocol(section: &mut Section<'_>) -> Spoken {
 }
 
 fn otlp(section: &mut Section<'_>) -> Spoken {
-    section.hint("insecure", "write tls: {insecure: true}");
     section.ignored::<String>("endpoint");
-    section.without_effect::<String>("user_agent", "ringtail names itself");
-    let authority = section.find("authority", KeyKind::Refused);
-    if authority.is_some_and(|entry| section.value(&entry.value, "authority") != Some(String::new())) {
-        let help = "remove it; the backend's own address is used";
-        section.refused("authority", "calls carry the address of the backend", help);
-    }
-    buffer_sizes(section);
-    section.ignored::<bool>("wait_for_ready");
-    balancer(section);
-    extensions_of(section, false);
+    round_robin(section, KeyKind::Ignored, "both mean the one address of the backend");
     let resilience = resilience(section, retry);
-    Spoken {
-        protocol: Protocol {
-            transport: Transport::Grpc,
-            tls: section.section("tls", client_tls),
-            compression: compression(section, GRPC_COMPRESSIONS),
-            headers: headers(section, "headers"),
-            keepalive: section.when_filled("keepalive", keepalive),
-            connections: section.get("connections", Count(1)).0.max(1),
-        },
-        timeout: Duration::from_secs(5),
-        resilience,
-    }
-}
-
-fn balancer(section: &mut Section<'_>) {
-    section.ignored::<String>("balancer_name");
-    let Some(entry) = section.find("balancer_name", KeyKind::Ignored) else { return };
-    let name: String = section.value(&entry.value, "balancer_name").unwrap_or_default();
-    if !matches!(name.as_str(), "" | "round_robin" | "pick_first") {
-        let shown = if section.is_expanded("balancer_name") { "" } else { &name };
-        let help = "valid values: round_robin, pick_first; both mean the one address of the backend";
-        section.error("balancer_name", format!("invalid balancer_name: {shown}"), Some(help.into()));
-    }
+    Spoken { protocol: calls::grpc(section), timeout: Duration::from_secs(5), resilience }
 }
 
 fn otlp_http(section: &mut Section<'_>) -> Spoken {
-    section.hint("insecure", "write tls: {insecure: true}");
     section.ignored::<String>("endpoint");
-    section.choice("encoding", "proto", &[("proto", ())], "unsupported encoding");
-    buffer_sizes(section);
-    extensions_of(section, false);
-    section.refused("proxy_url", "backends are reached directly", "remove it");
     let resilience = resilience(section, retry);
-    Spoken {
-        protocol: Protocol {
-            transport: Transport::Http,
-            tls: section.section("tls", client_tls),
-            compression: compression(section, HTTP_COMPRESSIONS),
-            headers: headers(section, "headers"),
-            keepalive: None,
-            connections: section.get("connections", Count(1)).0.max(1),
-        },
-        timeout: Duration::from_secs(30),
-        resilience,
-    }
-}
-
-fn keepalive(section: &mut Section<'_>) -> ClientKeepalive {
-    let ten = Duration::from_secs(10);
-    ClientKeepalive {
-        time: or_default(section, "time", ten),
-        timeout: or_default(section, "timeout", ten),
-        permit_without_stream: section.get("permit_without_stream", false),
-    }
+    calls::encoding(section, &[("proto", HttpEncoding::Protobuf)]);
+    Spoken { protocol: calls::http(section, false), timeout: Duration::from_secs(30), resilience }
 }
 
 fn resilience(section: &mut Section<'_>, retry: fn(&mut Section<'_>) -> Retry) -> Resilience {

@@ -1,13 +1,19 @@
 //! A small decoding layer over the tree: reads keys by name, collects every error, knows what it was asked for.
 
+mod backend;
+mod batch;
 mod build;
+mod calls;
 mod exporters;
 mod extensions;
 mod forwarding;
+mod journal;
 mod net;
 mod otlp;
+mod pipelines;
 mod resilience;
 mod resolver;
+mod sampling;
 mod scalars;
 mod section;
 mod service;
@@ -18,9 +24,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::diagnostic::Diagnostic;
+use super::gates::Gates;
 
 pub(super) use build::decode;
-pub(super) use scalars::{Count, Scalar, Size};
+pub(super) use scalars::{Count, Cut, Scalar, Size, Wait};
 pub(super) use section::Section;
 
 /// Most findings of one load; whoever has so many mistakes starts with the first.
@@ -53,6 +60,7 @@ pub struct Key {
 /// What all sections of one load share.
 #[derive(Default)]
 pub(super) struct Context {
+    pub gates: Gates,
     pub found: RefCell<Vec<Diagnostic>>,
     pub keys: RefCell<BTreeMap<String, Key>>,
 }

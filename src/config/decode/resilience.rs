@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::journal::journal;
 use super::{Count, KeyKind, Scalar, Section};
+use crate::export::{self, QueueBatch, SendingQueue};
 use crate::forward::{Queue, Sizer};
 use crate::retry;
 
@@ -67,7 +69,7 @@ fn check(section: &Section<'_>, config: &retry::Config, intervals: &[&str]) {
 const SIZERS: &[(&str, Sizer)] =
     &[("requests", Sizer::Requests), ("items", Sizer::Items), ("bytes", Sizer::Bytes)];
 
-/// `None` when `enabled: false`.
+/// `sending_queue` of `load_balancing`. `None` when `enabled: false`.
 pub(super) fn queue(section: &mut Section<'_>) -> Option<Queue> {
     section.shared_as("sending_queue");
     let default = Queue::default();
@@ -88,7 +90,7 @@ pub(super) fn queue(section: &mut Section<'_>) -> Option<Queue> {
     section.refused("storage", "queues on disk are not supported", help);
     if section.find("batch", KeyKind::Ignored).is_some() && !section.is_switched_off("batch") {
         let mark = section.mark_of("batch");
-        if section.optional("batch", batch).is_some() {
+        if section.optional("batch", |part| batch(part, "items")).is_some() {
             let help = "calls gather by themselves; see gather".to_owned();
             section.warn(&mark, "batch", "'batch' has no effect here", Some(help));
         }
@@ -96,24 +98,90 @@ pub(super) fn queue(section: &mut Section<'_>) -> Option<Queue> {
     enabled.then_some(Queue { queue_size, sizer, block_on_overflow, wait_for_result })
 }
 
-fn batch(batch: &mut Section<'_>) {
-    let flush = batch.get("flush_timeout", Duration::from_millis(200));
-    if flush.is_zero() {
+const QUEUE_SIZERS: &[(&str, export::Sizer)] = &[
+    ("requests", export::Sizer::Requests),
+    ("items", export::Sizer::Items),
+    ("bytes", export::Sizer::Bytes),
+];
+
+/// `sending_queue` of an exporter to one backend, as written.
+pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
+    section.shared_as("queue of a backend");
+    let default = SendingQueue::default();
+    let enabled = section.get("enabled", true);
+    let (consumers, size) = match enabled {
+        true => (
+            section.get("num_consumers", Count(default.consumers)).0,
+            section.get("queue_size", Count(default.size)).0,
+        ),
+        // The Collector does not look at them then.
+        false => (
+            section.get("num_consumers", default.consumers as u64).max(1) as usize,
+            section.get("queue_size", default.size as u64) as usize,
+        ),
+    };
+    let sizer = section.choice("sizer", "requests", QUEUE_SIZERS, "invalid sizer:").unwrap_or(default.sizer);
+    let wait_for_result = section.get("wait_for_result", false);
+    let help = "write sending_queue: {journal: {directory: /var/lib/ringtail/queue}}";
+    section.refused("storage", "no storage extensions exist here", help);
+    let inherited = if sizer == export::Sizer::Bytes { "bytes" } else { "items" };
+    let batch = section.optional("batch", |part| batch(part, inherited));
+    if let Some(batch) = batch
+        && enabled
+        && batch.sizer == sizer
+        && batch.min_size > size as u64
+    {
+        let message =
+            format!("`min_size` ({}) must be less than or equal to `queue_size` ({size})", batch.min_size);
+        section.error("batch", message, Some("lower min_size or raise queue_size".into()));
+    }
+    SendingQueue {
+        enabled,
+        consumers,
+        size,
+        sizer,
+        block_on_overflow: section.get("block_on_overflow", false),
+        wait_for_result,
+        journal: section.when_filled("journal", |part| {
+            let journal = journal(part, 1);
+            if journal.directory.is_none() {
+                let help = "write directory: PATH, or leave journal out for a queue in memory";
+                part.error("", "the journal of a sending_queue needs a directory", Some(help.into()));
+            }
+            journal
+        }),
+        batch,
+    }
+}
+
+fn batch(batch: &mut Section<'_>, sizer: &'static str) -> QueueBatch {
+    let flush_timeout = batch.get("flush_timeout", Duration::from_millis(200));
+    if flush_timeout.is_zero() {
         batch.error("flush_timeout", "`flush_timeout` must be positive, found 0", None);
     }
-    let min = batch.get("min_size", 8192u64);
-    let max = batch.get("max_size", 0u64);
-    if max > 0 && max < min {
-        let message = format!("`max_size` ({max}) must be greater or equal to `min_size` ({min})");
+    let min_size = batch.get("min_size", 8192u64);
+    let max_size = batch.get("max_size", 0u64);
+    if max_size > 0 && max_size < min_size {
+        let message = format!("`max_size` ({max_size}) must be greater or equal to `min_size` ({min_size})");
         batch.error("max_size", message, None);
     }
-    batch.choice("sizer", "items", &[("items", ()), ("bytes", ())], "invalid sizer:");
+    let sizers = &QUEUE_SIZERS[1..];
+    let sizer = batch.choice("sizer", sizer, sizers, "invalid sizer:").unwrap_or(export::Sizer::Items);
     batch.section("partition", |partition| {
         let keys = partition.get("metadata_keys", Vec::new());
-        for (index, key) in keys.iter().enumerate() {
-            if keys[..index].iter().any(|known| known.eq_ignore_ascii_case(key)) {
-                partition.error("metadata_keys", format!("duplicate entry in metadata_keys: {key:?}"), None);
-            }
-        }
+        no_duplicates(partition, &keys);
     });
+    QueueBatch { flush_timeout, min_size, max_size, sizer }
+}
+
+/// `metadata_keys` are header names, which have no case.
+pub(super) fn no_duplicates(section: &Section<'_>, keys: &[String]) {
+    for (index, key) in keys.iter().enumerate() {
+        if keys[..index].iter().any(|known| known.eq_ignore_ascii_case(key)) {
+            let shown = if section.is_expanded("metadata_keys") { "(not shown)" } else { key };
+            let shown = shown.to_ascii_lowercase();
+            let message = format!("duplicate entry in metadata_keys: {shown:?} (case-insensitive)");
+            section.error("metadata_keys", message, None);
+        }
+    }
 }

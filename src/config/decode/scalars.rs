@@ -12,6 +12,8 @@ pub(in crate::config) enum Bad {
     Type(&'static str),
     /// It has the type but not the form.
     Form(String),
+    /// It is a negative number where this type has none.
+    Negative(&'static str),
 }
 
 /// A type that a key can have.
@@ -79,7 +81,7 @@ impl Scalar for f64 {
 }
 
 macro_rules! integers {
-    ($($name:ident),*) => {$(
+    ($($name:ident $shown:literal),*) => {$(
         impl Scalar for $name {
             fn zero() -> Result<Self, Bad> {
                 Ok(0)
@@ -87,12 +89,13 @@ macro_rules! integers {
 
             fn read(node: &Node) -> Result<Self, Bad> {
                 match node.typed() {
+                    Typed::Int(value) if value < 0 && Self::MIN == 0 => Err(Bad::Negative($shown)),
                     Typed::Int(value) => Self::try_from(value).map_err(|_| {
                         Bad::Form(format!("must be between {} and {}", Self::MIN, Self::MAX))
                     }),
                     Typed::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => Self::try_from(value as i64)
                         .map_err(|_| Bad::Form(format!("must be between {} and {}", Self::MIN, Self::MAX))),
-                    _ => Err(Bad::Type(stringify!($name))),
+                    _ => Err(Bad::Type($shown)),
                 }
             }
 
@@ -103,7 +106,28 @@ macro_rules! integers {
     )*};
 }
 
-integers!(u16, u32, u64, i64);
+integers!(u16 "uint16", u32 "uint32", u64 "uint64", i64 "int64");
+
+/// A whole number whose fraction is cut, as the Collector cuts it.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct Cut(pub i64);
+
+impl Scalar for Cut {
+    fn zero() -> Result<Self, Bad> {
+        Ok(Self(0))
+    }
+
+    fn read(node: &Node) -> Result<Self, Bad> {
+        match node.typed() {
+            Typed::Float(value) if value.abs() < 9e18 => Ok(Self(value as i64)),
+            _ => i64::read(node).map(Self),
+        }
+    }
+
+    fn print(&self) -> Printed {
+        self.0.print()
+    }
+}
 
 /// A number of things, at least one.
 #[derive(Clone, Copy)]
@@ -164,15 +188,7 @@ impl Scalar for Duration {
     }
 
     fn read(node: &Node) -> Result<Self, Bad> {
-        let nanos = match node.typed() {
-            Typed::Int(value) => i64::try_from(value).map_err(|_| Bad::Form("duration too large".into()))?,
-            Typed::Float(value) if value.abs() < 1e15 => value as i64, // nanoseconds
-            Typed::Text(text) => {
-                duration::parse(text).map_err(|reason| Bad::Form(format!("time: {reason}")))?
-            }
-            _ => return Err(Bad::Type("time.Duration")),
-        };
-        match u64::try_from(nanos) {
+        match u64::try_from(nanoseconds(node)?) {
             Ok(nanos) => Ok(Self::from_nanos(nanos)),
             Err(_) => Err(Bad::Form("value must be greater than or equal to 0".into())),
         }
@@ -180,6 +196,33 @@ impl Scalar for Duration {
 
     fn print(&self) -> Printed {
         Printed::Text(duration::print(*self))
+    }
+}
+
+fn nanoseconds(node: &Node) -> Result<i64, Bad> {
+    match node.typed() {
+        Typed::Int(value) => i64::try_from(value).map_err(|_| Bad::Form("duration too large".into())),
+        Typed::Float(value) if value.abs() < 1e15 => Ok(value as i64),
+        Typed::Text(text) => duration::parse(text).map_err(|reason| Bad::Form(format!("time: {reason}"))),
+        _ => Err(Bad::Type("time.Duration")),
+    }
+}
+
+/// A time to wait: a duration where a negative one, which the Collector takes too, is none.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct Wait(pub Duration);
+
+impl Scalar for Wait {
+    fn zero() -> Result<Self, Bad> {
+        Ok(Self(Duration::ZERO))
+    }
+
+    fn read(node: &Node) -> Result<Self, Bad> {
+        Ok(Self(Duration::from_nanos(nanoseconds(node)?.max(0).unsigned_abs())))
+    }
+
+    fn print(&self) -> Printed {
+        self.0.print()
     }
 }
 

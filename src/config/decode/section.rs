@@ -17,6 +17,7 @@ pub(in crate::config) struct Section<'a> {
     asked: Vec<(&'static str, KeyKind)>,
     hints: Vec<(&'static str, &'static str)>,
     lenient: bool,
+    maps_are_ignored: bool,
     printed: Vec<(String, Printed)>,
 }
 
@@ -47,6 +48,7 @@ impl<'a> Section<'a> {
             asked: Vec::new(),
             hints: Vec::new(),
             lenient: false,
+            maps_are_ignored: false,
             printed: Vec::new(),
         }
     }
@@ -54,6 +56,11 @@ impl<'a> Section<'a> {
     /// Unknown keys are warnings here, because the Collector ignores them silently.
     pub(in crate::config) fn lenient(&mut self) {
         self.lenient = true;
+    }
+
+    /// Unknown keys are warnings here when their value is a map, which the Collector ignores silently.
+    pub(in crate::config) fn maps_are_ignored(&mut self) {
+        self.maps_are_ignored = true;
     }
 
     /// The keys of this part are the same wherever it stands, so they are listed under one name.
@@ -213,6 +220,11 @@ impl<'a> Section<'a> {
         values
     }
 
+    /// Hands a part without keys of its own to `read`.
+    pub(in crate::config) fn section_of_nothing<T>(&self, read: impl FnOnce(&mut Section<'a>) -> T) -> T {
+        read(&mut Section::of(self.context, &[], self.mark.clone(), self.path.clone(), self.schema.clone()))
+    }
+
     /// Adds to what `print-config` shows.
     pub(in crate::config) fn show(&mut self, key: &str, printed: Printed) {
         self.printed.retain(|(known, _)| known != key);
@@ -268,7 +280,8 @@ impl<'a> Section<'a> {
             return entry.mark.error(&self.path, message, Some(help)); // even a key may be a secret misread
         }
         let path = self.path_of(&entry.key);
-        if self.lenient {
+        let map = matches!(entry.value.typed(), Typed::Map(_) | Typed::Null);
+        if self.lenient || (self.maps_are_ignored && map) {
             let message = format!("'{name}' has no key {:?}; it is ignored", entry.key);
             return entry.mark.warning(&path, message, Some(help));
         }

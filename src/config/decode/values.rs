@@ -25,11 +25,23 @@ impl Section<'_> {
         Some(value)
     }
 
+    /// Reads a single value that has no default, but null is the zero value.
+    pub(in crate::config) fn written<T: Scalar>(&mut self, key: &'static str) -> Option<T> {
+        let value: T = self.read(key, KeyKind::Live)?;
+        self.show(key, value.print());
+        Some(value)
+    }
+
     /// Like [`Section::opt`], and never printed.
     pub(in crate::config) fn secret(&mut self, key: &'static str) -> Option<String> {
         let value: String = self.opt(key)?;
         self.show(key, Printed::Secret(value.clone()));
         Some(value)
+    }
+
+    /// The text of a key that has been read already.
+    pub(in crate::config) fn text_of(&self, key: &str) -> Option<String> {
+        String::read(&self.entry(key)?.value).ok()
     }
 
     /// Checks a key that has no effect here.
@@ -81,6 +93,16 @@ impl Section<'_> {
                 let help = (expected == "string" && matches!(got, "int" | "float64" | "bool"))
                     .then(|| "put it in quotes".to_owned());
                 self.context().push(node.mark.error(&self.path_of(key), message, help));
+                None
+            }
+            Err(Bad::Negative(expected)) => {
+                let shown = match (&node.value, &node.expanded) {
+                    (Value::Scalar { text, .. }, None) => text,
+                    _ => "it",
+                };
+                let message = format!("'{key}' cannot parse value as '{expected}': {shown} overflows uint");
+                let help = "it cannot be negative".to_owned();
+                self.context().push(node.mark.error(&self.path_of(key), message, Some(help)));
                 None
             }
             Err(Bad::Form(reason)) => {

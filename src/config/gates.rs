@@ -1,0 +1,29 @@
+//! The Collector's feature gates that change something here.
+
+/// Which of them are on; all are off unless the command line says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gates {
+    /// `processor.tailsamplingprocessor.recordpolicy`: `record_policy` is on by default.
+    pub record_policy: bool,
+    /// `processor.tailsamplingprocessor.usetracestate`: `tracestate` is on by default under `compat` too.
+    pub tracestate: bool,
+    /// `processor.tailsamplingprocessor.metricstatcountspanssampled`.
+    pub count_spans_sampled: bool,
+    /// `processor.tailsamplingprocessor.metricstatcountbytessampled`.
+    pub count_bytes_sampled: bool,
+}
+
+impl Gates {
+    /// Switches a gate by its full name. False when it has no effect here.
+    pub fn switch(&mut self, name: &str, on: bool) -> bool {
+        let gate = match name.strip_prefix("processor.tailsamplingprocessor.") {
+            Some("recordpolicy") => &mut self.record_policy,
+            Some("usetracestate") => &mut self.tracestate,
+            Some("metricstatcountspanssampled") => &mut self.count_spans_sampled,
+            Some("metricstatcountbytessampled") => &mut self.count_bytes_sampled,
+            _ => return false,
+        };
+        *gate = on;
+        true
+    }
+}

@@ -1,0 +1,268 @@
+//! One of `num_consumers`: takes what leaves as a call, and stays with it until it is settled.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::sleep_until;
+
+use super::backends::Clients;
+use super::held::{Books, Part, RETRY_HINT, closing};
+use super::pause::Pauses;
+use super::queue::{Next, Queue};
+use crate::batch::joined;
+use crate::client::{CallEnd, Called, Client, HttpEncoding};
+use crate::outcome::{Fault, Reason, Refusal};
+use crate::retry::{self, Backoff};
+use crate::wire::json;
+use crate::wire::status::Code;
+
+/// What the consumers of one exporter share.
+pub struct Line {
+    /// What waits.
+    pub queue: Mutex<Queue>,
+    /// Told when something comes.
+    pub work: Notify,
+    /// What they wait for.
+    pub pauses: Pauses,
+    /// Where ends are written.
+    pub books: Arc<Books>,
+    /// When to try again.
+    pub retry: retry::Config,
+    /// What leaves over HTTP; protobuf over gRPC.
+    pub encoding: HttpEncoding,
+}
+
+/// How sending ended.
+enum End {
+    Taken {
+        rejected_items: u64,
+        message: String,
+    },
+    Refused {
+        refusal: Refusal,
+        apart: bool,
+    },
+    /// Every sender has gone.
+    Abandoned,
+}
+
+/// Sends what waits until the end.
+pub async fn run(line: Arc<Line>, clients: Arc<Clients>) {
+    while let Some(parts) = next(&line).await {
+        line.books.in_flight.add(1);
+        deliver(&line, &clients, parts).await;
+        line.books.in_flight.sub(1);
+        line.queue.lock().done();
+    }
+}
+
+async fn next(line: &Line) -> Option<Vec<Part>> {
+    loop {
+        if line.pauses.stop.is_cancelled() {
+            return None;
+        }
+        let work = line.work.notified();
+        let found = {
+            let mut queue = line.queue.lock();
+            let now = Instant::now();
+            let found = queue.take(now);
+            if queue.has_more(now) {
+                line.work.notify_one();
+            }
+            found
+        };
+        let at = match found {
+            Next::Call(parts) => return Some(parts),
+            Next::At(at) => Some(at),
+            Next::Idle => None,
+        };
+        tokio::select! {
+            () = work => {}
+            () = sleep_to(at), if at.is_some() => {}
+            () = line.pauses.stop.cancelled() => return None,
+        }
+    }
+}
+
+/// A refusal that may be about one request only is tried again by halves.
+async fn deliver(line: &Line, clients: &Clients, parts: Vec<Part>) {
+    let mut calls = vec![parts];
+    while let Some(mut parts) = calls.pop() {
+        let gone: Vec<Part> = parts.extract_if(.., |part| part.owner.is_abandoned()).collect();
+        line.books.refuse(gone, &cancelled());
+        if parts.is_empty() {
+            continue;
+        }
+        match send(line, clients, &parts).await {
+            End::Taken { rejected_items, message } => line.books.delivered(parts, rejected_items, &message),
+            End::Refused { apart: true, .. } if parts.len() > 1 => {
+                let rest = parts.split_off(parts.len() / 2);
+                calls.push(rest);
+                calls.push(parts);
+            }
+            End::Refused { refusal, .. } => line.books.refuse(parts, &refusal),
+            End::Abandoned => line.books.refuse(parts, &cancelled()),
+        }
+    }
+}
+
+/// One call, again and again until it is taken, refused for good, or given up.
+async fn send(line: &Line, clients: &Clients, parts: &[Part]) -> End {
+    let plain = match encode(line, parts) {
+        Ok(plain) => plain,
+        Err(refusal) => return End::Refused { refusal, apart: true },
+    };
+    let mut message: Option<Bytes> = None;
+    let mut series = Backoff::new(&line.retry, Instant::now());
+    loop {
+        if let Err(end) = may_call(line, parts).await {
+            return end;
+        }
+        let called = tokio::select! {
+            called = call(clients, &plain, &mut message) => called,
+            () = line.pauses.stop.cancelled() => return given_up(closing()),
+        };
+        line.pauses.heard(called.unreachable);
+        let (delay, said) = match called.end {
+            CallEnd::Taken => {
+                return End::Taken { rejected_items: called.rejected_items, message: called.message };
+            }
+            CallEnd::ForGood { apart, code, message } => {
+                return End::Refused { refusal: for_good(code, message), apart };
+            }
+            CallEnd::Passing { delay, message } => (delay, message),
+        };
+        let now = Instant::now();
+        let wait = series.after_failure(&line.retry, now, delay, fastrand::f64());
+        if called.throttled {
+            line.pauses.throttle(now + delay.or(wait).unwrap_or(RETRY_HINT));
+        }
+        match again(line, parts, now, wait, delay, said) {
+            Err(end) => return end,
+            Ok(until) => line.pauses.wait(until, called.unreachable).await,
+        }
+    }
+}
+
+/// Waits while the backend has too much to do, unless the senders would not.
+async fn may_call(line: &Line, parts: &[Part]) -> Result<(), End> {
+    loop {
+        if line.pauses.stop.is_cancelled() {
+            return Err(given_up(closing()));
+        }
+        if parts.iter().all(|part| part.owner.is_abandoned()) {
+            return Err(End::Abandoned);
+        }
+        let Some(until) = line.pauses.throttled_until() else { return Ok(()) };
+        if latest(parts).is_some_and(|latest| until > latest) {
+            let hint = until.saturating_duration_since(Instant::now()).max(RETRY_HINT);
+            let said = "the backend asked for a pause".to_owned();
+            return Err(given_up(passing(Reason::HoldExpired, said, hint)));
+        }
+        line.pauses.wait(until, false).await;
+    }
+}
+
+/// One call to each address that can be reached, until one answers.
+async fn call(clients: &Clients, plain: &Bytes, message: &mut Option<Bytes>) -> Called {
+    loop {
+        let turn = match clients.turn() {
+            Ok(turn) => turn,
+            Err(error) => return Called::unreachable(error),
+        };
+        let sealed = message.get_or_insert_with(|| seal(&turn.client, plain)).clone();
+        let called = turn.client.call(sealed).await;
+        if !called.unreachable {
+            clients.reached(&turn);
+            return called;
+        }
+        if !clients.unreachable(&turn) {
+            return called;
+        }
+    }
+}
+
+/// When the last of the senders should be told; `None` where one waits as long as it takes.
+fn latest(parts: &[Part]) -> Option<Instant> {
+    let untils = parts.iter().map(|part| part.owner.until);
+    untils.reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten()
+}
+
+/// When a failed call is tried again, or why it is not.
+fn again(
+    line: &Line,
+    parts: &[Part],
+    now: Instant,
+    wait: Option<Duration>,
+    delay: Option<Duration>,
+    said: String,
+) -> Result<Instant, End> {
+    if line.books.is_closing() && !parts.iter().any(|part| part.owner.promised) {
+        // Whoever sends it still has it.
+        return Err(given_up(closing()));
+    }
+    let hint = delay.unwrap_or_default().max(RETRY_HINT);
+    let Some(wait) = wait else {
+        return Err(given_up(passing(Reason::RetryExhausted, said, hint)));
+    };
+    if latest(parts).is_some_and(|latest| now + wait > latest) {
+        return Err(given_up(passing(Reason::HoldExpired, said, hint.max(wait))));
+    }
+    line.books.retrying(&said, wait);
+    Ok(now + wait)
+}
+
+/// The body before compression.
+fn encode(line: &Line, parts: &[Part]) -> Result<Bytes, Refusal> {
+    let plain = joined(parts);
+    match line.encoding {
+        HttpEncoding::Protobuf => Ok(plain),
+        HttpEncoding::Json => match json::from_protobuf(line.books.signal, &plain) {
+            Ok(text) => Ok(Bytes::from(text)),
+            Err(error) => {
+                let message = format!("can't be written as JSON: {error}");
+                Err(for_good(Code::InvalidArgument.number(), message))
+            }
+        },
+    }
+}
+
+fn seal(client: &Client, plain: &Bytes) -> Bytes {
+    if client.takes_bare() { plain.clone() } else { client.seal(|out| out.extend_from_slice(plain)) }
+}
+
+fn given_up(refusal: Refusal) -> End {
+    End::Refused { refusal, apart: false }
+}
+
+fn passing(reason: Reason, message: String, retry_after: Duration) -> Refusal {
+    Refusal { fault: Fault::Peer, reason, message: message.into(), retry_after: Some(retry_after) }
+}
+
+fn for_good(code: u8, message: String) -> Refusal {
+    Refusal {
+        fault: Fault::PeerRefused(code),
+        reason: Reason::BackendRefused,
+        message: message.into(),
+        retry_after: None,
+    }
+}
+
+/// The sender has gone.
+pub fn cancelled() -> Refusal {
+    Refusal {
+        fault: Fault::Deadline,
+        reason: Reason::Cancelled,
+        message: "the sender went away before it was answered".into(),
+        retry_after: None,
+    }
+}
+
+async fn sleep_to(at: Option<Instant>) {
+    if let Some(at) = at {
+        sleep_until(at.into()).await;
+    }
+}

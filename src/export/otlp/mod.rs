@@ -1,0 +1,18 @@
+//! `otlp_grpc` and `otlp_http`: whole requests to an OTLP backend.
+//!
+//! Owns: connections to the backend, on each worker; what waits for it.
+//! Takes: encoded requests.
+//! Gives: calls, tried again by the Collector's formula; one outcome per request.
+//! Bounds: `queue_size` places and 256 MiB, retries included; `num_consumers` calls in flight.
+//! Loses: nothing that waits for its result; what was answered from the queue and then could not be sent:
+//! `retry_exhausted`, `backend_refused`, `shutdown`. What a backend rejects is `backend_rejected`. All counted.
+
+mod backends;
+mod consumer;
+mod exporter;
+mod held;
+mod pause;
+mod queue;
+mod room;
+
+pub use exporter::{OtlpError, OtlpExporter, Parts};

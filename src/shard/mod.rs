@@ -1,0 +1,23 @@
+//! The `tail_sampling` processor: one thread owns one sampler and its journal; there are no locks.
+//!
+//! Owns: the threads; open traces and what was kept until it has left.
+//! Takes: encoded requests of spans.
+//! Gives: kept traces to the next stage, merged; an answer to each request once its spans are in the journal.
+//! Bounds: what waits for a shard in requests and bytes; the journal; the index; what is on its way out.
+//! Loses: what the policies do not keep, named (`not_sampled`, `policy_dropped`, `late_not_sampled`, …), copies of the
+//! same span (`duplicate`), what a disk does not give back (`corrupt`), and what the next stage refuses for good.
+
+mod assemble;
+mod clock;
+mod outbox;
+mod piece;
+mod processor;
+mod record;
+mod recover;
+mod run;
+mod state;
+mod tell;
+mod turn;
+mod verdict_log;
+
+pub use processor::{Parts, TailSampling};

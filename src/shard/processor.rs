@@ -1,0 +1,396 @@
+//! The processor as the pipeline sees it: divides requests by trace and shard, waits for the shards.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use futures_util::future::{BoxFuture, join_all};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use super::assemble::Assemble;
+use super::clock::Clock;
+use super::outbox::Outbox;
+use super::record::Layout;
+use super::recover::Recovered;
+use super::run::{Ask, Left, run};
+use super::state::{Counters, Shard};
+use super::turn::{Offer, RETRY_AFTER, closing};
+use super::verdict_log::VerdictLog;
+use crate::flow::{Answer, Consumer, Request, Stage};
+use crate::journal::{self, Journal, Recovery};
+use crate::lane::Budget;
+use crate::observe::{Ledger, Registry, SamplerMetrics, SamplerSeries};
+use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
+use crate::sample::facts::{Arrival, Plan, Portion};
+use crate::sample::{Config, Policy, Rule, Sampler};
+
+/// What a processor is made of.
+pub struct Parts<'a> {
+    /// Its name in the configuration.
+    pub name: &'a str,
+    /// What stands after the slash of its name.
+    pub component: &'a str,
+    /// The pipeline that it is in.
+    pub pipeline: &'a str,
+    /// What it judges by.
+    pub sampling: Config,
+    /// Where open traces are kept.
+    pub journal: journal::Config,
+    /// Which optional series it has.
+    pub series: SamplerSeries,
+    /// What comes behind it.
+    pub next: Arc<dyn Consumer>,
+    /// Where it counts.
+    pub registry: &'a Registry,
+}
+
+/// A `tail_sampling` processor in one pipeline. Clones are the same.
+#[derive(Clone)]
+pub struct TailSampling(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    plan: Arc<Plan>,
+    shards: Vec<Handle>,
+    budget: Arc<Budget>,
+    closing: AtomicBool,
+    drop_pending: bool,
+    ledger: Ledger,
+}
+
+struct Handle {
+    offers: mpsc::Sender<Offer>,
+    asks: mpsc::Sender<Ask>,
+}
+
+impl TailSampling {
+    /// Opens the journals and reads back what they hold, then starts the shards. Errors name the key.
+    pub fn start(parts: Parts<'_>) -> Result<Self, String> {
+        let Parts { name, component, pipeline, sampling, journal, series, next, registry } = parts;
+        let policies: Vec<String> = sampling.policies.iter().map(|policy| policy.name.clone()).collect();
+        let metrics = SamplerMetrics::new(registry, name, component, &policies, series);
+        let ledger = Ledger::new(registry, "processor", name, Signal::Traces);
+        let plan = Arc::new(Plan::new(&sampling));
+        let count = sampling.num_shards.max(1);
+        let folder = PathBuf::from(format!("{}-{}", plain(pipeline), plain(name)));
+        same_shards(&journal, &folder, count)?;
+        let mut shards = Vec::new();
+        for index in 0..count {
+            let counters = Counters::new(metrics.clone(), names(&sampling.policies), sub_names(&sampling));
+            let opening = Opening {
+                sampling: &sampling,
+                journal: &journal,
+                folder: folder.join(index.to_string()),
+                plan: &plan,
+                next: &next,
+                ledger: &ledger,
+            };
+            let shard = opening.open(counters).map_err(|error| format!("journal: {error}"))?;
+            shards.push(spawn(shard, index).map_err(|error| format!("cannot start a shard: {error}"))?);
+        }
+        Ok(Self(Arc::new(Inner {
+            name: name.to_owned(),
+            plan,
+            shards,
+            budget: Budget::new(WAITING_BYTES_MAX),
+            closing: AtomicBool::new(false),
+            drop_pending: sampling.drop_pending_on_shutdown,
+            ledger,
+        })))
+    }
+
+    /// The conservation sum.
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// What is known of a trace.
+    pub async fn explain(&self, trace_id: [u8; 16]) -> Option<Value> {
+        let shard = &self.0.shards[shard_of(&trace_id, self.0.shards.len())];
+        let (tell, told) = oneshot::channel();
+        shard.asks.send(Ask::Explain(trace_id, tell)).await.ok()?;
+        told.await.ok().flatten()
+    }
+}
+
+impl Consumer for TailSampling {
+    fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.take(request).await })
+    }
+}
+
+impl Stage for TailSampling {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn end(&self, deadline: Instant) -> BoxFuture<'static, u64> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.end(deadline).await })
+    }
+}
+
+impl Inner {
+    async fn take(&self, request: Request) -> Answer {
+        let refuse = |refusal: Refusal| {
+            self.ledger.taken(request.items);
+            self.ledger.refused(refusal.reason, request.items);
+            Err(refusal)
+        };
+        if self.closing.load(Ordering::Relaxed) {
+            return refuse(closing());
+        }
+        let bytes = request.body.len();
+        let Arrival { source, portions, spans } = match self.plan.read(request.body.clone()) {
+            Ok(arrival) => arrival,
+            Err(error) => return refuse(malformed(&error.to_string())),
+        };
+        if spans == 0 {
+            return Ok(Accepted::default());
+        }
+        let mut waiting = Vec::new();
+        for (handle, portions) in self.shards.iter().zip(divide(portions, self.shards.len())) {
+            if portions.is_empty() {
+                continue;
+            }
+            let spans = portions.iter().map(|portion| u64::from(portion.facts.spans)).sum();
+            let Some(permit) = self.budget.try_take(bytes) else {
+                waiting.push(Err((busy(), spans)));
+                continue;
+            };
+            let (answer, answered) = oneshot::channel();
+            let offer = Offer { source: Arc::clone(&source), portions, answer, permit };
+            waiting.push(match handle.offers.send(offer).await {
+                Ok(()) => Ok(answered),
+                Err(_) => Err((closing(), spans)),
+            });
+        }
+        let answers = waiting.into_iter().map(|one| async {
+            match one {
+                Ok(answered) => answered.await.unwrap_or_else(|_| Err(closing())),
+                Err((refusal, spans)) => {
+                    self.ledger.taken(spans);
+                    self.ledger.refused(refusal.reason, spans);
+                    Err(refusal)
+                }
+            }
+        });
+        let answers = join_all(answers).await;
+        answers.into_iter().find(Result::is_err).unwrap_or(Ok(Accepted::default()))
+    }
+
+    async fn end(&self, deadline: Instant) -> u64 {
+        self.closing.store(true, Ordering::Relaxed);
+        let mut told = Vec::new();
+        for shard in &self.shards {
+            let (tell, answer) = oneshot::channel();
+            if shard.asks.send(Ask::End(deadline, self.drop_pending, tell)).await.is_ok() {
+                told.push(answer);
+            }
+        }
+        let mut sum = Left::default();
+        for left in join_all(told).await.into_iter().flatten() {
+            sum.traces += left.traces;
+            sum.spans += left.spans;
+            sum.kept += left.kept;
+            sum.lost += left.lost;
+            sum.judged_early += left.judged_early;
+        }
+        let name = &self.name;
+        if sum.traces > 0 || sum.kept > 0 {
+            tracing::info!(
+                processor = name,
+                traces = sum.traces,
+                spans = sum.spans,
+                kept_spans = sum.kept,
+                "undecided traces and kept spans stay in the journal for the next start"
+            );
+        }
+        if sum.judged_early > 0 {
+            tracing::info!(
+                processor = name,
+                traces = sum.judged_early,
+                "traces were judged early, because of the end"
+            );
+        }
+        sum.lost
+    }
+}
+
+/// What a shard is opened from.
+struct Opening<'a> {
+    sampling: &'a Config,
+    journal: &'a journal::Config,
+    folder: PathBuf,
+    plan: &'a Arc<Plan>,
+    next: &'a Arc<dyn Consumer>,
+    ledger: &'a Ledger,
+}
+
+impl Opening<'_> {
+    fn open(self, counters: Counters) -> Result<Shard, journal::OpenError> {
+        let begun = Instant::now();
+        let (sampling, count) = (self.sampling, self.sampling.num_shards.max(1));
+        let clock = Clock::start();
+        let seed = fastrand::u64(..);
+        let mut sampler = Sampler::new(sampling.clone(), Arc::clone(self.plan), seed, clock.moment(begun));
+        let mut verdicts = VerdictLog::new(counters.names(), sampler.remembers());
+        let mut known = Vec::new();
+        let mut log = None;
+        if self.journal.directory.is_some() {
+            let config = journal::Config { segment_size: VERDICT_SEGMENT, ..self.journal.clone() };
+            let (opened, _) = Journal::open(&config, &self.folder.join("verdicts"), count, &mut |record| {
+                verdicts.replay(record.at, record.payload, |verdict| known.push(verdict));
+            })?;
+            log = Some(opened);
+        }
+        known.iter().for_each(|known| sampler.remember(&known.trace_id, known.outcome, known.verdict));
+        let mut recovered = Recovered::new(Arc::clone(self.plan), &mut sampler, &known);
+        let folder = self.folder.join("spans");
+        let (journal, found) =
+            Journal::open(self.journal, &folder, count, &mut |record| recovered.record(&record))?;
+        let (open_spans, unreadable) = (recovered.open_spans, recovered.unreadable);
+        let (pieces, kept_spans) = recovered.pieces(counters.names());
+        if let Some(log) = log {
+            verdicts.attach(log, journal.end());
+        }
+        let mut outbox = Outbox::default();
+        pieces.into_iter().for_each(|piece| outbox.push(piece));
+        self.ledger.taken(open_spans + kept_spans);
+        self.ledger.held_add(open_spans + kept_spans);
+        report(&counters, &found, open_spans, kept_spans, unreadable, begun);
+        Ok(Shard {
+            sampler,
+            journal,
+            verdicts,
+            outbox,
+            assemble: Assemble::new(sampling.record_policy, !sampling.compat),
+            layout: Layout::default(),
+            clock,
+            next: Arc::clone(self.next),
+            ledger: self.ledger.clone(),
+            counters,
+            closing: false,
+            released_at: begun,
+        })
+    }
+}
+
+fn report(
+    counters: &Counters,
+    found: &Recovery,
+    open_spans: u64,
+    kept_spans: u64,
+    unreadable: u64,
+    begun: Instant,
+) {
+    let metrics = &counters.metrics;
+    metrics.recovered_spans.add(open_spans + kept_spans);
+    metrics.corrupt_records.add(found.corrupt_records + unreadable);
+    metrics.recovery_s.set(begun.elapsed().as_secs_f64());
+    if found.records > 0 || found.corrupt_records > 0 {
+        let seconds = begun.elapsed().as_secs_f64();
+        tracing::info!(?found, open_spans, kept_spans, seconds, "read the journal of an earlier run");
+    }
+    if found.corrupt_records + unreadable > 0 {
+        tracing::warn!(
+            records = found.corrupt_records + unreadable,
+            "records of the journal are lost: they are corrupt"
+        );
+    }
+}
+
+fn spawn(shard: Shard, index: u32) -> std::io::Result<Handle> {
+    let (offers, taken) = mpsc::channel(WAITING_MAX);
+    let (asks, asked) = mpsc::channel(ASKS_MAX);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new()
+        .name(format!("shard-{index}"))
+        .spawn(move || runtime.block_on(run(shard, taken, asked)))?;
+    Ok(Handle { offers, asks })
+}
+
+/// The Collector's shard of a trace: the two halves of its id, mixed by the finalizer of splitmix64.
+fn shard_of(trace_id: &[u8; 16], count: usize) -> usize {
+    let value = u128::from_le_bytes(*trace_id);
+    let mut mixed = value as u64 ^ (value >> 64) as u64;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    (mixed % count as u64) as usize
+}
+
+fn divide(portions: Vec<Portion>, count: usize) -> Vec<Vec<Portion>> {
+    if count == 1 {
+        return vec![portions];
+    }
+    let mut divided: Vec<Vec<Portion>> = (0..count).map(|_| Vec::new()).collect();
+    for portion in portions {
+        divided[shard_of(&portion.trace_id, count)].push(portion);
+    }
+    divided
+}
+
+fn names(policies: &[Policy]) -> Vec<Arc<str>> {
+    policies.iter().map(|policy| Arc::from(policy.name.as_str())).collect()
+}
+
+fn sub_names(sampling: &Config) -> Vec<Vec<Arc<str>>> {
+    let subs = |policy: &Policy| match &policy.rule {
+        Rule::Composite(composite) => names(&composite.policies),
+        _ => Vec::new(),
+    };
+    sampling.policies.iter().map(subs).collect()
+}
+
+/// A folder's name of a component's.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}
+
+/// A journal of another number of shards would split traces that are open, and leave some behind.
+fn same_shards(config: &journal::Config, folder: &Path, count: u32) -> Result<(), String> {
+    let Some(directory) = &config.directory else { return Ok(()) };
+    let folder = directory.join(folder);
+    let Ok(found) = std::fs::read_dir(&folder) else { return Ok(()) };
+    let numbers = found.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let before = numbers.map(|number| number + 1).max().unwrap_or(0);
+    if before == 0 || before == count {
+        return Ok(());
+    }
+    Err(format!(
+        "num_shards: the journal in {} was written by {before} shards, not {count}; set num_shards: {before} until it \
+         is empty, or move it away",
+        folder.display()
+    ))
+}
+
+fn malformed(error: &str) -> Refusal {
+    Refusal {
+        fault: Fault::Sender,
+        reason: Reason::Malformed,
+        message: format!("not an OTLP request: {error}").into(),
+        retry_after: None,
+    }
+}
+
+fn busy() -> Refusal {
+    Refusal {
+        fault: Fault::Load,
+        reason: Reason::Busy,
+        message: "too many bytes wait for the sampler".into(),
+        retry_after: Some(RETRY_AFTER),
+    }
+}
+
+/// Bytes of requests that wait for shards.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Requests that wait for one shard; then their workers wait.
+const WAITING_MAX: usize = 1024;
+/// Questions that wait for one shard.
+const ASKS_MAX: usize = 16;
+/// Bytes of a segment of verdicts, about 100,000 of them.
+const VERDICT_SEGMENT: u64 = 4 << 20;

@@ -1,0 +1,212 @@
+//! What a shard's thread holds, and how outputs of the sampler become pieces, counts and records.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::assemble::Assemble;
+use super::clock::Clock;
+use super::outbox::Outbox;
+use super::piece::{Mark, Piece};
+use super::record::Layout;
+use super::verdict_log::VerdictLog;
+use crate::flow::Consumer;
+use crate::journal::{Journal, Position};
+use crate::observe::{Counter, Decision, Ledger, SamplerMetrics};
+use crate::outcome::Reason;
+use crate::sample::judge::{Outcome, Vote};
+use crate::sample::{Age, Counts, Decided, Late, Output, Remembered, Sampler, Trigger};
+
+/// One shard, as its thread sees it.
+pub struct Shard {
+    pub sampler: Sampler,
+    pub journal: Journal,
+    pub verdicts: VerdictLog,
+    pub outbox: Outbox,
+    pub assemble: Assemble,
+    pub layout: Layout,
+    pub clock: Clock,
+    pub next: Arc<dyn Consumer>,
+    pub ledger: Ledger,
+    pub counters: Counters,
+    pub closing: bool,
+    pub released_at: Instant,
+}
+
+/// The shard's part in the processor's series.
+pub struct Counters {
+    pub metrics: SamplerMetrics,
+    names: Vec<Arc<str>>,
+    sub_names: Vec<Vec<Arc<str>>>, // of composites
+    verdicts: HashMap<(Option<u16>, Outcome, Trigger), Counter>,
+    published: Counts,
+    gauges: [i64; 7], // what this shard has added to gauges that all shards share
+}
+
+impl Shard {
+    /// Does what the sampler asks for. Verdicts are on disk before anything leaves for them.
+    pub fn drain(&mut self) {
+        let mut kept = Vec::new();
+        while let Some(output) = self.sampler.poll_output() {
+            match output {
+                Output::Verdict(decided) => kept.extend(self.decided(*decided)),
+                Output::Late(late) => kept.push(self.late(&late)),
+                Output::Discard { spans, reason } => {
+                    self.ledger.held_sub(spans);
+                    self.ledger.dropped(reason, spans);
+                }
+            }
+        }
+        if let Err(error) = self.verdicts.commit(self.journal.end()) {
+            // They stand all the same; only a crash before they can be written would take them again.
+            tracing::error!(%error, "verdicts could not be written");
+        }
+        kept.into_iter().for_each(|piece| self.outbox.push(piece));
+        while let Some(age) = self.sampler.poll_age() {
+            match age {
+                Age::Removal(age) => self.counters.metrics.removal_age_s.observe(age.as_secs_f64()),
+                Age::LateSpan(age) => self.counters.metrics.late_span_age_s.observe(age.as_secs_f64()),
+            }
+        }
+    }
+
+    fn decided(&mut self, decided: Decided) -> Option<Piece> {
+        self.counters.decided(&decided);
+        self.verdicts.push(&decided);
+        let spans = decided.known.spans;
+        if decided.is_kept() {
+            let mark = self.counters.mark(&decided);
+            let (trace_id, places) = (decided.trace_id, decided.places);
+            return Some(Piece { trace_id, places, ready: false, mark, spans, last: true });
+        }
+        if !decided.retained {
+            self.ledger.held_sub(spans);
+            let reason = match (decided.verdict.outcome, decided.trigger) {
+                (Outcome::Dropped, _) => Reason::PolicyDropped,
+                (_, Trigger::SizeLimit) => Reason::TraceTooLarge,
+                _ => Reason::NotSampled,
+            };
+            self.ledger.dropped(reason, spans);
+        }
+        None
+    }
+
+    fn late(&self, late: &Late) -> Piece {
+        let mark = Mark { cached: late.cached, ..self.counters.mark_of(late.verdict) };
+        let places = vec![late.place];
+        Piece { trace_id: late.trace_id, places, ready: false, mark, spans: late.spans, last: true }
+    }
+
+    /// Lets go of what the journal need not hold any more.
+    pub fn release(&mut self) {
+        let oldest = [self.sampler.oldest_place(), self.outbox.oldest_place()].into_iter().flatten().min();
+        let oldest = oldest.and_then(|place| Position::from_u64(place.0)).unwrap_or(Position::MAX);
+        self.journal.release_before(oldest);
+        let first = self.journal.oldest().unwrap_or(Position::MAX);
+        self.verdicts.release(first.min(self.journal.end()));
+    }
+
+    /// Publishes sizes and counts.
+    pub fn publish(&mut self, now: Instant) {
+        let size = self.sampler.size();
+        let oldest = self.sampler.oldest_arrival().map(|at| self.clock.moment(now).since(at));
+        self.counters.metrics.oldest_s.set(oldest.unwrap_or_default().as_secs_f64());
+        let gauges = [
+            size.traces as i64,
+            size.bytes as i64,
+            (size.sampled + size.not_sampled) as i64,
+            self.outbox.spans() as i64,
+            self.journal.used_bytes() as i64,
+            self.journal.limit_bytes() as i64,
+            self.journal.segments() as i64,
+        ];
+        self.counters.publish(gauges, self.sampler.counts());
+    }
+}
+
+impl Counters {
+    /// `names` are the policies' names, `sub_names` those of each one's sub-policies.
+    pub fn new(metrics: SamplerMetrics, names: Vec<Arc<str>>, sub_names: Vec<Vec<Arc<str>>>) -> Self {
+        let (verdicts, published) = (HashMap::new(), Counts::default());
+        Self { metrics, names, sub_names, verdicts, published, gauges: [0; 7] }
+    }
+
+    /// The policies' names.
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    /// What the spans of a kept trace carry.
+    fn mark(&self, decided: &Decided) -> Mark {
+        let composite = decided.verdict.composite.and_then(|(policy, sub)| {
+            self.sub_names.get(usize::from(policy))?.get(usize::from(sub)).cloned()
+        });
+        Mark { composite, ..self.mark_of(decided.remembered()) }
+    }
+
+    fn mark_of(&self, verdict: Remembered) -> Mark {
+        let policy = verdict.policy.and_then(|policy| self.names.get(usize::from(policy)).cloned());
+        Mark { policy, threshold: verdict.threshold, ..Mark::default() }
+    }
+
+    fn decided(&mut self, decided: &Decided) {
+        let verdict = &decided.verdict;
+        if decided.trigger != Trigger::SizeLimit {
+            self.metrics.verdict(decision(verdict.outcome));
+        }
+        for (policy, vote) in verdict.votes.iter().enumerate() {
+            let vote = match vote {
+                Vote::Sampled => Decision::Sampled,
+                Vote::NotSampled => Decision::NotSampled,
+                Vote::Dropped => Decision::Dropped,
+                Vote::Failed => {
+                    self.metrics.evaluation_errors.inc();
+                    continue;
+                }
+                Vote::NotAsked => continue,
+            };
+            self.metrics.vote(policy, vote, decided.known.spans, decided.known.bytes);
+        }
+        if matches!(decided.trigger, Trigger::Deadline | Trigger::Root) {
+            self.metrics.lag_s.observe(decided.at.since(decided.deadline).as_secs_f64());
+        }
+        let (metrics, names) = (&self.metrics, &self.names);
+        let key = (verdict.policy, verdict.outcome, decided.trigger);
+        let counter = self.verdicts.entry(key).or_insert_with(|| {
+            let name = verdict.policy.and_then(|policy| names.get(usize::from(policy)));
+            metrics.verdicts(name.map_or("", |name| name), decision(verdict.outcome), decided.trigger.name())
+        });
+        counter.inc();
+    }
+
+    fn publish(&mut self, gauges: [i64; 7], counts: Counts) {
+        let metrics = &self.metrics;
+        let series = [
+            &metrics.traces,
+            &metrics.index_bytes,
+            &metrics.remembered,
+            &metrics.outbox_spans,
+            &metrics.journal_bytes,
+            &metrics.journal_limit,
+            &metrics.journal_segments,
+        ];
+        for ((gauge, now), before) in series.into_iter().zip(gauges).zip(&mut self.gauges) {
+            gauge.add(now - *before);
+            *before = now;
+        }
+        let before = std::mem::replace(&mut self.published, counts);
+        metrics.new_traces.add(counts.new_traces - before.new_traces);
+        metrics.dropped_too_early.add(counts.dropped_too_early - before.dropped_too_early);
+        metrics.too_large.add(counts.too_large - before.too_large);
+        metrics.cached(true, counts.cached_sampled_spans - before.cached_sampled_spans);
+        metrics.cached(false, counts.cached_not_sampled_spans - before.cached_not_sampled_spans);
+    }
+}
+
+fn decision(outcome: Outcome) -> Decision {
+    match outcome {
+        Outcome::Sampled => Decision::Sampled,
+        Outcome::NotSampled => Decision::NotSampled,
+        Outcome::Dropped => Decision::Dropped,
+    }
+}
