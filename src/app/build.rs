@@ -270,7 +270,8 @@ fn receivers(
     for (id, config) in &settings.receivers {
         let mut outlets = Outlets::default();
         for pipeline in settings.pipelines.iter().filter(|pipeline| pipeline.receivers.contains(id)) {
-            let front = fronts.get(&pipeline.id).ok_or_else(|| format!("pipelines::{}: not built", pipeline.id))?;
+            let front =
+                fronts.get(&pipeline.id).ok_or_else(|| format!("pipelines::{}: not built", pipeline.id))?;
             outlets.add(pipeline.signal, Arc::clone(front));
         }
         let name = id.to_string();

@@ -63,7 +63,8 @@ impl AppPages {
         };
         let mut verdicts = Vec::new();
         for sampler in &self.samplers {
-            let mut told = sampler.processor.explain(trace_id).await.unwrap_or_else(|| json!({"state": "unknown"}));
+            let mut told =
+                sampler.processor.explain(trace_id).await.unwrap_or_else(|| json!({"state": "unknown"}));
             told["processor"] = sampler.id.to_string().into();
             told["pipeline"] = sampler.pipeline.to_string().into();
             verdicts.push(told);

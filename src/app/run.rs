@@ -85,12 +85,7 @@ async fn listen(
 
 /// Stops accepting, lets requests in progress finish, flushes what was promised, all inside [`END_TIME_MAX`]. A
 /// second signal ends at once. Returns the items that were left.
-async fn end(
-    serving: &[Serving],
-    pages: &AppPages,
-    stages: &[Arc<dyn Stage>],
-    signals: &mut Signals,
-) -> u64 {
+async fn end(serving: &[Serving], pages: &AppPages, stages: &[Arc<dyn Stage>], signals: &mut Signals) -> u64 {
     let deadline = Instant::now() + END_TIME_MAX;
     tracing::info!("stopping: no more requests are taken, what is held is being forwarded");
     serving.iter().for_each(Serving::close);

@@ -2,6 +2,9 @@
 
 use std::process::Command;
 
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
 use crate::mixed;
 use crate::support::backend::Backend;
 use crate::support::load::{failing, hex, span, text, trace_id, traces};
@@ -12,9 +15,17 @@ const SLOW: &str = "{name: slow, type: latency, latency: {threshold_ms: 1000}}";
 const HEALTH: &str = "{name: veto, type: drop, drop: {drop_sub_policy: [{name: h, type: string_attribute, \
                       string_attribute: {key: health, values: ['yes']}}]}}";
 
-/// The page of a trace, as text.
-async fn page(ringtail: &Ringtail, trace: u64) -> String {
-    ringtail.page(&format!("/trace/{}", hex(&trace_id(trace)))).await.to_string()
+/// What the admin port says of a trace.
+async fn page(ringtail: &Ringtail, trace: u64) -> Value {
+    let page = ringtail.page(&format!("/trace/{}", hex(&trace_id(trace)))).await;
+    assert_eq!(page["verdicts"].as_array().map(Vec::len), Some(1), "{page}");
+    page["verdicts"][0].clone()
+}
+
+/// The votes in it, policy by policy.
+fn votes(page: &Value) -> Vec<(&str, &str)> {
+    let votes = page["votes"].as_array().unwrap_or_else(|| panic!("no votes: {page}"));
+    votes.iter().map(|one| (one["policy"].as_str().unwrap(), one["vote"].as_str().unwrap())).collect()
 }
 
 /// What the command line says of a trace.
@@ -46,16 +57,20 @@ async fn every_verdict_is_explained() {
     vetoed.attributes.push(text("health", "yes"));
     ringtail.export(traces([mixed(0, 0), mixed(1, 0), vetoed])).await.unwrap();
     ringtail.settled().await;
-    for said in [page(&ringtail, 0).await, explain(&ringtail, 0)] {
-        assert_says(&said, &["sampled", "errors", "slow", "veto", "deadline"]);
-        assert!(!said.contains("not_sampled\",\"policy\":\"errors"), "{said}");
-    }
-    for said in [page(&ringtail, 1).await, explain(&ringtail, 1)] {
-        assert_says(&said, &["not_sampled", "errors", "slow", "deadline"]);
-    }
-    for said in [page(&ringtail, 2).await, explain(&ringtail, 2)] {
-        assert_says(&said, &["dropped", "veto", "deadline"]);
-    }
+    let kept = page(&ringtail, 0).await;
+    assert_eq!((&kept["verdict"], &kept["policy"]), (&json!("sampled"), &json!("errors")), "{kept}");
+    assert_eq!((&kept["trigger"], &kept["facts"]["spans"]), (&json!("deadline"), &json!(1)), "{kept}");
+    let expected = [("errors", "sampled"), ("slow", "not_sampled"), ("veto", "not_sampled")];
+    assert_eq!(votes(&kept), expected);
+    assert_says(&explain(&ringtail, 0), &["sampled", "errors", "slow", "veto", "deadline"]);
+    let other = page(&ringtail, 1).await;
+    assert_eq!((&other["verdict"], &other["policy"]), (&json!("not_sampled"), &json!(null)), "{other}");
+    assert_eq!(votes(&other), expected.map(|(policy, _)| (policy, "not_sampled")));
+    assert_says(&explain(&ringtail, 1), &["not", "errors", "slow", "veto", "deadline"]);
+    let vetoed = page(&ringtail, 2).await;
+    assert_eq!((&vetoed["verdict"], &vetoed["policy"]), (&json!("dropped"), &json!("veto")), "{vetoed}");
+    assert!(votes(&vetoed).contains(&("veto", "dropped")), "{vetoed}");
+    assert_says(&explain(&ringtail, 2), &["dropped", "veto", "deadline"]);
 }
 
 /// Scenario: verdicts by the root, early, and at a limit.
@@ -71,7 +86,7 @@ async fn every_trigger_is_named() {
         let ringtail = Sampling::to(&backend, &format!("{keys}, policies: [{ERRORS}]")).start().await;
         ringtail.export(traces((0..5).map(|n| failing(span(1, n))))).await.unwrap();
         ringtail.settled().await;
-        assert_says(&page(&ringtail, 1).await, &[&format!("\"{trigger}\"")]);
+        assert_eq!(page(&ringtail, 1).await["trigger"], trigger);
         assert_says(&explain(&ringtail, 1), &[trigger]);
     }
 }
@@ -87,9 +102,11 @@ async fn explanations_are_bounded() {
         ringtail.export(traces((first..first + 30).map(|trace| mixed(trace, 0)))).await.unwrap();
         ringtail.settled().await;
     }
-    assert!(!page(&ringtail, 0).await.contains("deadline"));
-    let explained = futures_util::future::join_all((100..130).map(|trace| page(&ringtail, trace))).await;
-    assert_eq!(explained.iter().filter(|page| page.contains("deadline")).count(), 10);
+    let (first, second) = (page(&ringtail, 0).await, page(&ringtail, 1).await);
+    assert_eq!((&first["trigger"], &first["verdict"]), (&json!(null), &json!("sampled")), "{first}");
+    assert_eq!((&second["trigger"], &second["verdict"]), (&json!(null), &json!("not_sampled")), "{second}");
+    let explained = join_all((100..130).map(|trace| page(&ringtail, trace))).await;
+    assert_eq!(explained.iter().filter(|page| page["trigger"] == "deadline").count(), 10);
 }
 
 /// Scenario: a trace that waits, and one that nobody sent.
@@ -100,7 +117,8 @@ async fn open_and_unknown_traces_are_told_apart() {
     let ringtail = Sampling::to(&backend, &format!("decision_wait: 1h, policies: [{ERRORS}]")).start().await;
     ringtail.export(traces([span(1, 0)])).await.unwrap();
     let (open, unknown) = (page(&ringtail, 1).await, page(&ringtail, 2).await);
-    assert!(open.contains("open") || open.contains("undecided"), "{open}");
-    assert!(!unknown.contains("deadline"), "{unknown}");
-    assert_ne!(open.replace(&hex(&trace_id(1)), ""), unknown.replace(&hex(&trace_id(2)), ""));
+    assert_eq!((&open["state"], &open["facts"]["spans"]), (&json!("open"), &json!(1)), "{open}");
+    assert_eq!(unknown["state"], "unknown", "{unknown}");
+    let odd = crate::support::http::get(ringtail.ports.admin, "/trace/xyz").await.unwrap();
+    assert_eq!(odd.status, 400);
 }

@@ -101,21 +101,33 @@ async fn samplers_can_follow_each_other() {
     assert_eq!(scrape.reason("tail_sampling/2", "not_sampled"), 10);
 }
 
-/// Scenario: two samplers are given the same directory.
-/// Guarantee: the start is refused, naming it.
+/// Scenario: two samplers, and one that is in two pipelines, are given the same directory; the process is killed.
+/// Guarantee: they keep apart in it; after the restart each goes on with what it had.
 #[tokio::test]
-async fn two_samplers_cannot_share_a_directory() {
-    let backend = Backend::grpc().await;
-    let setup = Sampling::to(&backend, &format!("policies: [{ALL}]")).on_disk("");
+async fn samplers_share_a_directory_without_mixing() {
+    let [a, b, c] = [Backend::grpc().await, Backend::grpc().await, Backend::grpc().await];
+    let setup = Sampling::to(&a, &format!("decision_wait: 2s, early_verdicts: off, policies: [{ERRORS}]"))
+        .on_disk("");
     let directory = setup.directory().display().to_string();
     let ringtail = setup
         .processors(&format!(
-            "  tail_sampling/2: {{policies: [{ALL}], journal: {{directory: '{directory}'}}}}"
+            "  tail_sampling/2: {{decision_wait: 2s, early_verdicts: off, tracestate: false, policies: [{SLOW}], \
+             journal: {{directory: '{directory}'}}}}"
         ))
+        .exporters(&format!("  otlp/b: {{{}}}\n  otlp/c: {{{}}}", otlp(&b.address()), otlp(&c.address())))
         .pipelines(
-            "{traces: {receivers: [otlp], processors: [tail_sampling, tail_sampling/2], exporters: [otlp]}}",
+            "{traces/a: {receivers: [otlp], processors: [tail_sampling], exporters: [otlp]},
+              traces/b: {receivers: [otlp], processors: [tail_sampling/2], exporters: [otlp/b]},
+              traces/c: {receivers: [otlp], processors: [tail_sampling], exporters: [otlp/c]}}",
         )
-        .spawn();
-    assert_ne!(ringtail.ended().await, 0);
-    assert!(ringtail.stderr().contains(&directory), "{}", ringtail.stderr());
+        .start()
+        .await;
+    ringtail.export(request()).await.unwrap();
+    ringtail.kill();
+    ringtail.respawn();
+    ringtail.ready().await;
+    ringtail.settled().await;
+    assert_arrived_once(&[only(0)], &[&a]);
+    assert_arrived_once(&[only(1)], &[&b]);
+    assert_arrived_once(&[only(0)], &[&c]);
 }

@@ -2,6 +2,7 @@
 
 use crate::mixed;
 use crate::support::backend::Backend;
+use crate::support::ledger::Scrape;
 use crate::support::load::{failing, span, text, traces};
 use crate::support::sampling::{ERRORS, Sampling};
 
@@ -23,12 +24,15 @@ async fn the_collectors_series_have_their_values() {
     };
     let first = (0..30).flat_map(|trace| [mixed(trace, 0), span(trace, 1)]);
     ringtail.export(traces(first.chain((30..34).map(vetoed)))).await.unwrap();
-    let open = ringtail.scrape().await;
+    let memory = format!("{PREFIX}sampling_traces_on_memory");
+    ringtail.scrape_until("34 traces are open", |s| s.sum(&memory, &[]) == 34.0).await;
     ringtail.settled().await;
     ringtail.export(traces((0..34).map(|trace| span(trace, 2)))).await.unwrap();
-    let scrape = ringtail.settled().await;
+    ringtail.settled().await;
+    let cached = format!("{PREFIX}early_releases_from_cache_decision"); // sizes and counts are published ten times a second
+    let scrape = ringtail.scrape_until("late spans are published", |s| s.sum(&cached, &[]) == 34.0).await;
     let sum = |name: &str, labels: &[(&str, &str)]| scrape.sum(&format!("{PREFIX}{name}"), labels);
-    assert_eq!(open.sum(&format!("{PREFIX}sampling_traces_on_memory"), &[]), 34.0);
+    assert_eq!(sum("sampling_traces_on_memory", &[]), 0.0);
     assert_eq!(sum("new_trace_id_received", &[]), 34.0);
     for (sampled, decision, count) in
         [("true", "sampled", 10.0), ("false", "not_sampled", 20.0), ("false", "dropped", 4.0)]
@@ -83,11 +87,14 @@ async fn our_own_series_tell_of_the_journal_and_the_verdicts() {
     let keys = format!("decision_wait: 1s, early_verdicts: off, policies: [{ERRORS}]");
     let ringtail = Sampling::to(&backend, &keys).on_disk("").start().await;
     ringtail.export(traces((0..30).map(|trace| mixed(trace, 0)))).await.unwrap();
-    let open = ringtail.scrape().await;
-    assert!(open.sum("ringtail_journal_bytes", &[]) > 30.0 * 100.0);
+    let written = |s: &Scrape| s.sum("ringtail_journal_bytes", &[]) > 30.0 * 100.0;
+    let open = ringtail.scrape_until("thirty spans are in the journal", written).await;
     assert!(open.sum("ringtail_journal_segments", &[]) >= 1.0);
+    assert!(open.sum("ringtail_journal_limit_bytes", &[]) > 1e9);
+    assert!(open.sum("ringtail_sampler_index_bytes", &[]) > 0.0);
     let scrape = ringtail.settled().await;
-    let at_deadline = scrape.sum("ringtail_verdicts", &[("trigger", "deadline")]);
-    assert_eq!(at_deadline, 30.0);
-    assert_eq!(scrape.sum("ringtail_verdict_lag_seconds_count", &[]), 30.0);
+    let verdicts = |labels: &[(&str, &str)]| scrape.sum("ringtail_sampler_verdicts", labels);
+    assert_eq!(verdicts(&[("trigger", "deadline"), ("policy", "errors"), ("decision", "sampled")]), 10.0);
+    assert_eq!(verdicts(&[("trigger", "deadline"), ("decision", "not_sampled")]), 20.0);
+    assert_eq!(scrape.sum("ringtail_sampler_verdict_lag_seconds_count", &[]), 30.0);
 }
