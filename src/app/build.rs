@@ -186,8 +186,8 @@ impl Lines {
                     sampling: config.sampling.clone(),
                     journal: config.journal.clone(),
                     series: SamplerSeries {
-                        spans: config.sampling.count_spans_sampled,
-                        bytes: config.sampling.count_bytes_sampled,
+                        spans: config.count_spans_sampled,
+                        bytes: config.count_bytes_sampled,
                     },
                     next,
                     registry: ground.registry,

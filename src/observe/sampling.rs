@@ -75,7 +75,7 @@ pub struct SamplerSeries {
 }
 
 /// What a vote or a verdict was, by its place in the arrays above.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// Keep.
     Sampled = 0,

@@ -18,6 +18,7 @@ mod moment;
 mod remember;
 mod rule;
 mod sampler;
+pub mod tracestate;
 mod verdicts;
 
 use crate::outcome::Reason;

@@ -216,7 +216,7 @@ pub fn heads(record: &[u8]) -> Option<Heads> {
     let at = Moment(u64::from_le_bytes(record.get(..8)?.try_into().ok()?));
     let (portions, resources, scopes) = (u32_at(record, 8)?, u32_at(record, 12)?, u32_at(record, 16)?);
     let mut heads = Heads { at, portions, end: ARRIVAL_HEAD, ..Heads::default() };
-    let mut field = |end: &mut usize| {
+    let field = |end: &mut usize| {
         let len = u32_at(record, *end)? as usize;
         let range = *end + 4..(*end + 4).checked_add(len)?;
         record.get(range.clone())?;

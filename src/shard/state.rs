@@ -38,7 +38,7 @@ pub struct Counters {
     pub metrics: SamplerMetrics,
     names: Vec<Arc<str>>,
     sub_names: Vec<Vec<Arc<str>>>, // of composites
-    verdicts: HashMap<(Option<u16>, Outcome, Trigger), Counter>,
+    verdicts: HashMap<(Option<u16>, Decision, Trigger), Counter>,
     published: Counts,
     gauges: [i64; 7], // what this shard has added to gauges that all shards share
 }
@@ -171,7 +171,7 @@ impl Counters {
             self.metrics.lag_s.observe(decided.at.since(decided.deadline).as_secs_f64());
         }
         let (metrics, names) = (&self.metrics, &self.names);
-        let key = (verdict.policy, verdict.outcome, decided.trigger);
+        let key = (verdict.policy, decision(verdict.outcome), decided.trigger);
         let counter = self.verdicts.entry(key).or_insert_with(|| {
             let name = verdict.policy.and_then(|policy| names.get(usize::from(policy)));
             metrics.verdicts(name.map_or("", |name| name), decision(verdict.outcome), decided.trigger.name())

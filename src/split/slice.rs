@@ -71,7 +71,7 @@ pub struct Fragments {
 
 impl Fragments {
     /// Adds the next field; one that touches the last is joined to it.
-    pub(super) fn push(&mut self, field: Range<usize>) {
+    pub fn push(&mut self, field: Range<usize>) {
         let (start, end) = (field.start as u32, field.end as u32);
         self.len += field.len();
         match self.ranges.last_mut() {
@@ -81,7 +81,7 @@ impl Fragments {
     }
 
     /// Computes the key once all fields are in.
-    pub(super) fn seal(&mut self, body: &[u8]) {
+    pub fn seal(&mut self, body: &[u8]) {
         let mut key = self.ranges.len() as u64;
         for part in self.parts(body) {
             key = key.rotate_left(23) ^ xxh3_64(part);

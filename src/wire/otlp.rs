@@ -28,12 +28,36 @@ pub const ATTRIBUTE_VALUE: u32 = 2;
 pub const SPAN_TRACE_ID: u32 = 1;
 /// `span_id` of a span.
 pub const SPAN_SPAN_ID: u32 = 2;
+/// `trace_state` of a span.
+pub const SPAN_TRACE_STATE: u32 = 3;
+/// `parent_span_id` of a span.
+pub const SPAN_PARENT_SPAN_ID: u32 = 4;
 /// `name` of a span.
 pub const SPAN_NAME: u32 = 5;
 /// `kind` of a span.
 pub const SPAN_KIND: u32 = 6;
+/// `start_time_unix_nano` of a span.
+pub const SPAN_START: u32 = 7;
+/// `end_time_unix_nano` of a span.
+pub const SPAN_END: u32 = 8;
 /// `attributes` of a span.
 pub const SPAN_ATTRIBUTES: u32 = 9;
+/// `status` of a span.
+pub const SPAN_STATUS: u32 = 15;
+/// `flags` of a span.
+pub const SPAN_FLAGS: u32 = 16;
+/// `code` of a status.
+pub const STATUS_CODE: u32 = 3;
+/// `string_value` of an attribute's value.
+pub const VALUE_STRING: u32 = 1;
+/// `bool_value` of an attribute's value.
+pub const VALUE_BOOL: u32 = 2;
+/// `int_value` of an attribute's value.
+pub const VALUE_INT: u32 = 3;
+/// `double_value` of an attribute's value.
+pub const VALUE_DOUBLE: u32 = 4;
+/// `array_value`, `kvlist_value` and `bytes_value` of an attribute's value.
+pub const VALUE_OTHERS: [u32; 3] = [5, 6, 7];
 /// `trace_id` of a log record.
 pub const LOG_TRACE_ID: u32 = 9;
 /// `attributes` of a log record.

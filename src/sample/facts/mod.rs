@@ -1,45 +1,72 @@
 //! Facts: what the policies need to know of a trace, gathered once per span on arrival from its encoded bytes.
 
+mod compat_latency;
+mod keys;
+mod pattern;
+mod pattern_class;
+mod plan;
+mod predicate;
+mod read;
+mod span;
+#[cfg(test)]
+pub(super) mod tests;
+mod value;
+
 use std::sync::Arc;
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::split::{Run, Source};
-use crate::wire::Malformed;
 
-use super::Config;
-
-/// What has to be looked at, compiled from the policies. What no policy asks for costs nothing.
-#[derive(Debug)]
-pub struct Plan {}
+pub use plan::Plan;
+pub(super) use plan::{check_patterns, fields_of};
+pub(super) use predicate::Predicate;
 
 /// What is known of a trace so far, or of one portion of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// One bit a yes-or-no fact of the plan: some span satisfies it.
     pub bits: u64,
     /// Earliest start, nanoseconds since 1970; `u64::MAX` when there is none yet.
     pub start_min: u64,
-    /// Latest end.
+    /// Latest end; 0 when there is none yet.
     pub end_max: u64,
     /// Encoded size as `maximum_trace_size_bytes` counts it: the regrouped ResourceSpans messages.
     pub bytes: u64,
     /// Spans.
     pub spans: u32,
-    /// ResourceSpans messages it would be regrouped into; each adds its tag and length to what `bytes_limiting` counts.
+    /// ResourceSpans messages it would be regrouped into.
     pub resources: u32,
+    /// What `bytes_limiting` counts beyond `bytes`: tag and length of each of these messages.
+    pub envelope_bytes: u32,
     /// A span without a parent has come.
     pub has_root: bool,
     /// A span with status ERROR has come.
     pub has_error: bool,
-    /// What does not fit above: further bits, randomness, values of dynamic keys, times. Only with policies that ask.
+    /// What does not fit above. Only with policies that ask.
     pub more: Option<Box<More>>,
 }
 
 /// Facts that few policies ask for.
-#[derive(Clone, Debug, Default)]
-pub struct More {}
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct More {
+    /// Yes-or-no facts from the 65th on.
+    words: Vec<u64>,
+    /// `rv` of a trace state: the first in `compat`, otherwise the least, should a trace have several.
+    pub(super) randomness: Option<u64>,
+    /// A trace state has `rv` or `th`.
+    pub(super) has_ot: bool,
+    /// `compat`: start and end of each span of a portion, for the trace that absorbs it.
+    times: Vec<(u64, u64)>,
+    /// `compat`: the running window of the latency policies.
+    window: (u64, u64),
+    /// Distinct values of the dynamic samplers' fields, as (number of the field, fingerprint), ascending. Of each field
+    /// the least [`VALUES_MAX`], which does not depend on the order they come in.
+    pub(super) values: Vec<(u16, u64)>,
+}
+
+/// Distinct values kept of a field.
+pub(super) const VALUES_MAX: usize = 100;
 
 /// One trace's share of a request.
 #[derive(Debug)]
@@ -63,17 +90,98 @@ pub struct Arrival {
     pub spans: u64,
 }
 
-impl Plan {
-    /// What the policies of `config` need.
-    pub fn new(_config: &Config) -> Self {
-        Self {}
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            bits: 0,
+            start_min: u64::MAX,
+            end_max: 0,
+            bytes: 0,
+            spans: 0,
+            resources: 0,
+            envelope_bytes: 0,
+            has_root: false,
+            has_error: false,
+            more: None,
+        }
+    }
+}
+
+impl Facts {
+    /// Whether the fact of this number is true.
+    #[inline]
+    pub(super) fn has(&self, fact: u16) -> bool {
+        let (word, bit) = (usize::from(fact) / 64, fact % 64);
+        let bits = match word.checked_sub(1) {
+            None => self.bits,
+            Some(beyond) => self.more.as_ref().and_then(|more| more.words.get(beyond).copied()).unwrap_or(0),
+        };
+        bits >> bit & 1 == 1
     }
 
-    /// Divides an encoded export request by trace and gathers the facts of each portion.
-    pub fn read(&self, _body: Bytes) -> Result<Arrival, Malformed> {
-        Err(Malformed { at: 0, what: "" })
+    /// Makes the fact of this number true.
+    #[inline]
+    pub(super) fn set(&mut self, fact: u16) {
+        self.join_word(usize::from(fact) / 64, 1 << (fact % 64));
     }
 
-    /// Adds a later portion to what is known of its trace.
-    pub fn absorb(&self, _trace: &mut Facts, _portion: &Facts) {}
+    fn join_word(&mut self, word: usize, bits: u64) {
+        match word.checked_sub(1) {
+            None => self.bits |= bits,
+            Some(_) if bits == 0 => {}
+            Some(beyond) => {
+                let words = &mut self.more_mut().words;
+                if words.len() <= beyond {
+                    words.resize(beyond + 1, 0);
+                }
+                words[beyond] |= bits;
+            }
+        }
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> {
+        let beyond = self.more.as_ref().map_or(&[][..], |more| &more.words);
+        std::iter::once(self.bits).chain(beyond.iter().copied())
+    }
+
+    /// Adds the yes-or-no facts of another.
+    #[inline]
+    fn join_bits(&mut self, other: &Self) {
+        self.bits |= other.bits;
+        if let Some(more) = &other.more {
+            for (word, bits) in (1..).zip(&more.words) {
+                self.join_word(word, *bits);
+            }
+        }
+    }
+
+    fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// Nanoseconds from the earliest start to the latest end; `None` when either is unknown.
+    pub fn duration_nanos(&self) -> Option<i64> {
+        let known = self.start_min != u64::MAX && self.end_max != 0;
+        known.then(|| nanos_between(self.start_min, self.end_max))
+    }
+}
+
+/// `end - start` as the Collector computes it: both are taken for signed, and the difference stops at the ends.
+fn nanos_between(start: u64, end: u64) -> i64 {
+    (end as i64).saturating_sub(start as i64)
+}
+
+impl More {
+    /// Notes a value of a field.
+    fn note(&mut self, field: u16, fingerprint: u64) {
+        let Err(at) = self.values.binary_search(&(field, fingerprint)) else {
+            return;
+        };
+        self.values.insert(at, (field, fingerprint));
+        let first = self.values.partition_point(|(known, _)| *known < field);
+        let end = self.values.partition_point(|(known, _)| *known <= field);
+        if end - first > VALUES_MAX {
+            self.values.remove(end - 1);
+        }
+    }
 }

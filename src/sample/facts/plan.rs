@@ -1,0 +1,173 @@
+//! What has to be looked at, compiled from the policies, and how portions add up.
+
+use std::hash::{BuildHasher, RandomState};
+
+use smallvec::SmallVec;
+
+use super::compat_latency::{self, Bounds};
+use super::keys::{FactList, Keys};
+use super::predicate::Predicate;
+use super::{Facts, pattern};
+use crate::sample::{Config, Rule};
+
+/// What has to be looked at, compiled from the policies. What no policy asks for costs nothing.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) compat: bool,
+    /// Attributes.
+    pub(super) keys: Keys,
+    /// By status code 0 to 2.
+    pub(super) status: [FactList; 3],
+    /// Facts of the sampled flag.
+    pub(super) flags: FactList,
+    /// Key, values and fact of `trace_state` policies.
+    pub(super) states: Vec<(Box<[u8]>, Vec<Box<[u8]>>, u16)>,
+    /// `compat`: latency policies.
+    pub(super) latencies: Vec<Bounds>,
+    /// The facts of `latencies`, a bit each: they are not joined but found anew when portions add up.
+    in_order: SmallVec<[u64; 1]>,
+    /// Randomness and thresholds in trace states are wanted.
+    pub(super) wants_ot: bool,
+    /// Dynamic samplers have fields.
+    pub(super) wants_values: bool,
+    /// Keys of the hash of trace ids, which senders choose: they only decide who shares a bucket.
+    pub(super) hash_keys: [u64; 2],
+}
+
+impl Plan {
+    /// What the policies of `config` need.
+    pub fn new(config: &Config) -> Self {
+        let predicates = Predicate::all(config);
+        let fields = fields_of(config);
+        let random = RandomState::new();
+        let mut plan = Self {
+            compat: config.compat,
+            keys: Keys::new(&predicates, &fields, config.compat),
+            status: Default::default(),
+            flags: FactList::new(),
+            states: Vec::new(),
+            latencies: Vec::new(),
+            in_order: SmallVec::new(),
+            wants_ot: wants_ot(config),
+            wants_values: !fields.is_empty(),
+            hash_keys: [random.hash_one(0u8), random.hash_one(1u8) | 1],
+        };
+        for (fact, predicate) in (0u16..).zip(&predicates) {
+            plan.want(fact, predicate);
+        }
+        plan
+    }
+
+    fn want(&mut self, fact: u16, predicate: &Predicate) {
+        match predicate {
+            Predicate::Status(codes) => {
+                for (wanted, list) in [codes.unset, codes.ok, codes.error].into_iter().zip(&mut self.status) {
+                    if wanted {
+                        list.push(fact);
+                    }
+                }
+            }
+            Predicate::Flags => self.flags.push(fact),
+            Predicate::TraceState { key, values } => {
+                let values = values.iter().map(|value| value.as_bytes().into()).collect();
+                self.states.push((key.as_bytes().into(), values, fact));
+            }
+            Predicate::Latency { threshold_ms, upper_threshold_ms } => {
+                self.latencies.push((*threshold_ms, *upper_threshold_ms, fact));
+                let word = usize::from(fact) / 64;
+                if self.in_order.len() <= word {
+                    self.in_order.resize(word + 1, 0);
+                }
+                self.in_order[word] |= 1 << (fact % 64);
+            }
+            Predicate::Text { .. } | Predicate::Number { .. } | Predicate::Boolean { .. } => {}
+        }
+    }
+
+    /// Adds a later portion to what is known of its trace, which begins as [`Facts::default`].
+    pub fn absorb(&self, trace: &mut Facts, portion: &Facts) {
+        trace.start_min = trace.start_min.min(portion.start_min);
+        trace.end_max = trace.end_max.max(portion.end_max);
+        trace.bytes = trace.bytes.saturating_add(portion.bytes);
+        trace.spans = trace.spans.saturating_add(portion.spans);
+        trace.resources = trace.resources.saturating_add(portion.resources);
+        trace.envelope_bytes = trace.envelope_bytes.saturating_add(portion.envelope_bytes);
+        trace.has_root |= portion.has_root;
+        trace.has_error |= portion.has_error;
+        for (word, bits) in portion.words().enumerate() {
+            let in_order = self.in_order.get(word).copied().unwrap_or(0);
+            trace.join_word(word, bits & !in_order);
+        }
+        if let Some(more) = &portion.more {
+            self.absorb_more(trace, more);
+        }
+    }
+
+    fn absorb_more(&self, trace: &mut Facts, portion: &super::More) {
+        if !self.latencies.is_empty() {
+            let mut window = trace.more_mut().window;
+            for span in &portion.times {
+                compat_latency::step(&mut window, *span, &self.latencies, |fact| trace.set(fact));
+            }
+            let more = trace.more_mut();
+            more.window = window;
+            more.times = Vec::new();
+        }
+        if portion.has_ot {
+            let more = trace.more_mut();
+            more.has_ot = true;
+            more.randomness = self.earlier_or_least(more.randomness, portion.randomness);
+        }
+        if !portion.values.is_empty() {
+            let more = trace.more_mut();
+            portion.values.iter().for_each(|(field, fingerprint)| more.note(*field, *fingerprint));
+        }
+    }
+
+    /// Which of two explicit randomnesses holds.
+    pub(super) fn earlier_or_least(&self, earlier: Option<u64>, later: Option<u64>) -> Option<u64> {
+        match (earlier, later) {
+            (Some(earlier), Some(later)) if !self.compat => Some(earlier.min(later)),
+            _ => earlier.or(later),
+        }
+    }
+}
+
+/// The fields of all dynamic samplers; a field's place is its number.
+pub(in crate::sample) fn fields_of(config: &Config) -> Vec<String> {
+    let mut fields: Vec<String> = Vec::new();
+    for policy in &config.policies {
+        policy.each(&mut |rule| {
+            if let Rule::Dynamic(dynamic) = rule {
+                for field in &dynamic.fields {
+                    if !fields.contains(field) {
+                        fields.push(field.clone());
+                    }
+                }
+            }
+        });
+    }
+    fields
+}
+
+/// Whether anything depends on a trace's randomness.
+fn wants_ot(config: &Config) -> bool {
+    let mut wanted = false;
+    for policy in &config.policies {
+        policy.each(&mut |rule| {
+            wanted |= match rule {
+                Rule::Probabilistic { .. } => config.tracestate,
+                Rule::RateLimiting { .. } | Rule::BytesLimiting { .. } => config.tracestate || !config.compat,
+                Rule::Composite(_) => !config.compat,
+                Rule::Dynamic(_) => true,
+                _ => false,
+            };
+        });
+    }
+    wanted
+}
+
+/// Whether the patterns of a policy can be compiled; the error is the Collector's text.
+pub(in crate::sample) fn check_patterns(patterns: &[String]) -> Result<(), String> {
+    pattern::compile(patterns).map(|_| ())
+}
