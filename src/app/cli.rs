@@ -5,6 +5,7 @@ use std::io::Write;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::explain;
 use crate::config::{self, Diagnostic, Format, Gates, Loaded, Mode};
 
 /// Gates of the Collector that may be set. Those that mean something here are in [`Gates`].
@@ -83,6 +84,17 @@ enum Command {
         #[arg(long, default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set)]
         validate: bool,
     },
+    /// Say why a running ringtail kept a trace, or did not.
+    Explain {
+        /// 32 hexadecimal digits.
+        trace_id: String,
+        /// Where its admin API listens (extensions.admin.endpoint).
+        #[arg(long, value_name = "HOST:PORT", default_value = "localhost:4319")]
+        admin: String,
+        /// Print what it answers as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// List the components of this version.
     Components,
 }
@@ -135,6 +147,16 @@ pub fn main(
     let Shared { config: sources, set: sets, feature_gates } = line.shared;
     let gates = gates(&feature_gates, err);
     match line.command.unwrap_or(Command::Run) {
+        Command::Explain { trace_id, admin, json } => match explain::explain(&admin, &trace_id, json) {
+            Ok(text) => {
+                let _ = out.write_all(text.as_bytes());
+                Action::Done(0)
+            }
+            Err(error) => {
+                tell(err, &format!("Error: {error}"));
+                Action::Done(1)
+            }
+        },
         Command::Components => {
             let _ = out.write_all(config::components().as_bytes());
             Action::Done(0)

@@ -8,6 +8,7 @@
 
 mod build;
 pub mod cli;
+mod explain;
 mod pages;
 mod run;
 

@@ -53,7 +53,7 @@ fn body(since: Option<SystemTime>) -> String {
 }
 
 /// RFC 3339 in UTC, with as many digits of the fraction as there are.
-pub(super) fn timestamp(at: SystemTime) -> String {
+pub fn timestamp(at: SystemTime) -> String {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = date(days);

@@ -25,7 +25,7 @@ pub use components::{
     BackendMetrics, ExporterMetrics, LoadBalancerMetrics, QueueMetrics, ReceiverMetrics, ServerLabels,
 };
 pub use config::{Admin, Encoding, HealthCheck, PrometheusReader, Telemetry};
-pub use health::health_server;
+pub use health::{health_server, timestamp};
 pub use instruments::{Counter, FloatGauge, Gauge, Histogram, HistogramSnapshot};
 pub use ledger::{Ledger, LedgerSnapshot};
 pub use logs::{LogError, LogHandle, init as init_logs, subscriber};

@@ -128,11 +128,6 @@ impl Outbox {
         self.waiting.is_empty() && self.flights.is_empty()
     }
 
-    /// Pieces that wait or fly.
-    pub fn pieces(&self) -> usize {
-        self.waiting.len() + self.flights.values().map(|flight| flight.pieces.len()).sum::<usize>()
-    }
-
     /// Spans that wait or fly.
     pub fn spans(&self) -> u64 {
         let flying: u64 = self.flights.values().map(|flight| flight.spans).sum();

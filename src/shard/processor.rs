@@ -162,7 +162,7 @@ impl Inner {
                 continue;
             };
             let (answer, answered) = oneshot::channel();
-            let offer = Offer { source: Arc::clone(&source), portions, answer, permit };
+            let offer = Offer { source: Arc::clone(&source), portions, answer, _permit: permit };
             waiting.push(match handle.offers.send(offer).await {
                 Ok(()) => Ok(answered),
                 Err(_) => Err((closing(), spans)),

@@ -23,7 +23,7 @@ pub struct Offer {
     /// Told once they are in the journal, or refused.
     pub answer: oneshot::Sender<Answer>,
     /// Their room in what may wait.
-    pub permit: Permit,
+    pub _permit: Permit,
 }
 
 /// An offer whose bytes have been appended.
