@@ -123,6 +123,29 @@ async fn bytes_after_the_last_record_cost_nothing() {
     }
 }
 
+/// Scenario: one of the two headers of the last segment is wiped out; then both.
+/// Guarantee: the first costs nothing; the second costs the segment, and is counted.
+#[tokio::test]
+async fn a_lost_header_costs_its_segment_at_most() {
+    for copies in [1, 2] {
+        let backend = Backend::grpc().await;
+        let ringtail = killed(&backend).await;
+        let (path, _) = find(&journal_in(&ringtail.dir), "operation 0/0");
+        let mut bytes = fs::read(&path).unwrap();
+        let copy = (1..).find(|at| bytes[*at..].starts_with(&bytes[..16])).unwrap();
+        bytes[..copies * copy].fill(0);
+        fs::write(path, bytes).unwrap();
+        ringtail.respawn();
+        ringtail.ready().await;
+        ringtail.export(request(REQUESTS)).await.unwrap();
+        let expected = if copies == 1 { (REQUESTS + 1) * TRACES } else { TRACES };
+        wait::until("what is left arrives", || backend.spans().len() as u64 >= expected).await;
+        let scrape = ringtail.settled().await;
+        assert_eq!(backend.spans().len() as u64, expected);
+        assert_eq!(damage(&scrape) > 0.0, copies == 2, "{}", ringtail.stderr());
+    }
+}
+
 /// Scenario: a second process is started with the same directory.
 /// Guarantee: it ends with an error that names the directory; the first goes on as if nothing had happened.
 #[tokio::test]
@@ -153,22 +176,23 @@ async fn a_directory_in_use_is_refused() {
 async fn a_directory_of_another_version_is_refused() {
     let backend = Backend::grpc().await;
     let ringtail = killed(&backend).await;
-    let is_format = |path: &PathBuf| path.file_name().is_some_and(|name| name == "format");
-    let format = files(&journal_in(&ringtail.dir)).into_iter().find(is_format).unwrap();
-    let good = fs::read_to_string(&format).unwrap();
-    for (name, text) in
-        [("format 7", good.replace('1', "7")), ("not a file of a journal", "dear diary".into())]
-    {
-        fs::write(&format, &text).unwrap();
-        let before = everything(&ringtail);
-        ringtail.respawn();
-        assert_ne!(ringtail.ended().await, 0);
-        let said = ringtail.stderr();
-        let line = said.lines().find(|line| line.contains(&format.display().to_string()));
-        assert!(line.is_some_and(|line| line.contains(name)), "{said}");
-        assert_eq!(everything(&ringtail), before, "it was changed");
+    let formats = files(&journal_in(&ringtail.dir)).into_iter();
+    let formats = formats.filter(|path| path.file_name().is_some_and(|name| name == "format"));
+    for format in formats {
+        let good = fs::read_to_string(&format).unwrap();
+        for (name, text) in
+            [("format 7", good.replace('1', "7")), ("not a file of a journal", "dear diary".into())]
+        {
+            fs::write(&format, &text).unwrap();
+            let before = everything(&ringtail);
+            ringtail.respawn();
+            assert_ne!(ringtail.ended().await, 0);
+            let (said, format) = (ringtail.stderr(), format.display().to_string());
+            assert!(said.lines().any(|line| line.contains(&format) && line.contains(name)), "{said}");
+            assert_eq!(everything(&ringtail), before, "it was changed");
+        }
+        fs::write(&format, good).unwrap();
     }
-    fs::write(&format, good).unwrap();
     ringtail.respawn();
     ringtail.ready().await;
     wait::until("all arrive", || backend.spans().len() as u64 == REQUESTS * TRACES).await;

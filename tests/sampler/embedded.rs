@@ -71,7 +71,7 @@ async fn the_embedded_default_shows_each_kept_trace_and_why() {
     wait::until("the slow one is shown", || !embedded.lines(1).is_empty()).await;
     let (failed, slow) = (embedded.lines(0), embedded.lines(1));
     assert_eq!((failed.len(), slow.len()), (1, 1), "{failed:?} {slow:?}");
-    assert!(failed[0].contains("operation 0/0") && failed[0].contains("error"), "{failed:?}");
+    assert!(failed[0].contains("operation 0/0") && failed[0].contains("errors"), "{failed:?}");
     assert!(slow[0].contains("operation 1/0") && slow[0].contains("slow"), "{slow:?}");
     let shown = || (10..110).map(|trace| embedded.lines(trace).len()).sum::<usize>();
     wait::until("some of the rest are shown", || shown() > 0).await;
