@@ -30,10 +30,9 @@ fn votes(page: &Value) -> Vec<(&str, &str)> {
 
 /// What the command line says of a trace.
 fn explain(ringtail: &Ringtail, trace: u64) -> String {
+    let (id, admin) = (hex(&trace_id(trace)), ringtail.ports.admin.to_string());
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringtail"));
-    command
-        .args(["explain", &hex(&trace_id(trace)), "--config"])
-        .arg(ringtail.dir.path().join("ringtail.yaml"));
+    command.args(["explain", &id, "--admin", &admin]);
     let output = command.output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}{err}");
