@@ -209,7 +209,8 @@ impl Ringtail {
 
     /// Waits until nothing is held; then every sum must close.
     pub async fn settled(&self) -> Scrape {
-        let scrape = self.scrape_until("nothing is held", |scrape| scrape.held() == 0.0).await;
+        self.scrape_until("nothing is held", |scrape| scrape.held() == 0.0).await;
+        let scrape = self.scrape().await; // the first one may have been taken in the midst of the last changes
         scrape.assert_balanced();
         scrape
     }
