@@ -167,6 +167,8 @@ pub enum Reason {
     DiskFull,
     /// What the journal gave back is not what was put in.
     Corrupt,
+    /// More distinct sets of `metadata_keys` values than `metadata_cardinality_limit`.
+    MetadataCardinality,
     /// Shutting down.
     Shutdown,
     /// A bug of ours.
@@ -203,13 +205,14 @@ impl Reason {
             Self::JournalFull => "journal_full",
             Self::DiskFull => "disk_full",
             Self::Corrupt => "corrupt",
+            Self::MetadataCardinality => "metadata_cardinality",
             Self::Shutdown => "shutdown",
             Self::Internal => "internal",
         }
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
@@ -236,6 +239,7 @@ impl Reason {
         Self::JournalFull,
         Self::DiskFull,
         Self::Corrupt,
+        Self::MetadataCardinality,
         Self::Shutdown,
         Self::Internal,
     ];

@@ -20,6 +20,7 @@ pub const CONNECTIONS_PER_WORKER: usize = 4;
 #[derive(Debug)]
 pub struct Workers {
     workers: Vec<Worker>,
+    next: AtomicUsize,
     stop: CancellationToken,
 }
 
@@ -55,7 +56,7 @@ impl Workers {
             })?;
             workers.push(Worker { handle, connections: Arc::default(), thread: Some(thread) });
         }
-        Ok(Self { workers, stop })
+        Ok(Self { workers, next: AtomicUsize::new(0), stop })
     }
 
     /// How many there are.
@@ -66,6 +67,11 @@ impl Workers {
     /// The runtime of worker `index`.
     pub fn handle(&self, index: usize) -> &Handle {
         &self.workers[index].handle
+    }
+
+    /// A worker for a stage that lives on one; they take turns.
+    pub fn next(&self) -> &Handle {
+        self.handle(self.next.fetch_add(1, Ordering::Relaxed) % self.workers.len())
     }
 
     /// Chooses the worker of a new connection, which counts there until the place is dropped.

@@ -83,6 +83,8 @@ fn without_a_source_the_embedded_default_is_used() {
             .values()
             .any(|e| matches!(e, Exporter::Debug(d) if d.verbosity == Verbosity::Trace))
     );
+    assert!(settings.pipelines.iter().any(|pipeline| pipeline.processors.len() == 1));
+    assert_eq!(settings.processors.len(), 1);
     assert_eq!(settings.admin.unwrap().endpoint, "localhost:4319");
 }
 
@@ -305,7 +307,11 @@ fn no_error_shows_what_came_from_outside() {
 fn the_printed_configuration_loads_to_the_same_settings() {
     let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/config/reference.yaml");
     let off = "yaml:receivers::otlp::protocols::http::enabled: false";
-    for sources in [&[BASE][..], &[BALANCING], &[reference], &[], &[BASE, off]] {
+    let policies = concat!(env!("CARGO_MANIFEST_DIR"), "/config/examples/policies.yaml");
+    let compat = "yaml:processors::tail_sampling::compat: collector";
+    for sources in
+        [&[BASE][..], &[BALANCING], &[reference], &[], &[BASE, off], &[policies], &[policies, compat]]
+    {
         let loaded = read(sources, &[]).unwrap();
         for format in [Format::Yaml, Format::Json] {
             let text = loaded.print(Mode::Unredacted, format);
@@ -501,6 +507,12 @@ proptest::proptest! {
     fn no_value_anywhere_makes_the_loader_panic(path in proptest::sample::select(KEYS.to_vec()), value in "[-a-z0-9:/.,{}\\[\\]\"'$ ]{0,12}") {
         let _ = read(&[BALANCING], &[&format!("{path}={value}")]);
     }
+
+    #[test]
+    fn no_value_in_a_sampler_makes_the_loader_panic(path in proptest::sample::select(SAMPLER_KEYS.to_vec()), value in "[-a-z0-9:/.,{}\\[\\]\"'$ ]{0,12}") {
+        let sampler = concat!(env!("CARGO_MANIFEST_DIR"), "/config/examples/sampler.yaml");
+        let _ = read(&[sampler], &[&format!("{path}={value}")]);
+    }
 }
 
 const KEYS: &[&str] = &[
@@ -533,4 +545,30 @@ const KEYS: &[&str] = &[
     "extensions",
     "extensions.admin",
     "extensions.health_check.response_body",
+];
+
+const SAMPLER_KEYS: &[&str] = &[
+    "processors.tail_sampling",
+    "processors.tail_sampling.policies",
+    "processors.tail_sampling.decision_wait",
+    "processors.tail_sampling.num_traces",
+    "processors.tail_sampling.num_shards",
+    "processors.tail_sampling.decision_cache",
+    "processors.tail_sampling.compat",
+    "processors.tail_sampling.when_full",
+    "processors.tail_sampling.journal",
+    "processors.tail_sampling.journal.max_size",
+    "processors.tail_sampling.journal.segment_size",
+    "processors.tail_sampling.journal.sync",
+    "processors.batch",
+    "processors.batch.send_batch_size",
+    "processors.batch.metadata_keys",
+    "exporters.otlp_grpc",
+    "exporters.otlp_grpc.endpoint",
+    "exporters.otlp_grpc.sending_queue",
+    "exporters.otlp_grpc.sending_queue.batch",
+    "exporters.otlp_grpc.sending_queue.journal",
+    "exporters.otlp_http.endpoint",
+    "service.pipelines.traces.processors",
+    "service.pipelines.metrics",
 ];

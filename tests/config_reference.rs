@@ -54,9 +54,12 @@ fn nothing_else_is_in_the_reference() {
 #[test]
 fn the_values_in_the_reference_are_the_defaults() {
     let full = reference().settings;
-    let minimal = "yaml:{receivers: {otlp: {protocols: {grpc: , http: }}}, \
-        exporters: {debug: , load_balancing: {resolver: {static: {hostnames: [\"localhost:5317\", \"localhost:5318\"]}}}}, \
-        service: {pipelines: {traces: {receivers: [otlp], exporters: [load_balancing]}, \
+    let minimal = "yaml:{receivers: {otlp: {protocols: {grpc: , http: }}}, processors: {batch: , \
+        tail_sampling: {policies: [{name: all, type: always_sample}], journal: {max_memory: 4GiB}, \
+        decision_cache: {sampled_cache_size: 1000000, non_sampled_cache_size: 4000000}}}, \
+        exporters: {debug: , otlp_grpc: {endpoint: \"localhost:14317\"}, load_balancing: {resolver: {static: {hostnames: [\"localhost:5317\", \"localhost:5318\"]}}}}, \
+        service: {pipelines: {traces: {receivers: [otlp], processors: [tail_sampling, batch], \
+        exporters: [load_balancing, otlp_grpc]}, \
         logs: {receivers: [otlp], exporters: [debug]}}}}";
     let minimal =
         load(&[minimal.to_owned()], &[], &|_| None).unwrap_or_else(|errors| panic!("{errors}")).settings;
@@ -65,6 +68,9 @@ fn the_values_in_the_reference_are_the_defaults() {
     }
     for (id, exporter) in &minimal.exporters {
         assert_eq!(&full.exporters[id], exporter);
+    }
+    for (id, processor) in &minimal.processors {
+        assert_eq!(&full.processors[id], processor);
     }
     assert_eq!(full.admin, minimal.admin);
     assert_eq!(full.telemetry, minimal.telemetry);
@@ -82,5 +88,5 @@ fn every_example_loads_without_a_warning() {
         assert_eq!(loaded.warnings, [], "{}", path.display());
         count += 1;
     }
-    assert!(count >= 3, "static, dns and file");
+    assert!(count >= 5, "static, dns, file, sampler and policies");
 }

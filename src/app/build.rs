@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ComponentId, Exporter, Pipeline, Processor, Settings};
 use crate::discover::{self, Discovery, Event};
 use crate::export::{self, DebugExporter, NopExporter, OtlpExporter};
-use crate::flow::{Consumer, Outlets, Stage};
+use crate::flow::{BatchParts, BatchProcessor, Consumer, Outlets, Stage};
 use crate::forward::{self, LoadBalancer};
 use crate::observe::{Registry, SamplerSeries};
 use crate::outcome::Signal;
@@ -22,10 +22,19 @@ pub struct Service {
     pub balancers: Vec<Balancer>,
     /// One per `tail_sampling` processor and pipeline.
     pub samplers: Vec<Sampler>,
-    /// What holds something and has to be ended, in the order of the line.
-    pub stages: Vec<Arc<dyn Stage>>,
+    /// What holds something and has to be ended.
+    pub stages: Stages,
     /// Bound receivers, ready to serve.
     pub receivers: Vec<Receiver>,
+}
+
+/// What has to be ended: the processors of each pipeline in the order of the line, then all exporters.
+#[derive(Default)]
+pub struct Stages {
+    /// Of each pipeline, the first to be ended first.
+    pub lines: Vec<Vec<Arc<dyn Stage>>>,
+    /// Exporters.
+    pub exporters: Vec<Arc<dyn Stage>>,
 }
 
 /// A `load_balancing` exporter: its members, and a balancer per signal it is used for.
@@ -67,13 +76,13 @@ pub async fn build(settings: &Settings, ground: &Ground<'_>) -> Result<Service, 
         exporters.add(settings, id, exporter, ground).await?;
     }
     let Exporters { balancers, consumers, stages } = exporters;
+    let stages = Stages { lines: Vec::new(), exporters: stages };
     let mut lines = Lines { samplers: Vec::new(), stages, fronts: BTreeMap::new() };
     for pipeline in &settings.pipelines {
         lines.add(settings, pipeline, &consumers, ground)?;
     }
     let receivers = receivers(settings, &lines.fronts, ground)?;
-    let Lines { samplers, mut stages, .. } = lines;
-    stages.reverse(); // exporters were built first and end last
+    let Lines { samplers, stages, .. } = lines;
     Ok(Service { balancers, samplers, stages, receivers })
 }
 
@@ -140,7 +149,7 @@ impl Exporters {
 /// The pipelines: each a chain of processors in front of its exporters.
 struct Lines {
     samplers: Vec<Sampler>,
-    stages: Vec<Arc<dyn Stage>>, // the last to be ended first
+    stages: Stages,
     fronts: BTreeMap<ComponentId, Arc<dyn Consumer>>,
 }
 
@@ -158,6 +167,7 @@ impl Lines {
             let consumer = consumer.ok_or_else(|| format!("exporters::{exporter}: not built"))?;
             ends.add(pipeline.signal, Arc::clone(consumer));
         }
+        self.stages.lines.push(Vec::new());
         let mut front: Arc<dyn Consumer> = Arc::new(ends);
         for id in pipeline.processors.iter().rev() {
             let config = settings.processors.get(id);
@@ -166,6 +176,13 @@ impl Lines {
         }
         self.fronts.insert(pipeline.id.clone(), front);
         Ok(())
+    }
+
+    /// The pipeline at hand gets one more stage in front.
+    fn stage(&mut self, stage: Arc<dyn Stage>) {
+        if let Some(line) = self.stages.lines.last_mut() {
+            line.insert(0, stage);
+        }
     }
 
     fn processor(
@@ -194,12 +211,23 @@ impl Lines {
                 };
                 let processor =
                     TailSampling::start(parts).map_err(|error| format!("processors::{id}::{error}"))?;
-                self.stages.push(Arc::new(processor.clone()));
+                self.stage(Arc::new(processor.clone()));
                 let pipeline = pipeline.id.clone();
                 self.samplers.push(Sampler { pipeline, id: id.clone(), processor: processor.clone() });
                 Ok(Arc::new(processor))
             }
-            Processor::Batch(_config) => Ok(next),
+            Processor::Batch(config) => {
+                let processor = BatchProcessor::new(BatchParts {
+                    name: &name,
+                    signal: pipeline.signal,
+                    config: config.clone(),
+                    next,
+                    workers: ground.workers,
+                    registry: ground.registry,
+                });
+                self.stage(Arc::new(processor.clone()));
+                Ok(Arc::new(processor))
+            }
         }
     }
 }

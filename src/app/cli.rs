@@ -366,6 +366,29 @@ mod tests {
     }
 
     #[test]
+    fn gates_of_the_sampler_change_its_defaults() {
+        let set =
+            "processors.tail_sampling={compat: collector, policies: [{name: all, type: always_sample}]}";
+        let print = |gates: &[&str]| {
+            let args = [&["print-config", "--config", GOOD, "--set", set], gates].concat();
+            let (code, out, err) = call(&args);
+            assert_eq!((code, err.as_str()), (0, ""));
+            (out.contains("record_policy: true"), out.contains("tracestate: true"))
+        };
+        let (record, state) = (
+            "--feature-gates=+processor.tailsamplingprocessor.recordpolicy",
+            "--feature-gates=processor.tailsamplingprocessor.usetracestate",
+        );
+        assert_eq!(print(&[]), (false, false));
+        assert_eq!(print(&[record]), (true, false));
+        assert_eq!(print(&[record, state]), (true, true));
+        assert_eq!(
+            print(&["--feature-gates=-processor.tailsamplingprocessor.usetracestate"]),
+            (false, false)
+        );
+    }
+
+    #[test]
     fn help_and_version_go_to_standard_output() {
         for flag in ["--version", "-v"] {
             assert_eq!(call(&[flag]).1, format!("ringtail {}\n", env!("CARGO_PKG_VERSION")));

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::build::{Ground, Service, build};
+use super::build::{Ground, Service, Stages, build};
 use super::cli::Run;
 use super::pages::AppPages;
 use crate::config::Settings;
-use crate::flow::Stage;
 use crate::observe::{self, Registry};
 use crate::receive::Serving;
 use crate::workers::Workers;
@@ -85,21 +85,19 @@ async fn listen(
 
 /// Stops accepting, lets requests in progress finish, flushes what was promised, all inside [`END_TIME_MAX`]. A
 /// second signal ends at once. Returns the items that were left.
-async fn end(serving: &[Serving], pages: &AppPages, stages: &[Arc<dyn Stage>], signals: &mut Signals) -> u64 {
+async fn end(serving: &[Serving], pages: &AppPages, stages: &Stages, signals: &mut Signals) -> u64 {
     let deadline = Instant::now() + END_TIME_MAX;
     tracing::info!("stopping: no more requests are taken, what is held is being forwarded");
     serving.iter().for_each(Serving::close);
     let balancers: Vec<_> = pages.balancers().iter().flat_map(|b| b.signals.values().cloned()).collect();
     let finished = async {
         balancers.iter().for_each(|one| one.hurry());
-        stages.iter().for_each(|one| one.hurry());
+        stages.lines.iter().flatten().chain(&stages.exporters).for_each(|one| one.hurry());
         for one in serving {
             let _ = tokio::time::timeout_at((deadline - FLUSH_TIME).into(), one.closed()).await;
         }
         let mut left = 0;
-        for one in stages {
-            left += one.end(deadline).await;
-        }
+        left += end_stages(stages, deadline).await;
         for one in &balancers {
             left += one.shutdown(deadline).await;
         }
@@ -113,6 +111,20 @@ async fn end(serving: &[Serving], pages: &AppPages, stages: &[Arc<dyn Stage>], s
         left = finished => left,
         () = signals.end() => balancers.iter().map(|one| one.ledger().snapshot().held.max(0) as u64).sum(),
     }
+}
+
+/// Ends every pipeline from its front to its end, all at once, then the exporters behind them.
+async fn end_stages(stages: &Stages, deadline: Instant) -> u64 {
+    let lines = stages.lines.iter().map(|line| async move {
+        let mut left = 0;
+        for stage in line {
+            left += stage.end(deadline).await;
+        }
+        left
+    });
+    let before: u64 = join_all(lines).await.into_iter().sum();
+    let exporters = stages.exporters.iter().map(|exporter| exporter.end(deadline));
+    before + join_all(exporters).await.into_iter().sum::<u64>()
 }
 
 /// What the operator can ask of a running process.

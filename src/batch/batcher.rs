@@ -100,9 +100,14 @@ impl<K: Ord + Clone, T: Clone> Batcher<K, T> {
         }
     }
 
+    /// Whether a request of this key would be taken.
+    pub fn takes(&self, key: &K) -> bool {
+        self.groups.contains_key(key) || self.groups.len() < self.limits.keys
+    }
+
     /// Takes a request.
     pub fn accept(&mut self, key: K, part: Part<T>, now: Instant) -> Result<(), TooManyKeys<T>> {
-        if !self.groups.contains_key(&key) && self.groups.len() >= self.limits.keys {
+        if !self.takes(&key) {
             return Err(TooManyKeys(part));
         }
         let used = self.groups.get(&key).map_or(0, |group| group.items);

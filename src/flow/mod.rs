@@ -1,11 +1,15 @@
-//! What travels between stages, and how it fans out: pipelines as built from `service.pipelines`.
+//! What travels between stages, how it fans out and how it is batched: pipelines as built from `service.pipelines`.
 //!
-//! Owns: the list of exporters behind each receiver and signal.
-//! Takes: encoded requests from receivers.
-//! Gives: the same request to every exporter at once; one answer back.
-//! Bounds: none of its own; a request lives as long as its slowest exporter.
-//! Loses: nothing; an exporter's refusal is the answer.
+//! Owns: the list of exporters behind each receiver and signal; what waits in a `batch` processor.
+//! Takes: encoded requests from receivers and samplers.
+//! Gives: the same request to every exporter at once; batches to what follows; one answer back.
+//! Bounds: 64 MiB in each `batch` processor; otherwise a request lives as long as its slowest exporter.
+//! Loses: nothing of requests that their senders keep: an exporter's refusal is the answer. Of others, what a `batch`
+//! processor took and an exporter then refuses for good, or the end cuts off: `shutdown` and the exporter's own reason.
 
+mod batching;
+mod fan_out;
+mod held;
 mod ticket;
 
 use std::sync::Arc;
@@ -16,7 +20,8 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
-pub use ticket::{Ticket, open as open_ticket};
+pub use batching::{BatchParts, BatchProcessor};
+pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
 
 /// An encoded OTLP export request on its way.
 #[derive(Clone, Debug)]
@@ -100,6 +105,7 @@ impl Consumer for Outlets {
         match self.of(request.signal) {
             [] => Box::pin(std::future::ready(Err(no_pipeline(request.signal)))),
             [only] => only.consume(request),
+            all if request.kept => Box::pin(fan_out::insist(all.to_vec(), request)),
             all => {
                 let answers = join_all(all.iter().map(|consumer| consumer.consume(request.clone())));
                 Box::pin(async move { combine(answers.await) })

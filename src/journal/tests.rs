@@ -1,5 +1,11 @@
 //! What a journal promises, held against a list of what was appended.
 
+mod crash;
+mod damage;
+mod full;
+mod model;
+mod owner;
+
 use std::path::Path;
 
 use super::*;

@@ -7,6 +7,7 @@
 //! Loses: nothing that was acknowledged; no spans travel here.
 
 mod admin;
+mod batching;
 mod components;
 mod config;
 mod health;
@@ -21,6 +22,7 @@ mod series;
 mod serve;
 
 pub use admin::{Pages, admin_server};
+pub use batching::BatchMetrics;
 pub use components::{
     BackendMetrics, ExporterMetrics, LoadBalancerMetrics, QueueMetrics, ReceiverMetrics, ServerLabels,
 };

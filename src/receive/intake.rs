@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::flow::{Answer, Consumer, Outlets, Request};
+use crate::flow::{Answer, Consumer, Metadata, Outlets, Request};
 use crate::lane::{Budget, Permit};
 use crate::observe::{Ledger, ReceiverMetrics, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
@@ -66,7 +66,13 @@ impl Intake {
     }
 
     /// Takes an encoded request and answers when it is where the configuration promises.
-    pub async fn take(&self, signal: Signal, body: Bytes, deadline: Option<Instant>) -> Answer {
+    pub async fn take(
+        &self,
+        signal: Signal,
+        body: Bytes,
+        deadline: Option<Instant>,
+        metadata: Option<Arc<Metadata>>,
+    ) -> Answer {
         let arrived = Instant::now();
         let items = count_items(signal, &body)
             .map_err(|error| self.unreadable(Reason::Malformed, format!("not an OTLP request: {error}")))?;
@@ -74,11 +80,19 @@ impl Intake {
             return Ok(Accepted::default());
         }
         let counted = Counted::new(self, signal, items);
-        let request = Request { signal, body, items, arrived, deadline, kept: false, metadata: None };
+        let request = Request { signal, body, items, arrived, deadline, kept: false, metadata };
         let answer = self.outlets.consume(request).await;
         counted.settle(&answer);
         answer
     }
+}
+
+/// The headers of a request, for `include_metadata`. Invalid UTF-8 is replaced.
+pub fn metadata(headers: &http::HeaderMap) -> Arc<Metadata> {
+    let pair = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Arc::new(headers.iter().map(pair).collect())
 }
 
 /// Items in progress: settled by an answer, or by the sender's leaving.

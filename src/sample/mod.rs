@@ -7,6 +7,7 @@
 //! Loses: nothing; what is not kept is named.
 
 mod chain;
+mod check;
 mod config;
 mod decided;
 mod due;

@@ -21,3 +21,6 @@ mod turn;
 mod verdict_log;
 
 pub use processor::{Parts, TailSampling};
+
+#[cfg(test)]
+mod tests;

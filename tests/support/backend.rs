@@ -361,13 +361,15 @@ async fn http(shared: &Shared, request: http::Request<hyper::body::Incoming>) ->
     shared.headers.lock().clone_from(&head.headers);
     let Ok(body) = body.collect().await else { return respond(400, Vec::new()) };
     let Ok(body) = plain(&head.headers, &body.to_bytes()) else { return respond(400, Vec::new()) };
+    let json = head.headers.get("content-type").is_some_and(|kind| kind == "application/json");
     let content = match head.uri.path() {
-        "/v1/traces" => Traces::decode(&body[..]).map(Content::Traces),
-        "/v1/logs" => Logs::decode(&body[..]).map(Content::Logs),
-        "/v1/metrics" => Metrics::decode(&body[..]).map(Content::Metrics),
+        "/v1/traces" | "/api/v1/traces" if json => serde_json::from_slice(&body).ok().map(Content::Traces),
+        "/v1/traces" | "/api/v1/traces" => Traces::decode(&body[..]).ok().map(Content::Traces),
+        "/v1/logs" => Logs::decode(&body[..]).ok().map(Content::Logs),
+        "/v1/metrics" => Metrics::decode(&body[..]).ok().map(Content::Metrics),
         _ => return respond(404, Vec::new()),
     };
-    let Ok(content) = content else { return respond(400, Vec::new()) };
+    let Some(content) = content else { return respond(400, Vec::new()) };
     match shared.decide(content).await {
         Reply::Take => respond(200, Vec::new()),
         Reply::Partial(rejected_spans, message) => {

@@ -61,11 +61,10 @@ fn segment_size(section: &mut Section<'_>, usual: usize, limit: Option<u64>, sha
         section.error("segment_size", "'segment_size' must be at least 64KiB", None);
     } else if !fits(size) {
         let least = (size as u64).saturating_mul(SEGMENTS_MIN).saturating_mul(u64::from(shards.max(1)));
-        let message = format!(
-            "the limit of the journal has no room for {SEGMENTS_MIN} segments of {} in each of {} shards",
-            duration::print_size(size as u64),
-            shards.max(1)
-        );
+        let shards = if shards > 1 { format!(" in each of {shards} shards") } else { String::new() };
+        let size = duration::print_size(size as u64);
+        let message =
+            format!("the limit of the journal has no room for {SEGMENTS_MIN} segments of {size}{shards}");
         let key = ["segment_size", "max_size", "max_memory"].into_iter().find(|key| section.has(key));
         let help = format!("lower segment_size, or allow {} at least", duration::print_size(least));
         section.error(key.unwrap_or(""), message, Some(help));

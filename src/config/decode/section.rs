@@ -220,11 +220,6 @@ impl<'a> Section<'a> {
         values
     }
 
-    /// Hands a part without keys of its own to `read`.
-    pub(in crate::config) fn section_of_nothing<T>(&self, read: impl FnOnce(&mut Section<'a>) -> T) -> T {
-        read(&mut Section::of(self.context, &[], self.mark.clone(), self.path.clone(), self.schema.clone()))
-    }
-
     /// Adds to what `print-config` shows.
     pub(in crate::config) fn show(&mut self, key: &str, printed: Printed) {
         self.printed.retain(|(known, _)| known != key);

@@ -9,12 +9,13 @@ use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use super::backends::Clients;
-use super::held::{Books, Part, RETRY_HINT, closing};
 use super::pause::Pauses;
-use super::queue::{Next, Queue};
+use super::queue::{Next, Part, Queue};
 use crate::batch::joined;
 use crate::client::{CallEnd, Called, Client, HttpEncoding};
-use crate::outcome::{Fault, Reason, Refusal};
+use crate::flow::{Books, RETRY_HINT, cancelled, closing};
+use crate::observe::Gauge;
+use crate::outcome::{Accepted, Fault, Reason, Refusal};
 use crate::retry::{self, Backoff};
 use crate::wire::json;
 use crate::wire::status::Code;
@@ -29,6 +30,8 @@ pub struct Line {
     pub pauses: Pauses,
     /// Where ends are written.
     pub books: Arc<Books>,
+    /// Calls on their way or waiting for a retry.
+    pub in_flight: Gauge,
     /// When to try again.
     pub retry: retry::Config,
     /// What leaves over HTTP; protobuf over gRPC.
@@ -37,10 +40,7 @@ pub struct Line {
 
 /// How sending ended.
 enum End {
-    Taken {
-        rejected_items: u64,
-        message: String,
-    },
+    Taken(Accepted),
     Refused {
         refusal: Refusal,
         apart: bool,
@@ -52,9 +52,9 @@ enum End {
 /// Sends what waits until the end.
 pub async fn run(line: Arc<Line>, clients: Arc<Clients>) {
     while let Some(parts) = next(&line).await {
-        line.books.in_flight.add(1);
+        line.in_flight.add(1);
         deliver(&line, &clients, parts).await;
-        line.books.in_flight.sub(1);
+        line.in_flight.sub(1);
         line.queue.lock().done();
     }
 }
@@ -97,7 +97,7 @@ async fn deliver(line: &Line, clients: &Clients, parts: Vec<Part>) {
             continue;
         }
         match send(line, clients, &parts).await {
-            End::Taken { rejected_items, message } => line.books.delivered(parts, rejected_items, &message),
+            End::Taken(accepted) => line.books.delivered(parts, &accepted),
             End::Refused { apart: true, .. } if parts.len() > 1 => {
                 let rest = parts.split_off(parts.len() / 2);
                 calls.push(rest);
@@ -128,7 +128,7 @@ async fn send(line: &Line, clients: &Clients, parts: &[Part]) -> End {
         line.pauses.heard(called.unreachable);
         let (delay, said) = match called.end {
             CallEnd::Taken => {
-                return End::Taken { rejected_items: called.rejected_items, message: called.message };
+                return End::Taken(taken(called.rejected_items, called.message));
             }
             CallEnd::ForGood { apart, code, message } => {
                 return End::Refused { refusal: for_good(code, message), apart };
@@ -234,6 +234,11 @@ fn seal(client: &Client, plain: &Bytes) -> Bytes {
     if client.takes_bare() { plain.clone() } else { client.seal(|out| out.extend_from_slice(plain)) }
 }
 
+fn taken(rejected_items: u64, message: String) -> Accepted {
+    let reason = (rejected_items > 0).then_some(Reason::BackendRejected);
+    Accepted { rejected_items, reason, message: message.into() }
+}
+
 fn given_up(refusal: Refusal) -> End {
     End::Refused { refusal, apart: false }
 }
@@ -247,16 +252,6 @@ fn for_good(code: u8, message: String) -> Refusal {
         fault: Fault::PeerRefused(code),
         reason: Reason::BackendRefused,
         message: message.into(),
-        retry_after: None,
-    }
-}
-
-/// The sender has gone.
-pub fn cancelled() -> Refusal {
-    Refusal {
-        fault: Fault::Deadline,
-        reason: Reason::Cancelled,
-        message: "the sender went away before it was answered".into(),
         retry_after: None,
     }
 }

@@ -1,7 +1,6 @@
 //! The exporter: hands requests to its consumers and waits for what became of them.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -11,14 +10,13 @@ use tokio::sync::Notify;
 use tokio::sync::oneshot::Receiver;
 
 use super::backends::{Addresses, Clients, Reach};
-use super::consumer::{self, Line, cancelled};
-use super::held::{Books, Held, Part, RETRY_HINT, closing};
+use super::consumer::{self, Line};
 use super::pause::Pauses;
 use super::queue::Queue;
 use super::room::{NoPlace, Place, Room};
 use crate::client::{HttpEncoding, HttpForm, Transport};
 use crate::export::config::Otlp;
-use crate::flow::{Answer, Consumer, Request, Stage, open_ticket};
+use crate::flow::{Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing};
 use crate::observe::{ExporterMetrics, Ledger, Registry, ServerLabels};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::tls;
@@ -76,7 +74,8 @@ impl OtlpExporter {
             queue: Mutex::new(Queue::new(signal, config.queue.batch.as_ref())),
             work: Notify::new(),
             pauses: Pauses::default(),
-            books: Books::new(signal, Ledger::new(registry, "exporter", name, signal), metrics),
+            in_flight: metrics.in_flight(signal),
+            books: Books::new(signal, Ledger::new(registry, "exporter", name, signal), Some(metrics)),
             retry: config.retry.clone(),
             encoding: reach.form.encoding,
         });
@@ -132,7 +131,7 @@ impl Stage for OtlpExporter {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let (line, books) = (&inner.line, &inner.line.books);
-            books.closing.store(true, Ordering::Release);
+            books.close();
             inner.room.close();
             inner.hurry();
             let _ = tokio::time::timeout_at(deadline.into(), books.all_settled()).await;
@@ -141,7 +140,7 @@ impl Stage for OtlpExporter {
             books.refuse(left, &closing());
             // What is in flight is let go by its consumer, which may be busy for an instant.
             let _ = tokio::time::timeout(LET_GO, books.all_settled()).await;
-            books.given_up.load(Ordering::Relaxed)
+            books.given_up()
         })
     }
 
@@ -158,29 +157,19 @@ impl Inner {
         let place =
             if waits { self.room.wait_place(items, bytes).await } else { self.room.try_place(items, bytes) };
         place.map_err(|error| {
-            let books = &self.line.books;
             let refusal = match error {
                 NoPlace::Closed => closing(),
                 NoPlace::Full => full(),
             };
-            books.ledger.taken(items);
-            books.ledger.refused(refusal.reason, items);
-            if error == NoPlace::Full {
-                books.metrics.enqueue_failed(books.signal, items);
-            }
+            self.line.books.turned_away(items, &refusal);
             refusal
         })
     }
 
     fn enqueue(self: &Arc<Self>, request: Request, place: Place, promised: bool) -> (Waiting, bool) {
         let books = &self.line.books;
-        let now = Instant::now();
-        let until =
-            if promised || request.kept { None } else { request.deadline.map(|at| answer_by(at, now)) };
-        let (ticket, answer) = open_ticket();
-        let Request { body, items, kept, .. } = request;
-        let owner = Held::new(books, ticket, items, place, (promised, kept), until);
-        let refused = self.line.queue.lock().accept(Part { body, items, owner }, now).err();
+        let (part, answer) = Held::open(books, request, place, promised);
+        let refused = self.line.queue.lock().accept(part, Instant::now()).err();
         let queued = refused.is_none();
         if let Some(part) = refused {
             books.refuse(vec![part], &closing());
@@ -253,12 +242,6 @@ fn labels(reach: &Reach, config: &Otlp) -> ServerLabels {
     ServerLabels { address: address.to_owned(), port: port.parse().unwrap_or(0), url_path }
 }
 
-/// Shortly before the sender gives up, so that it is told.
-fn answer_by(deadline: Instant, now: Instant) -> Instant {
-    let left = deadline.saturating_duration_since(now);
-    now + left - (left / 10).min(ANSWER_MARGIN)
-}
-
 fn full() -> Refusal {
     Refusal {
         fault: Fault::Load,
@@ -268,7 +251,5 @@ fn full() -> Refusal {
     }
 }
 
-/// Told to the sender this long before it gives up, at most.
-const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 /// After the end, for calls in flight to be let go.
 const LET_GO: Duration = Duration::from_secs(1);

@@ -10,7 +10,6 @@
 mod backends;
 mod consumer;
 mod exporter;
-mod held;
 mod pause;
 mod queue;
 mod room;

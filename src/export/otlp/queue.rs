@@ -5,11 +5,13 @@
 //! `sending_queue.batch` all requests are batched.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::held::Part;
-use crate::batch::{Batcher, Limits, Part as BatchPart};
+use super::room::Place;
+use crate::batch::{Batcher, Limits};
 use crate::export::config::{QueueBatch, Sizer};
+use crate::flow::{self, Held};
 use crate::outcome::Signal;
 
 /// The queue of one exporter and signal; its bound is the room that its parts take.
@@ -18,13 +20,14 @@ pub struct Queue {
     gathering: VecDeque<(Instant, Part)>, // since when
     gathering_items: u64,
     gathering_bytes: usize,
-    batcher: Option<Batcher<(), Owner>>,
+    batcher: Option<Batcher<(), Arc<Held<Place>>>>,
     calls: usize, // in flight, waiting for a retry included
     hurried: bool,
     closed: bool,
 }
 
-type Owner = std::sync::Arc<super::held::Held>;
+/// A request, or a piece of one, on its way out.
+pub type Part = flow::Part<Place>;
 
 /// What a free consumer should do.
 pub enum Next {
@@ -57,9 +60,7 @@ impl Queue {
             return Err(part);
         }
         if let Some(batcher) = &mut self.batcher {
-            let BatchPart { body, items, owner } = part;
-            // There is one key, which is never one too many.
-            let _ = batcher.accept((), BatchPart { body, items, owner }, now);
+            batcher.accept((), part, now).map_err(|too_many| too_many.0)?; // one key is never one too many
             if self.hurried {
                 batcher.flush();
             }

@@ -12,7 +12,7 @@ use crate::compress::{self, InflateError};
 use crate::flow::Answer;
 use crate::outcome::{Fault, Reason, Refusal, Signal};
 use crate::receive::answer::grpc_status;
-use crate::receive::intake::Intake;
+use crate::receive::intake::{Intake, metadata};
 use crate::wire::status::{Code, Status, encode_details, encode_message, encode_partial_success};
 
 /// Answers one call. A client that resets its stream cancels it.
@@ -84,7 +84,8 @@ async fn take(
     } else {
         message
     };
-    let answer = intake.take(signal, body, deadline).await;
+    let kept = server.config.include_metadata.then(|| metadata(headers));
+    let answer = intake.take(signal, body, deadline, kept).await;
     drop(permit);
     answer
 }

@@ -9,6 +9,7 @@ use super::{HttpServer, body, cors};
 use crate::flow::Answer;
 use crate::outcome::{Reason, Refusal, Signal};
 use crate::receive::answer::{grpc_status, http_status};
+use crate::receive::intake::metadata;
 use crate::wire::json;
 use crate::wire::status::{encode_partial_success, partial_success_to_json};
 
@@ -83,7 +84,8 @@ async fn take(
             })?)
         }
     };
-    let answer = server.intake.take(signal, body, None).await;
+    let kept = server.config.include_metadata.then(|| metadata(headers));
+    let answer = server.intake.take(signal, body, None, kept).await;
     drop(permit);
     answer
 }

@@ -9,7 +9,7 @@ mod predicate;
 mod read;
 mod span;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 mod value;
 
 use std::sync::Arc;
@@ -162,7 +162,8 @@ impl Facts {
     /// Nanoseconds from the earliest start to the latest end; `None` when either is unknown.
     pub fn duration_nanos(&self) -> Option<i64> {
         let known = self.start_min != u64::MAX && self.end_max != 0;
-        known.then(|| nanos_between(self.start_min, self.end_max))
+        let nanos = i128::from(self.end_max) - i128::from(self.start_min);
+        known.then(|| nanos.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn windowed_throughput(section: &mut Section<'_>, place: &Place<'_>) 
     let update_frequency = positive(section, "update_frequency", Duration::from_secs(1), place);
     let usual = update_frequency.saturating_mul(LOOKBACK);
     let lookback_frequency = positive(section, "lookback_frequency", usual, place);
-    if lookback_frequency.as_nanos() % update_frequency.as_nanos().max(1) != 0 {
+    if !lookback_frequency.as_nanos().is_multiple_of(update_frequency.as_nanos().max(1)) {
         let reason = "lookback_frequency must be a multiple of update_frequency";
         place.fail(section, "lookback_frequency", reason, None);
     }

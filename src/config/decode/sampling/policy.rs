@@ -136,7 +136,7 @@ pub(super) fn policy(section: &mut Section<'_>, place: &Place<'_>) -> Option<Pol
         if *key == kind {
             rule = block(section, key, *read, &place);
         } else if !section.has(key) {
-            section.find(key, KeyKind::Live);
+            section.find(key, kind_of(key));
         } else {
             without_effect(section, key, &kind);
             block(section, key, *read, &Place { active: false, ..place });
@@ -158,12 +158,16 @@ fn block(section: &mut Section<'_>, key: &'static str, read: Read, place: &Place
             read(part, place)
         });
     }
-    if let Some(entry) = section.find(key, KeyKind::Ignored)
+    if let Some(entry) = section.find(key, kind_of(key))
         && !matches!(entry.value.typed(), Typed::Map(_) | Typed::Null)
     {
         section.error(key, format!("'{key}' expected a map, got {}", entry.value.typed().name()), None);
     }
-    section.section_of_nothing(|part| read(part, place))
+    read(section, place)
+}
+
+fn kind_of(key: &str) -> KeyKind {
+    if WITHOUT_KEYS.contains(&key) { KeyKind::Ignored } else { KeyKind::Live }
 }
 
 fn without_effect(section: &Section<'_>, key: &str, kind: &str) {

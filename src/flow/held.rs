@@ -1,71 +1,72 @@
-//! One request from its place in the queue to its end, and the books in which the end is written.
+//! A request from the moment a stage holds it to its end, and the books in which the end is written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
-use super::room::Place;
+use super::ticket::{self, Ticket};
+use super::{Answer, Request};
 use crate::batch;
-use crate::flow::Ticket;
-use crate::observe::{ExporterMetrics, Gauge, Ledger};
-use crate::outcome::{Fault, Reason, Refusal, Signal};
+use crate::observe::{ExporterMetrics, Ledger};
+use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
-/// A request, or a piece of one, on its way out.
-pub type Part = batch::Part<Arc<Held>>;
+/// A request that is held, or a piece of one. `P` is its place, given back at its end.
+pub type Part<P> = batch::Part<Arc<Held<P>>>;
 
 /// What the parts of a request share.
-pub struct Held {
-    /// The sender was answered when it was queued.
+pub struct Held<P> {
+    /// The sender was answered as soon as it was held.
     pub promised: bool,
     /// The sender keeps a copy and waits as long as it takes.
     pub kept: bool,
-    /// When it should be told, so that it hears before it gives up.
+    /// When its last byte arrived.
+    pub arrived: Instant,
+    /// When the sender should be told, so that it hears before it gives up.
     pub until: Option<Instant>,
     ticket: Ticket,
     unsettled: AtomicU64, // items
     books: Arc<Books>,
-    _place: Place,
+    _place: P,
 }
 
-/// The counts of one exporter and signal.
+/// The counts of one stage and signal.
 pub struct Books {
-    /// What it exports.
+    /// What it holds.
     pub signal: Signal,
     /// The conservation sum.
     pub ledger: Ledger,
-    /// The Collector's series.
-    pub metrics: ExporterMetrics,
-    /// Calls on their way or waiting for a retry.
-    pub in_flight: Gauge,
-    /// Nothing more is taken.
-    pub closing: AtomicBool,
-    /// Requests not settled.
-    pub outstanding: AtomicUsize,
-    /// Told when there are none.
-    pub settled: Notify,
-    /// Items that the end cut off and that nobody else keeps.
-    pub given_up: AtomicU64,
+    metrics: Option<ExporterMetrics>,
+    closing: AtomicBool,
+    outstanding: AtomicUsize, // requests
+    settled: Notify,          // there are none
+    given_up: AtomicU64,      // items that the end cut off and that nobody else keeps
     log: Quiet,
 }
 
-impl Held {
-    /// Counts `items` as held from now on.
-    pub fn new(
+impl<P> Held<P> {
+    /// Holds a request from now on. `promised` answers its sender; otherwise it waits on the second.
+    pub fn open(
         books: &Arc<Books>,
-        ticket: Ticket,
-        items: u64,
-        place: Place,
-        (promised, kept): (bool, bool),
-        until: Option<Instant>,
-    ) -> Arc<Self> {
+        request: Request,
+        place: P,
+        promised: bool,
+    ) -> (Part<P>, oneshot::Receiver<Answer>) {
+        let Request { body, items, arrived, deadline, kept, .. } = request;
         books.ledger.taken(items);
         books.ledger.held_add(items);
         books.outstanding.fetch_add(1, Ordering::AcqRel);
+        let (ticket, answer) = ticket::open();
+        if promised {
+            ticket.answer(Ok(Accepted::default()));
+        }
+        let until = if promised || kept { None } else { deadline.map(|at| answer_by(at, Instant::now())) };
         let unsettled = AtomicU64::new(items);
-        Arc::new(Self { promised, kept, until, ticket, unsettled, books: Arc::clone(books), _place: place })
+        let books = Arc::clone(books);
+        let owner = Self { promised, kept, arrived, until, ticket, unsettled, books, _place: place };
+        (Part { body, items, owner: Arc::new(owner) }, answer)
     }
 
     /// Whether its sender has gone, so that it need not be sent.
@@ -82,7 +83,9 @@ impl Held {
     fn refuse(&self, items: u64, refusal: &Refusal) {
         let books = &self.books;
         self.settle(items);
-        books.metrics.send_failed(books.signal, items);
+        if let Some(metrics) = &books.metrics {
+            metrics.send_failed(books.signal, items);
+        }
         if refusal.reason == Reason::Shutdown && !self.kept {
             books.given_up.fetch_add(items, Ordering::Relaxed);
         }
@@ -90,7 +93,7 @@ impl Held {
             books.ledger.dropped(refusal.reason, items);
             if let Some(unsaid) = books.log.may_say() {
                 let reason = refusal.reason.name();
-                tracing::warn!(items, reason, unsaid, message = %refusal.message, "dropped after it was queued");
+                tracing::warn!(items, reason, unsaid, message = %refusal.message, "dropped after its sender was answered");
             }
         } else {
             books.ledger.refused(refusal.reason, items);
@@ -99,7 +102,13 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+/// Shortly before the sender gives up, so that it is told.
+fn answer_by(deadline: Instant, now: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(now);
+    now + left - (left / 10).min(ANSWER_MARGIN)
+}
+
+impl<P> Drop for Held<P> {
     /// What nobody settled went with the runtime that ran it.
     fn drop(&mut self) {
         let left = self.unsettled.load(Ordering::Acquire);
@@ -113,20 +122,37 @@ impl Drop for Held {
 }
 
 impl Books {
-    /// Nothing yet.
-    pub fn new(signal: Signal, ledger: Ledger, metrics: ExporterMetrics) -> Arc<Self> {
-        let in_flight = metrics.in_flight(signal);
+    /// Nothing yet. Exporters count in the Collector's series too.
+    pub fn new(signal: Signal, ledger: Ledger, metrics: Option<ExporterMetrics>) -> Arc<Self> {
         Arc::new(Self {
             signal,
             ledger,
             metrics,
-            in_flight,
             closing: AtomicBool::new(false),
             outstanding: AtomicUsize::new(0),
             settled: Notify::new(),
             given_up: AtomicU64::new(0),
             log: Quiet::default(),
         })
+    }
+
+    /// Nothing more is taken.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Items that the end cut off and that nobody else keeps.
+    pub fn given_up(&self) -> u64 {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// A request was refused before it was held.
+    pub fn turned_away(&self, items: u64, refusal: &Refusal) {
+        self.ledger.taken(items);
+        self.ledger.refused(refusal.reason, items);
+        if let Some(metrics) = self.metrics.as_ref().filter(|_| refusal.reason == Reason::QueueFull) {
+            metrics.enqueue_failed(self.signal, items);
+        }
     }
 
     /// Ready when nothing is on its way.
@@ -145,15 +171,20 @@ impl Books {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// The backend took the parts, but for `rejected_items`. Whose they were is not known, so it is told to the first
-    /// senders that can have sent so many.
-    pub fn delivered(&self, parts: Vec<Part>, rejected_items: u64, message: &str) {
+    /// Whoever comes next took the parts, but for the rejected items. Whose they were is not known, so it is told to the
+    /// first senders that can have sent so many.
+    pub fn delivered<P>(&self, parts: Vec<Part<P>>, accepted: &Accepted) {
+        let Accepted { rejected_items, reason, message } = accepted;
         let items: u64 = parts.iter().map(|part| part.items).sum();
-        let rejected_items = rejected_items.min(items);
+        let rejected_items = *rejected_items.min(&items);
+        let reason = reason.unwrap_or(Reason::BackendRejected);
         if rejected_items > 0 || !message.is_empty() {
             if let Some(unsaid) = self.log.may_say() {
-                tracing::warn!(rejected_items, unsaid, message, "the backend took a request in part");
+                tracing::warn!(rejected_items, unsaid, %message, "the backend took a request in part");
             }
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.sent(self.signal, items - rejected_items); // before anybody is answered
         }
         let mut unassigned = rejected_items;
         for part in parts {
@@ -161,14 +192,13 @@ impl Books {
             unassigned -= rejected;
             part.owner.settle(part.items);
             self.ledger.delivered(part.items - rejected);
-            self.ledger.dropped(Reason::BackendRejected, rejected);
-            part.owner.ticket.taken(rejected, Reason::BackendRejected, message);
+            self.ledger.dropped(reason, rejected);
+            part.owner.ticket.taken(rejected, reason, message);
         }
-        self.metrics.sent(self.signal, items - rejected_items);
     }
 
     /// The parts are not sent.
-    pub fn refuse(&self, parts: Vec<Part>, refusal: &Refusal) {
+    pub fn refuse<P>(&self, parts: Vec<Part<P>>, refusal: &Refusal) {
         for part in parts {
             part.owner.refuse(part.items, refusal);
         }
@@ -215,7 +245,19 @@ pub fn closing() -> Refusal {
     }
 }
 
+/// The sender has gone.
+pub fn cancelled() -> Refusal {
+    Refusal {
+        fault: Fault::Deadline,
+        reason: Reason::Cancelled,
+        message: "the sender went away before it was answered".into(),
+        retry_after: None,
+    }
+}
+
 /// What senders are asked to wait at least.
 pub const RETRY_HINT: Duration = Duration::from_secs(1);
-/// Between two lines of the same exporter.
+/// Told to the sender this long before it gives up, at most.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+/// Between two lines of the same stage.
 const LOG_PAUSE: Duration = Duration::from_secs(5);

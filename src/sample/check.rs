@@ -1,0 +1,75 @@
+//! What the Collector finds wrong with a policy when it starts, in its words.
+
+use super::facts::check_patterns;
+use super::{Policy, Rule, StatusCodes};
+
+impl Policy {
+    /// What is wrong with the policy; the Collector puts `failed to create policy evaluator for "name": ` before it.
+    pub fn check(&self) -> Result<(), String> {
+        match &self.rule {
+            Rule::StatusCode { codes } if *codes == StatusCodes::default() => {
+                return Err("expected at least one status code to filter on".into());
+            }
+            Rule::StringAttribute { values, regex: true, .. } => check_patterns(values)?,
+            // The Collector starts and then crashes at the first decision.
+            Rule::Numeric { min: None, max: None, .. } => {
+                return Err("at least one of min_value and max_value must be set".into());
+            }
+            _ => {}
+        }
+        for part in self.parts() {
+            let fits = match (&self.rule, &part.rule) {
+                (_, Rule::Drop(_) | Rule::Composite(_)) => false,
+                (Rule::Composite(_), inner) => !matches!(inner, Rule::Not(_)),
+                (Rule::And(_) | Rule::Drop(_), inner) => !matches!(inner, Rule::And(_)),
+                (_, inner) => !matches!(inner, Rule::And(_) | Rule::Not(_)),
+            };
+            if !fits {
+                return Err(format!("unknown sampling policy type {}", part.rule.name()));
+            }
+            part.check()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the policy is one that `span-ingest` cannot have, by the Collector's list; ours with state are on it too.
+    pub fn is_stateful(&self) -> bool {
+        match &self.rule {
+            Rule::RateLimiting { .. } | Rule::BytesLimiting { .. } | Rule::Dynamic(_) => true,
+            Rule::Latency { upper_threshold_ms, .. } => *upper_threshold_ms > 0,
+            Rule::SpanCount { max, .. } => *max > 0,
+            _ => self.parts().iter().any(Self::is_stateful),
+        }
+    }
+}
+
+impl Rule {
+    /// `type`.
+    pub fn name(&self) -> &'static str {
+        use super::Method;
+        match self {
+            Self::AlwaysSample => "always_sample",
+            Self::Latency { .. } => "latency",
+            Self::Numeric { .. } => "numeric_attribute",
+            Self::Probabilistic { .. } => "probabilistic",
+            Self::StatusCode { .. } => "status_code",
+            Self::StringAttribute { .. } => "string_attribute",
+            Self::Boolean { .. } => "boolean_attribute",
+            Self::RateLimiting { .. } => "rate_limiting",
+            Self::BytesLimiting { .. } => "bytes_limiting",
+            Self::SpanCount { .. } => "span_count",
+            Self::TraceState { .. } => "trace_state",
+            Self::TraceFlags => "trace_flags",
+            Self::And(_) => "and",
+            Self::Not(_) => "not",
+            Self::Drop(_) => "drop",
+            Self::Composite(_) => "composite",
+            Self::Dynamic(dynamic) => match dynamic.method {
+                Method::Window { .. } => "dynamic",
+                Method::Ema { .. } => "ema_dynamic",
+                Method::EmaThroughput { .. } => "ema_throughput",
+                Method::WindowedThroughput { .. } => "windowed_throughput",
+            },
+        }
+    }
+}
