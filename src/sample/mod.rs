@@ -32,3 +32,6 @@ pub use moment::Moment;
 pub use remember::Remembered;
 pub use rule::{Composite, Dynamic, Ema, Method, Number, Policy, Rule, StatusCodes};
 pub use sampler::{Age, Counts, Placing, Sampler, Size};
+
+#[cfg(test)]
+mod tests;
