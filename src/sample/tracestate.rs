@@ -51,7 +51,7 @@ pub(in crate::sample) fn strict(state: &[u8]) -> Option<SmallVec<[Member<'_>; 4]
 
 /// The sampling information in a trace state, if there is a member `ot`.
 pub fn read(state: &[u8]) -> Result<Option<Ot>, Unparseable> {
-    Ok(ot_value(state)?.map(|value| parse(value).map(|(ot, _)| ot)).transpose()?)
+    ot_value(state)?.map(|value| parse(value).map(|(ot, _)| ot)).transpose()
 }
 
 /// The value of `ot`. Sampling code upstream is a little more lenient than the policy: repeated keys and members of

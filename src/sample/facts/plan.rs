@@ -21,7 +21,7 @@ pub struct Plan {
     /// Facts of the sampled flag.
     pub(super) flags: FactList,
     /// Key, values and fact of `trace_state` policies.
-    pub(super) states: Vec<(Box<[u8]>, Vec<Box<[u8]>>, u16)>,
+    pub(super) states: Vec<(String, Vec<String>, u16)>,
     /// `compat`: latency policies.
     pub(super) latencies: Vec<Bounds>,
     /// The facts of `latencies`, a bit each: they are not joined but found anew when portions add up.
@@ -69,8 +69,7 @@ impl Plan {
             }
             Predicate::Flags => self.flags.push(fact),
             Predicate::TraceState { key, values } => {
-                let values = values.iter().map(|value| value.as_bytes().into()).collect();
-                self.states.push((key.as_bytes().into(), values, fact));
+                self.states.push((key.clone(), values.clone(), fact));
             }
             Predicate::Latency { threshold_ms, upper_threshold_ms } => {
                 self.latencies.push((*threshold_ms, *upper_threshold_ms, fact));

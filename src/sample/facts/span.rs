@@ -186,8 +186,8 @@ impl<'p> Look<'p> {
         }
         let members = tracestate::strict(text).unwrap_or_default();
         for (wanted, values, fact) in &self.plan.states {
-            let member = members.iter().find(|(key, _)| **key == **wanted);
-            if member.is_some_and(|(_, value)| values.iter().any(|known| **known == **value)) {
+            let member = members.iter().find(|(key, _)| *key == wanted.as_bytes());
+            if member.is_some_and(|(_, value)| values.iter().any(|known| known.as_bytes() == *value)) {
                 state.facts.push(*fact);
             }
         }
