@@ -204,6 +204,7 @@ impl Journal {
         let always = self.sync.when == Sync::Always;
         match written.and_then(|()| if always { self.force() } else { Ok(()) }) {
             Ok(()) => {
+                self.disk_full = false;
                 self.set_mark();
                 Ok(())
             }
@@ -247,6 +248,7 @@ impl Journal {
         let truncated = segment.truncate(mark.length).is_ok();
         // After another failure nobody knows what the disk has of this file: new records go to a new one.
         self.seal = !truncated || !disk_full;
+        self.disk_full = disk_full;
         self.sync.from = self.sync.from.min(mark.number);
     }
 }
