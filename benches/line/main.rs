@@ -24,17 +24,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod budget;
-mod client;
-mod dense;
-mod generator;
-mod histogram;
-mod ids;
-mod payload;
+#[path = "../common/mod.rs"]
+mod common;
 mod peer;
-mod process;
-mod scan;
 mod scenario;
-mod sink;
 mod table;
 
 use std::path::PathBuf;
@@ -43,8 +36,9 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::generator::Load;
-use crate::payload::Shape;
+use crate::common::generator::Load;
+use crate::common::shape::Shape;
+use crate::common::{payload, process, sink};
 use crate::peer::Kind;
 use crate::scenario::{Outcome, Scenario};
 use crate::table::Row;
@@ -236,11 +230,19 @@ impl Arguments {
 
     fn scenario(&self, spans: usize, ports: u16) -> Scenario {
         let usual = if self.flat { (128 / self.connections).max(1) } else { 8 };
+        let shape = Shape {
+            spans,
+            per_trace: self.per_trace,
+            spread: self.spread,
+            seed: self.seed,
+            errors_one_in: 1,
+            padding: 0,
+        };
         Scenario {
-            shape: Shape { spans, per_trace: self.per_trace, spread: self.spread, seed: self.seed },
+            shape,
             sink: sink::Options {
                 ports,
-                seed: self.seed,
+                shape,
                 threads: self.sink_threads,
                 slow: self.slow.min(ports),
                 delay_ms: if self.slow > 0 { self.delay_ms } else { 0 },

@@ -1,17 +1,12 @@
 //! The systems under test: how each is configured and started.
 
-use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use crate::process::{self, Process};
-
-const READY_WITHIN: Duration = Duration::from_secs(20);
+use crate::common::peer::{Peer, binary, free_address};
+use crate::common::process;
 
 /// Who carries the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,15 +19,6 @@ pub enum Kind {
     Ringtail,
     /// The OpenTelemetry Collector, balancing by trace.
     Otelcol,
-}
-
-/// A started peer.
-pub struct Peer {
-    /// Its process.
-    pub process: Process,
-    /// Where it listens.
-    pub address: SocketAddr,
-    log: PathBuf,
 }
 
 impl Kind {
@@ -54,12 +40,7 @@ impl Kind {
             Self::Otelcol => ("RINGTAIL_OTELCOL", None),
             Self::Ringtail => ("RINGTAIL_BIN", Some(env!("CARGO_BIN_EXE_ringtail"))),
         };
-        let path = std::env::var_os(variable).map(PathBuf::from).or(default.map(PathBuf::from));
-        let path = path.ok_or_else(|| format!("{variable} does not name a binary"))?;
-        match path.is_file() {
-            true => Ok(Some(path)),
-            false => Err(format!("{variable}: there is no file {}", path.display())),
-        }
+        binary(variable, default).map(Some)
     }
 
     fn config(self, port: u16, backends: &[u16]) -> String {
@@ -83,48 +64,17 @@ impl Kind {
     }
 }
 
-impl Peer {
-    /// Starts a peer before these backends and waits until it takes connections.
-    pub fn start(
-        kind: Kind,
-        binary: &Path,
-        backends: &[u16],
-        folder: &Path,
-        processors: Option<&str>,
-    ) -> anyhow::Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let config = folder.join(format!("{}.yaml", kind.name()));
-        fs::write(&config, kind.config(address.port(), backends))?;
-        let log = folder.join(format!("{}.log", kind.name()));
-        let mut command = kind.command(binary, &config, processors);
-        let output = File::create(&log)?;
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let mut peer = Self { process: Process::start(command)?, address, log };
-        peer.wait_until_ready().with_context(|| format!("{} did not start", kind.name()))?;
-        Ok(peer)
-    }
-
-    /// The end of what it wrote.
-    pub fn last_words(&self) -> String {
-        let text = fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<_> = text.lines().collect();
-        lines[lines.len().saturating_sub(8)..].join("\n")
-    }
-
-    fn wait_until_ready(&mut self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + READY_WITHIN;
-        while Instant::now() < deadline {
-            if !self.process.runs() {
-                bail!("it ended:\n{}", self.last_words());
-            }
-            if TcpStream::connect(self.address).is_ok() {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        bail!("{} takes no connections after {READY_WITHIN:?}:\n{}", self.address, self.last_words())
-    }
+/// Starts a peer before these backends and waits until it takes connections.
+pub fn start(
+    kind: Kind,
+    binary: &Path,
+    backends: &[u16],
+    folder: &Path,
+    processors: Option<&str>,
+) -> anyhow::Result<Peer> {
+    let address = free_address()?;
+    let config = kind.config(address.port(), backends);
+    Peer::start(kind.name(), address, folder, &config, |path| kind.command(binary, path, processors))
 }
 
 /// The configuration that ringtail and the collector share, but for what each knows alone.

@@ -1,21 +1,19 @@
 //! One run: a sink, a peer before it, a load on that, and what came of it.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use serde::de::DeserializeOwned;
-
-use crate::generator::{Load, Running};
-use crate::payload::{Payload, Shape};
-use crate::peer::{Kind, Peer};
-use crate::process::{self, Process};
-use crate::sink::{Ask, Options, Stats};
+use crate::common::generator::{Load, Running};
+use crate::common::payload::Payload;
+use crate::common::peer::Peer;
+use crate::common::process;
+use crate::common::shape::Shape;
+use crate::common::sink::{Ask, Options, Stats};
+use crate::common::sink_process::SinkProcess;
+use crate::peer::{self, Kind};
 
 /// What all peers meet alike.
 #[derive(Clone, Debug)]
@@ -83,25 +81,16 @@ struct Moment {
     answered: u64,
 }
 
-/// The sink process and the pipes to it.
-struct SinkHandle {
-    process: Process,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    ports: Vec<u16>,
-}
-
 /// Runs a peer through a scenario.
 pub fn run(scenario: &Scenario, kind: Kind, binary: Option<&Path>, folder: &Path) -> anyhow::Result<Outcome> {
     let mut options = scenario.sink.clone();
     if kind == Kind::Null {
         options = Options { ports: 1, slow: 0, dead: 0, ..options };
     }
-    let mut sink = SinkHandle::start(&options, scenario.load_processors.as_deref())?;
+    let mut sink = SinkProcess::start(&options, scenario.load_processors.as_deref())?;
     let pin = scenario.peer_processors.as_deref();
-    let peer = binary.map(|binary| Peer::start(kind, binary, &sink.ports, folder, pin)).transpose()?;
+    let peer = binary.map(|binary| peer::start(kind, binary, &sink.ports, folder, pin)).transpose()?;
     let payload = Payload::new(scenario.shape);
-    let spans = payload.spans();
     let direct = std::net::SocketAddr::from(([127, 0, 0, 1], sink.ports[0]));
     let load = Load { target: peer.as_ref().map_or(direct, |peer| peer.address), ..scenario.load.clone() };
 
@@ -118,7 +107,7 @@ pub fn run(scenario: &Scenario, kind: Kind, binary: Option<&Path>, folder: &Path
     let failed = except.len() as u64;
     let end: Stats = sink.ask(&Ask::Stats)?;
     let mut outcome = measured(&before, &after);
-    outcome.lost = sink.ask(&Ask::Missing { requests, spans, except })?;
+    outcome.lost = sink.ask(&Ask::Missing { requests, except })?;
     outcome.split = end.split;
     outcome.duplicates = end.duplicates;
     outcome.foreign = end.foreign;
@@ -159,7 +148,7 @@ fn measured(before: &Moment, after: &Moment) -> Outcome {
 }
 
 impl Moment {
-    fn now(sink: &mut SinkHandle, peer: Option<&Peer>, running: &Running) -> anyhow::Result<Self> {
+    fn now(sink: &mut SinkProcess, peer: Option<&Peer>, running: &Running) -> anyhow::Result<Self> {
         Ok(Self {
             at: Instant::now(),
             cpu: [
@@ -171,30 +160,5 @@ impl Moment {
             sink: sink.ask(&Ask::Stats)?,
             answered: running.stats.ok.load(Relaxed),
         })
-    }
-}
-
-impl SinkHandle {
-    fn start(options: &Options, processors: Option<&str>) -> anyhow::Result<Self> {
-        let mut command = process::command(&std::env::current_exe()?, processors);
-        command.args(["--sink", &serde_json::to_string(options)?]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = Process::start(command)?;
-        let input = process.child().stdin.take().context("the sink's input")?;
-        let output = BufReader::new(process.child().stdout.take().context("the sink's output")?);
-        let mut handle = Self { process, input, output, ports: Vec::new() };
-        handle.ports = handle.answer()?;
-        Ok(handle)
-    }
-
-    fn ask<T: DeserializeOwned>(&mut self, question: &Ask) -> anyhow::Result<T> {
-        writeln!(self.input, "{}", serde_json::to_string(question)?)?;
-        self.answer()
-    }
-
-    fn answer<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        serde_json::from_str(&line).with_context(|| format!("the sink answered {line:?}"))
     }
 }

@@ -1,5 +1,6 @@
 //! What is printed: one row for each peer in each scenario, medians over the rounds.
 
+use crate::common::text;
 use crate::peer::Kind;
 use crate::scenario::Outcome;
 
@@ -55,26 +56,13 @@ impl Row {
         let mut ratios: Vec<_> =
             pairs.filter_map(|(this, other)| Some(this.as_ref()?.cpu / other.as_ref()?.cpu)).collect();
         ratios.sort_by(f64::total_cmp);
-        Some([middle(&ratios), *ratios.first()?, *ratios.last()?])
-    }
-}
-
-/// The median of sorted values.
-fn middle(sorted: &[f64]) -> f64 {
-    let half = sorted.len() / 2;
-    match sorted {
-        [] => 0.0,
-        _ if sorted.len() % 2 == 1 => sorted[half],
-        _ => (sorted[half - 1] + sorted[half]) / 2.0,
+        Some([text::median(ratios.clone()), *ratios.first()?, *ratios.last()?])
     }
 }
 
 fn combined(rounds: &[&Outcome]) -> Outcome {
-    let of = |field: &dyn Fn(&Outcome) -> f64| {
-        let mut values: Vec<_> = rounds.iter().map(|outcome| field(outcome)).collect();
-        values.sort_by(f64::total_cmp);
-        middle(&values)
-    };
+    let of =
+        |field: &dyn Fn(&Outcome) -> f64| text::median(rounds.iter().map(|outcome| field(outcome)).collect());
     let sum = |field: &dyn Fn(&Outcome) -> u64| rounds.iter().map(|outcome| field(outcome)).sum();
     Outcome {
         cpu: of(&|o| o.cpu),
@@ -97,33 +85,9 @@ fn combined(rounds: &[&Outcome]) -> Outcome {
     }
 }
 
-/// The table as text, columns padded; with `markdown`, between bars.
+/// The table as text or as Markdown.
 pub fn render(rows: &[Row], markdown: bool) -> String {
-    let mut cells = vec![HEAD.map(str::to_owned).to_vec()];
-    cells.extend(rows.iter().map(|row| line(row, rows)));
-    let width = |column: usize| cells.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..HEAD.len()).map(width).collect();
-    let mut out = String::new();
-    for (number, line) in cells.iter().enumerate() {
-        let padded: Vec<_> = line
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, width))| match column {
-                0 | 1 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            })
-            .collect();
-        match markdown {
-            true => out.push_str(&format!("| {} |\n", padded.join(" | "))),
-            false => out.push_str(&format!("{}\n", padded.join("  ").trim_end())),
-        }
-        if markdown && number == 0 {
-            let rule = (0..HEAD.len()).map(|column| if column < 2 { "---|" } else { "--:|" });
-            out.push_str(&format!("|{}\n", rule.collect::<String>()));
-        }
-    }
-    out
+    text::table(&HEAD, rows.iter().map(|row| line(row, rows)).collect(), 2, markdown)
 }
 
 /// Another peer's row of the same scenario.

@@ -69,7 +69,7 @@ impl BatchProcessor {
             keys: config.metadata_keys,
             next,
             kibibytes: Arc::new(Semaphore::new(KIBIBYTES_MAX as usize)),
-            books: Books::new(signal, ledger, None),
+            books: Books::new(name, signal, ledger, None),
             metrics: BatchMetrics::new(registry, name),
             worker: workers.next().clone(),
             timer: Notify::new(),

@@ -34,6 +34,7 @@ pub struct Held<P> {
 
 /// The counts of one stage and signal.
 pub struct Books {
+    name: String,
     /// What it holds.
     pub signal: Signal,
     /// The conservation sum.
@@ -43,7 +44,9 @@ pub struct Books {
     outstanding: AtomicUsize, // requests
     settled: Notify,          // there are none
     given_up: AtomicU64,      // items that the end cut off and that nobody else keeps
-    log: Quiet,
+    drops: Quiet,
+    retries: Quiet,
+    partials: Quiet,
 }
 
 impl<P> Held<P> {
@@ -91,9 +94,9 @@ impl<P> Held<P> {
         }
         if self.promised {
             books.ledger.dropped(refusal.reason, items);
-            if let Some(unsaid) = books.log.may_say() {
-                let reason = refusal.reason.name();
-                tracing::warn!(items, reason, unsaid, message = %refusal.message, "dropped after its sender was answered");
+            if let Some(unsaid) = books.drops.may_say() {
+                let (component, reason, message) = (&books.name, refusal.reason.name(), &refusal.message);
+                tracing::warn!(component, items, reason, %message, unsaid, "dropped after its sender was answered");
             }
         } else {
             books.ledger.refused(refusal.reason, items);
@@ -123,8 +126,9 @@ impl<P> Drop for Held<P> {
 
 impl Books {
     /// Nothing yet. Exporters count in the Collector's series too.
-    pub fn new(signal: Signal, ledger: Ledger, metrics: Option<ExporterMetrics>) -> Arc<Self> {
+    pub fn new(name: &str, signal: Signal, ledger: Ledger, metrics: Option<ExporterMetrics>) -> Arc<Self> {
         Arc::new(Self {
+            name: name.to_owned(),
             signal,
             ledger,
             metrics,
@@ -132,7 +136,9 @@ impl Books {
             outstanding: AtomicUsize::new(0),
             settled: Notify::new(),
             given_up: AtomicU64::new(0),
-            log: Quiet::default(),
+            drops: Quiet::default(),
+            retries: Quiet::default(),
+            partials: Quiet::default(),
         })
     }
 
@@ -178,11 +184,6 @@ impl Books {
         let items: u64 = parts.iter().map(|part| part.items).sum();
         let rejected_items = *rejected_items.min(&items);
         let reason = reason.unwrap_or(Reason::BackendRejected);
-        if rejected_items > 0 || !message.is_empty() {
-            if let Some(unsaid) = self.log.may_say() {
-                tracing::warn!(rejected_items, unsaid, %message, "the backend took a request in part");
-            }
-        }
         if let Some(metrics) = &self.metrics {
             metrics.sent(self.signal, items - rejected_items); // before anybody is answered
         }
@@ -204,15 +205,20 @@ impl Books {
         }
     }
 
-    /// A call failed and is tried again.
+    /// What follows could not take something, which is tried again after `wait`.
     pub fn retrying(&self, message: &str, wait: Duration) {
-        if let Some(unsaid) = self.log.may_say() {
-            tracing::warn!(
-                message,
-                wait_ms = wait.as_millis() as u64,
-                unsaid,
-                "an export failed and is tried again"
-            );
+        if let Some(unsaid) = self.retries.may_say() {
+            let (component, wait_ms) = (&self.name, wait.as_millis() as u64);
+            tracing::warn!(component, message, wait_ms, unsaid, "sending failed and is tried again");
+        }
+    }
+
+    /// A backend took something with a partial success.
+    pub fn partial(&self, accepted: &Accepted) {
+        let Accepted { rejected_items, message, .. } = accepted;
+        if let Some(unsaid) = self.partials.may_say() {
+            let component = &self.name;
+            tracing::warn!(component, rejected_items, %message, unsaid, "the backend took a request in part");
         }
     }
 }

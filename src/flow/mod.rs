@@ -144,6 +144,9 @@ fn combine(answers: Vec<Answer>) -> Answer {
 }
 
 #[cfg(test)]
+mod batching_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

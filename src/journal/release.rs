@@ -75,7 +75,7 @@ impl Journal {
         if self.sync.due { self.force().map_err(|error| self.failed(error)) } else { Ok(()) }
     }
 
-    fn failed(&self, error: io::Error) -> CommitError {
+    pub(super) fn failed(&self, error: io::Error) -> CommitError {
         CommitError::new(self.folder.as_ref().map(|folder| folder.path.clone()).unwrap_or_default(), error)
     }
 

@@ -192,11 +192,10 @@ impl Journal {
     /// When this returns, everything appended so far survives a kill of the process, and with `sync: always` the death
     /// of the machine. In memory there is nothing to do.
     pub fn commit(&mut self) -> Result<(), CommitError> {
-        let Some(folder) = &self.folder else {
+        if self.folder.is_none() {
             self.set_mark();
             return Ok(());
-        };
-        let path = folder.path.clone();
+        }
         self.close_block();
         let written = match self.failure.take() {
             Some(error) => Err(error),
@@ -209,7 +208,7 @@ impl Journal {
                 Ok(())
             }
             Err(error) => {
-                let error = CommitError::new(path, error);
+                let error = self.failed(error);
                 self.take_back(error.disk_full);
                 Err(error)
             }

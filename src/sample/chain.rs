@@ -112,6 +112,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn chains_that_share_chunks_give_back_what_was_put_in(pushes: Vec<(u8, u64)>) {
             let mut chunks = Chunks::default();

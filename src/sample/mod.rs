@@ -19,6 +19,8 @@ mod moment;
 mod remember;
 mod rule;
 mod sampler;
+#[cfg(test)]
+mod testing;
 pub mod tracestate;
 mod verdicts;
 
@@ -32,3 +34,6 @@ pub use moment::Moment;
 pub use remember::Remembered;
 pub use rule::{Composite, Dynamic, Ema, Method, Number, Policy, Rule, StatusCodes};
 pub use sampler::{Age, Counts, Placing, Sampler, Size};
+
+#[cfg(test)]
+mod tests;

@@ -202,6 +202,8 @@ mod tests {
     }
 
     proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn it_is_what_a_list_in_order_of_use_would_be(
             capacity in 0u64..6,

@@ -276,7 +276,7 @@ impl Sampler {
         }
         let candidate = Candidate { trace_id: entry.trace_id, facts: &entry.facts };
         if self.config.strategy == Strategy::SpanIngest {
-            if let Some(verdict) = self.policies.ingest(candidate, portion) {
+            if let Some(verdict) = self.policies.ingest(now, candidate, portion) {
                 self.decide(ticket, verdict, Trigger::Ingest, now);
                 return;
             }
@@ -297,7 +297,9 @@ impl Sampler {
     /// [`Self::poll_timeout`] is not later than `now`.
     pub fn handle_timeout(&mut self, now: Moment) {
         self.judged_at = now;
-        while self.retired.front().is_some_and(|(at, _)| *at <= now) && self.retire() {}
+        while self.retired.front().is_some_and(|(at, _)| *at <= now) {
+            self.retire_first();
+        }
         while self.evicted.front().is_some_and(|(_, at)| *at <= now) {
             self.evicted.pop_front();
             self.counts.dropped_too_early += 1;

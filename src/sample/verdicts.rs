@@ -141,16 +141,24 @@ impl Sampler {
     }
 
     /// The oldest trace that is held for a second chance has had it. False when there is none.
-    pub(super) fn retire(&mut self) -> bool {
-        while let Some((_, ticket)) = self.retired.pop_front() {
-            let Some(entry) = self.index.get(ticket).filter(|entry| is_retained(entry)) else { continue };
-            let spans = u64::from(entry.facts.spans);
-            self.ages.push_back(Age::Removal(entry.deadline.since(entry.first_seen)));
-            self.outputs.push_back(Output::Discard { spans, reason: Reason::NotSampled });
-            self.index.remove(ticket);
-            return true;
+    fn retire(&mut self) -> bool {
+        while !self.retired.is_empty() {
+            if self.retire_first() {
+                return true;
+            }
         }
         false
+    }
+
+    /// The first of those queue up to be retired is, unless it has left otherwise.
+    pub(super) fn retire_first(&mut self) -> bool {
+        let Some((_, ticket)) = self.retired.pop_front() else { return false };
+        let Some(entry) = self.index.get(ticket).filter(|entry| is_retained(entry)) else { return false };
+        let spans = u64::from(entry.facts.spans);
+        self.ages.push_back(Age::Removal(entry.deadline.since(entry.first_seen)));
+        self.outputs.push_back(Output::Discard { spans, reason: Reason::NotSampled });
+        self.index.remove(ticket);
+        true
     }
 
     fn victim(&mut self) -> Option<Ticket> {

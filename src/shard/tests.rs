@@ -109,6 +109,8 @@ fn pieces(portions: &[(Portion, Place)]) -> VecDeque<Piece> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     // Scenario: requests are journaled, then every trace is kept, with room for few spans a request.
     // Guarantees: every span leaves once, under its own resource and scope; what is counted is what leaves.
     #[test]

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -65,34 +66,46 @@ impl Ringtail {
     /// Starts the binary with a configuration and waits until it is ready.
     pub async fn start(config: &str, ports: Ports, dir: TempDir) -> Self {
         let ringtail = Self::spawn(config, ports, dir);
+        ringtail.ready().await;
+        ringtail
+    }
+
+    /// Waits until it takes requests.
+    pub async fn ready(&self) {
         wait::until_some("the process is ready", || async {
-            if let Some(status) = ringtail.exited() {
+            if let Some(status) = self.exited() {
+                let config = std::fs::read_to_string(config_in(&self.dir)).unwrap();
                 panic!("it ended with {status} under\n{config}");
             }
-            http::get(ports.admin, "/readyz").await.ok().filter(|answer| answer.status == 200)
+            http::get(self.ports.admin, "/readyz").await.ok().filter(|answer| answer.status == 200)
         })
         .await;
-        ringtail
     }
 
     /// Starts the binary with a configuration that may be wrong.
     pub fn spawn(config: &str, ports: Ports, dir: TempDir) -> Self {
-        let path = dir.path().join("ringtail.yaml");
-        std::fs::write(&path, config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringtail"))
-            .args(["run", "--config"])
-            .arg(&path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = follow(child.stderr.take().unwrap());
-        let stdout = follow(child.stdout.take().unwrap());
+        std::fs::write(config_in(&dir), config).unwrap();
+        let (stderr, stdout) = (Arc::default(), Arc::default());
+        let child = launch(&dir, &stderr, &stdout);
         Self { child: Mutex::new(child), ports, dir, stderr, stdout }
     }
 
-    /// What it has logged.
+    /// Kills it where it stands (SIGKILL).
+    pub fn kill(&self) {
+        let mut child = self.child.lock();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts it again under the same configuration, at once: [`Self::ready`] says when it takes requests. What it
+    /// logs follows what it has logged before.
+    pub fn respawn(&self) {
+        let mut child = self.child.lock();
+        assert!(child.try_wait().unwrap().is_some(), "it still runs");
+        *child = launch(&self.dir, &self.stderr, &self.stdout);
+    }
+
+    /// What it has logged, in all its lives.
     pub fn stderr(&self) -> String {
         self.stderr.lock().clone()
     }
@@ -196,7 +209,8 @@ impl Ringtail {
 
     /// Waits until nothing is held; then every sum must close.
     pub async fn settled(&self) -> Scrape {
-        let scrape = self.scrape_until("nothing is held", |scrape| scrape.held() == 0.0).await;
+        self.scrape_until("nothing is held", |scrape| scrape.held() == 0.0).await;
+        let scrape = self.scrape().await; // the first one may have been taken in the midst of the last changes
         scrape.assert_balanced();
         scrape
     }
@@ -217,14 +231,27 @@ impl Drop for Ringtail {
     }
 }
 
-fn follow(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let text = Arc::new(Mutex::new(String::new()));
-    let sink = Arc::clone(&text);
+fn config_in(dir: &TempDir) -> PathBuf {
+    dir.path().join("ringtail.yaml")
+}
+
+/// A process under the configuration in `dir`.
+fn launch(dir: &TempDir, stderr: &Arc<Mutex<String>>, stdout: &Arc<Mutex<String>>) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringtail"));
+    command.args(["run", "--config"]).arg(config_in(dir));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    follow(child.stderr.take().unwrap(), stderr);
+    follow(child.stdout.take().unwrap(), stdout);
+    child
+}
+
+fn follow(mut pipe: impl Read + Send + 'static, sink: &Arc<Mutex<String>>) {
+    let sink = Arc::clone(sink);
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(n @ 1..) = pipe.read(&mut buffer) {
             sink.lock().push_str(&String::from_utf8_lossy(&buffer[..n]));
         }
     });
-    text
 }

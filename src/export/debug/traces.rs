@@ -36,6 +36,8 @@ struct Trace<'a> {
     status: Option<(&'static str, View<'a>)>,
     has_root: bool,
     services: Vec<Cow<'a, str>>,
+    /// The policy that kept it, where a sampler before says so (`record_policy`).
+    policy: Option<Cow<'a, str>>,
 }
 
 /// What a line needs of one span.
@@ -56,12 +58,19 @@ pub(super) fn lines(request: View<'_>, out: &mut String) {
     let mut places: HashMap<&[u8], usize> = HashMap::new();
     for group in request.all("resourceSpans") {
         let service = group.one("resource").and_then(service);
-        for span in group.all("scopeSpans").flat_map(|scope| scope.all("spans")).map(read) {
+        let spans = group.all("scopeSpans").flat_map(|scope| {
+            let policy = scope.one("scope").and_then(|scope| attribute(scope, "tailsampling.policy"));
+            scope.all("spans").map(move |span| (read(span), policy.clone()))
+        });
+        for (span, policy) in spans {
             let place = *places.entry(span.trace).or_insert_with(|| {
                 traces.push(Trace { id: span.trace, start: u64::MAX, ..Trace::default() });
                 traces.len() - 1
             });
             add(&mut traces[place], span, service.as_ref());
+            if traces[place].policy.is_none() {
+                traces[place].policy = policy;
+            }
         }
     }
     for trace in &traces {
@@ -71,8 +80,13 @@ pub(super) fn lines(request: View<'_>, out: &mut String) {
 
 /// The name of the service that a resource describes.
 pub(super) fn service(resource: View<'_>) -> Option<Cow<'_, str>> {
-    let name = resource.all("attributes").find(|pair| pair.bytes("key") == b"service.name")?;
-    Some(name.one("value")?.text("stringValue"))
+    attribute(resource, "service.name")
+}
+
+/// The text of an attribute.
+fn attribute<'a>(of: View<'a>, key: &str) -> Option<Cow<'a, str>> {
+    let pair = of.all("attributes").find(|pair| pair.bytes("key") == key.as_bytes())?;
+    Some(pair.one("value")?.text("stringValue"))
 }
 
 /// Reads a span in one pass.
@@ -159,6 +173,10 @@ fn push_line(out: &mut String, trace: &Trace<'_>) {
     }
     if trace.error {
         out.push_str(" ERROR");
+    }
+    if let Some(policy) = &trace.policy {
+        out.push_str(" kept by ");
+        push_short(out, policy, NAME_CHARS_MAX);
     }
     out.push('\n');
 }

@@ -71,8 +71,7 @@ impl<'p> Look<'p> {
         body: &[u8],
         parts: SmallVec<[Range<usize>; 1]>,
     ) -> Result<Facts, Malformed> {
-        self.values.clear();
-        self.stamp += 1;
+        self.clear();
         if !self.stamps.is_empty() {
             for field in parts.into_iter().flat_map(|part| Fields::within(body, part)) {
                 let field = field?;

@@ -1,60 +1,47 @@
-//! Pre-encoded export requests, of which only the ids change from one send to the next.
+//! Pre-encoded export requests, of which only ids and status codes change from one send to the next.
 
 use bytes::BytesMut;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
-use crate::{ids, scan};
+use super::shape::Shape;
+use super::{ids, scan};
 
 /// Spans under one resource, as an SDK's exporter of 100 spans a flush would leave them behind an agent's batcher.
 const SPANS_PER_RESOURCE: usize = 100;
 /// The gRPC message prefix: a byte for compression, four for the length.
 pub const PREFIX: usize = 5;
 
-/// What a payload looks like.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    /// Spans in a request.
-    pub spans: usize,
-    /// Spans of a trace.
-    pub per_trace: usize,
-    /// Consecutive requests that a trace is spread over; the requests go to the connections as these are free.
-    pub spread: usize,
-    /// Start of all randomness.
-    pub seed: u64,
-}
+/// `Status.code`.
+const OK: u8 = 1;
+const ERROR: u8 = 2;
 
-/// A request with its gRPC prefix, and where its ids are.
+/// A request with its gRPC prefix, and where its ids and its status codes are.
 pub struct Payload {
     template: Vec<u8>,
     places: Vec<scan::SpanAt>,
-    traces_per_window: u64,
+    codes: Vec<usize>, // none if no span has a status
     shape: Shape,
 }
 
 impl Payload {
     /// Encodes the request that all sends share.
     pub fn new(shape: Shape) -> Self {
-        let mut numbers = 0..shape.spans;
-        let mut resource_spans = Vec::new();
-        while !numbers.is_empty() {
-            let spans: Vec<_> =
-                numbers.by_ref().take(SPANS_PER_RESOURCE).map(|n| span(shape.seed, n)).collect();
-            resource_spans.push(resource(shape.seed, resource_spans.len(), spans));
-        }
-        let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+        let body = encode(&shape, OK);
         let mut places = Vec::with_capacity(shape.spans);
         scan::spans(&body, |at| {
             places.push(scan::SpanAt { trace: at.trace + PREFIX, span: at.span + PREFIX });
         })
         .expect("the encoder writes what the scanner reads");
+        // The code of a span is the one byte by which its two encodings differ.
+        let differ = body.iter().zip(encode(&shape, ERROR)).enumerate().filter(|(_, (a, b))| *a != b);
+        let codes = differ.map(|(at, _)| at + PREFIX).collect();
         let length = u32::try_from(body.len()).expect("a request is smaller than 4 GiB");
         let template = [&[0][..], &length.to_be_bytes(), &body].concat();
-        let traces_per_window = (shape.spans * shape.spread / shape.per_trace).max(1) as u64;
-        Self { template, places, traces_per_window, shape }
+        Self { template, places, codes, shape }
     }
 
     /// A buffer to patch and send.
@@ -72,18 +59,29 @@ impl Payload {
         self.template.len() / self.places.len()
     }
 
-    /// Writes the ids of request `number` into a buffer that came from `fresh`.
-    ///
-    /// A window of `spread` requests holds whole traces; within a request the spans of a trace stand apart.
+    /// Writes the ids and codes of request `number` into a buffer that came from `fresh`.
     pub fn patch(&self, buffer: &mut BytesMut, number: u64) {
-        let first_trace = number / self.shape.spread as u64 * self.traces_per_window;
         let first_span = number * self.spans();
         for (index, at) in (0_u64..).zip(&self.places) {
-            let trace = ids::trace_id(self.shape.seed, first_trace + index % self.traces_per_window);
+            let trace = ids::trace_id(self.shape.seed, self.shape.trace_of(number, index));
             buffer[at.trace..at.trace + 16].copy_from_slice(&trace);
             buffer[at.span..at.span + 8].copy_from_slice(&ids::span_id(self.shape.seed, first_span + index));
         }
+        for (index, at) in (0_u64..).zip(&self.codes) {
+            buffer[*at] = if self.shape.is_error(number, index) { ERROR } else { OK };
+        }
     }
+}
+
+/// The body of a request whose spans all have the same status.
+fn encode(shape: &Shape, code: u8) -> Vec<u8> {
+    let mut numbers = 0..shape.spans;
+    let mut resource_spans = Vec::new();
+    while !numbers.is_empty() {
+        let spans: Vec<_> = numbers.by_ref().take(SPANS_PER_RESOURCE).map(|n| span(shape, n, code)).collect();
+        resource_spans.push(resource(shape.seed, resource_spans.len(), spans));
+    }
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }
 
 fn resource(seed: u64, index: usize, spans: Vec<Span>) -> ResourceSpans {
@@ -111,10 +109,10 @@ fn resource(seed: u64, index: usize, spans: Vec<Span>) -> ResourceSpans {
     }
 }
 
-fn span(seed: u64, index: usize) -> Span {
-    let random = ids::mix(seed.rotate_left(17) ^ index as u64);
-    let start = 1_760_000_000_000_000_000 + (random % 1_000_000_000);
-    Span {
+fn span(shape: &Shape, index: usize, code: u8) -> Span {
+    let random = ids::mix(shape.seed.rotate_left(17) ^ index as u64);
+    let start = 1_760_000_000_000_000_000 + (random % 500_000_000);
+    let mut span = Span {
         trace_id: vec![0xff; 16],
         span_id: vec![0xff; 8],
         parent_span_id: random.to_be_bytes().to_vec(),
@@ -139,7 +137,14 @@ fn span(seed: u64, index: usize) -> Span {
             number("thread.id", i64::from(random as u8)),
         ],
         ..Default::default()
+    };
+    if shape.errors_one_in > 1 {
+        span.status = Some(Status { code: i32::from(code), ..Default::default() });
     }
+    if shape.padding > 0 {
+        span.attributes.push(text("db.query.text", "x".repeat(shape.padding)));
+    }
+    span
 }
 
 fn text(key: &str, value: impl Into<String>) -> KeyValue {

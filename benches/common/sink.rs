@@ -4,9 +4,9 @@
 //! input, so it never outlives the bench.
 
 use std::io::{BufRead, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use bytes::{Bytes, BytesMut};
@@ -16,8 +16,10 @@ use http::{HeaderMap, Request, Response};
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::dense::{Ports, Seen, Spans};
-use crate::{ids, payload, scan};
+use super::dense::{Ports, Seen, Spans};
+use super::histogram::Histogram;
+use super::shape::Shape;
+use super::{ids, payload, scan};
 
 /// The largest request that is read; the receivers before it take 64 MiB too.
 const BODY_MAX: usize = 64 << 20;
@@ -25,12 +27,12 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// How the backends behave.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     /// Backends, each on a port.
     pub ports: u16,
-    /// The generator's seed, by which ids are read.
-    pub seed: u64,
+    /// What the generator sends, by which ids are read.
+    pub shape: Shape,
     /// Threads that serve.
     pub threads: usize,
     /// Of the first ports, how many answer late.
@@ -58,6 +60,8 @@ pub struct Stats {
     pub split: u64,
     /// Spans whose ids nobody sent, and requests that could not be read.
     pub foreign: u64,
+    /// Spans of traces without an error, where some traces have one.
+    pub unwanted: u64,
     /// Connections taken.
     pub connections: u64,
 }
@@ -67,15 +71,28 @@ pub struct Stats {
 pub enum Ask {
     /// The counts; answered with `Stats`.
     Stats,
-    /// Spans of acknowledged requests that never came; answered with a number.
+    /// Spans of acknowledged requests, in traces with an error, that never came; answered with a number.
     Missing {
         /// Requests numbered from zero.
         requests: u64,
-        /// Spans in each.
-        spans: u64,
         /// Requests whose spans were not acknowledged.
         except: Vec<u64>,
     },
+    /// From now on, notes how long spans were under way; answered with `null`.
+    Follow(Timetable),
+    /// How long they were, in microseconds: p50, p99; answered with both.
+    UnderWay,
+}
+
+/// When spans were sent.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Timetable {
+    /// When request zero fell due, in nanoseconds since 1970: a clock that two processes share.
+    pub start_nanos: u64,
+    /// Requests a second.
+    pub rate: f64,
+    /// What a trace is meant to wait, in nanoseconds, counted from its first span.
+    pub wait_nanos: u64,
 }
 
 #[derive(Default)]
@@ -85,6 +102,7 @@ struct Counters {
     duplicates: AtomicU64,
     split: AtomicU64,
     foreign: AtomicU64,
+    unwanted: AtomicU64,
     connections: AtomicU64,
 }
 
@@ -93,6 +111,8 @@ struct Sink {
     counters: Counters,
     ports: Ports,
     seen: Spans,
+    timetable: OnceLock<Timetable>,
+    under_way: Histogram,
 }
 
 /// The whole life of the sink process.
@@ -109,8 +129,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             lists[usize::from(index) % threads].push((index, listener));
         }
     }
-    let sink =
-        Arc::new(Sink { options, counters: Counters::default(), ports: Ports::new(), seen: Spans::new() });
+    let sink = Arc::new(Sink {
+        options,
+        counters: Counters::default(),
+        ports: Ports::new(),
+        seen: Spans::new(),
+        timetable: OnceLock::new(),
+        under_way: Histogram::new(),
+    });
     for listeners in lists {
         let sink = Arc::clone(&sink);
         std::thread::spawn(move || serve(&sink, listeners));
@@ -119,7 +145,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     for line in std::io::stdin().lock().lines() {
         let answer = match serde_json::from_str(&line?)? {
             Ask::Stats => serde_json::to_string(&sink.stats())?,
-            Ask::Missing { requests, spans, except } => sink.missing(requests, spans, &except).to_string(),
+            Ask::Missing { requests, except } => sink.missing(requests, &except).to_string(),
+            Ask::Follow(timetable) => serde_json::to_string(&sink.timetable.set(timetable).ok())?,
+            Ask::UnderWay => serde_json::to_string(&[0.5, 0.99].map(|q| sink.under_way.quantile(q)))?,
         };
         writeln!(std::io::stdout(), "{answer}")?;
     }
@@ -220,10 +248,11 @@ impl Sink {
     fn count(&self, port: u16, message: &[u8]) -> Option<()> {
         let counters = &self.counters;
         let mut spans = 0;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let read = match message.split_at_checked(payload::PREFIX) {
             Some(([0, ..], body)) => scan::spans(body, |at| {
                 spans += 1;
-                self.see(port, &body[at.trace..at.trace + 16], &body[at.span..at.span + 8]);
+                self.see(port, now, &body[at.trace..at.trace + 16], &body[at.span..at.span + 8]);
             }),
             _ => None,
         };
@@ -235,17 +264,21 @@ impl Sink {
         read
     }
 
-    fn see(&self, port: u16, trace: &[u8], span: &[u8]) {
+    fn see(&self, port: u16, now: Duration, trace: &[u8], span: &[u8]) {
         let counters = &self.counters;
-        let seed = self.options.seed;
+        let shape = &self.options.shape;
         let count = |seen: Option<Seen>, odd: &AtomicU64| match seen {
             Some(Seen::Fine | Seen::Known) => {}
             Some(Seen::Odd) => drop(odd.fetch_add(1, Relaxed)),
             Some(Seen::Foreign) | None => drop(counters.foreign.fetch_add(1, Relaxed)),
         };
-        let trace = ids::trace_number(seed, trace);
+        let trace = ids::trace_number(shape.seed, trace);
         count(trace.map(|number| self.ports.see(number, port)), &counters.split);
-        let span = ids::span_number(seed, span);
+        if let Some(number) = trace {
+            counters.unwanted.fetch_add(u64::from(!shape.has_error(number)), Relaxed);
+            self.time(number, now);
+        }
+        let span = ids::span_number(shape.seed, span);
         count(span.map(|number| self.seen.see(number)), &counters.duplicates);
     }
 
@@ -257,14 +290,27 @@ impl Sink {
             duplicates: counters.duplicates.load(Relaxed),
             split: counters.split.load(Relaxed),
             foreign: counters.foreign.load(Relaxed),
+            unwanted: counters.unwanted.load(Relaxed),
             connections: counters.connections.load(Relaxed),
         }
     }
 
-    fn missing(&self, requests: u64, spans: u64, except: &[u64]) -> usize {
+    /// Notes how long after its due time a span came; one that came before it, as zero.
+    fn time(&self, trace: u64, now: Duration) {
+        let Some(timetable) = self.timetable.get() else { return };
+        let request = self.options.shape.first_request(trace) as f64;
+        let sent =
+            Duration::from_nanos(timetable.start_nanos) + Duration::from_secs_f64(request / timetable.rate);
+        self.under_way.record(now.saturating_sub(sent + Duration::from_nanos(timetable.wait_nanos)));
+    }
+
+    fn missing(&self, requests: u64, except: &[u64]) -> usize {
         let except: std::collections::HashSet<_> = except.iter().copied().collect();
+        let shape = &self.options.shape;
+        let spans = shape.spans as u64;
         let acknowledged = (0..requests).filter(|request| !except.contains(request));
-        let numbers = acknowledged.flat_map(|request| request * spans..(request + 1) * spans);
-        numbers.filter(|span| !self.seen.holds(*span)).count()
+        let numbers = acknowledged.flat_map(|request| (0..spans).map(move |index| (request, index)));
+        let wanted = numbers.filter(|(request, index)| shape.has_error(shape.trace_of(*request, *index)));
+        wanted.filter(|(request, index)| !self.seen.holds(request * spans + index)).count()
     }
 }

@@ -9,7 +9,7 @@ use h2::client::SendRequest;
 use http::Request;
 use tokio::net::TcpStream;
 
-use crate::{payload, scan};
+use super::{payload, scan};
 
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;

@@ -45,8 +45,18 @@ impl Process {
 
     /// The most memory it ever had resident, in MB.
     pub fn peak_rss_mb(&self) -> anyhow::Result<f64> {
+        self.status_mb("VmHWM:")
+    }
+
+    /// The memory that it has resident, in MB.
+    pub fn rss_mb(&self) -> anyhow::Result<f64> {
+        self.status_mb("VmRSS:")
+    }
+
+    fn status_mb(&self, name: &str) -> anyhow::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix(name)).context("no such line in status")?;
         let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
         Ok(kib * 1024.0 / 1e6)
     }

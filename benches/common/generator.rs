@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Semaphore;
 
-use crate::client::{Answer, Link};
-use crate::histogram::Histogram;
-use crate::payload::Payload;
+use super::client::{Answer, Link};
+use super::histogram::Histogram;
+use super::payload::Payload;
 
 /// A request without an answer for so long has failed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -38,6 +38,8 @@ pub struct Stats {
     stop: AtomicBool,
     recording: AtomicBool,
     pace: Option<Pace>,
+    /// When it was started, on the clock that processes share.
+    pub started: SystemTime,
     /// Requests answered OK.
     pub ok: AtomicU64,
     /// Spans that OK answers rejected.
@@ -75,6 +77,7 @@ impl Running {
             stop: AtomicBool::new(false),
             recording: AtomicBool::new(false),
             pace,
+            started: SystemTime::now(),
             ok: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
