@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::corpus::{self, Corpus, TraceId};
-use crate::program::{Extras, Program, Running};
+use crate::program::{Extras, Program};
 use crate::report;
 use crate::rules::Set;
 use crate::sets;
@@ -71,7 +71,7 @@ fn judged_within(program: &Program, sets: &[Set], extras: Extras, corpus: &Corpu
             }
         }
     }
-    running.until("a verdict on every trace", Running::has_judged_all);
+    running.judge_all();
     corpus.late.iter().for_each(|request| sender.send(request));
     running.process.stop();
     Some((0..sets.len()).map(|set| sink.verdicts(&set.to_string())).collect())

@@ -1,7 +1,7 @@
 //! Limits: how much they let through at once. Which traces it is, is left to chance.
 
 use crate::corpus::{self, TraceId, request};
-use crate::program::{Extras, Program, Running};
+use crate::program::{Extras, Program};
 use crate::rules::{Set, always, and, byte_rate, composite, not, rate, string};
 use crate::sink::{Sink, Verdicts};
 use crate::{sizes, spoken};
@@ -104,7 +104,7 @@ fn run(program: &Program, sets: &[Set], extras: Extras, sent: &[Requests]) -> Ve
     }
     let traces = sent.iter().map(|requests| corpus::traces(requests).len()).sum::<usize>() * RUNS;
     running.until("every trace is there", |running| running.traces() == traces as f64);
-    running.until("a verdict on every trace", Running::has_judged_all);
+    running.judge_all();
     running.process.stop();
     let kept = |set: usize| (0..RUNS).map(|run| sink.verdicts(&(set * RUNS + run).to_string())).collect();
     (0..sets.len()).map(kept).collect()

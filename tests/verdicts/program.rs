@@ -159,21 +159,27 @@ impl Running {
         self.counters(["new_trace_id_received"])[0]
     }
 
-    /// Whether every set has judged every trace that came to it.
-    pub fn has_judged_all(&self) -> bool {
-        let [came, judged, too_large] = self.counters([
-            "new_trace_id_received",
-            "global_count_traces_sampled",
-            "traces_dropped_too_large",
-        ]);
-        came > 0.0 && came == judged + too_large
+    /// Waits until every set has judged every trace that came to it.
+    pub fn judge_all(&self) {
+        let names = ["new_trace_id_received", "global_count_traces_sampled", "traces_dropped_too_large"];
+        let judged = |_: &Self| {
+            let [came, judged, too_large] = self.counters(names);
+            came > 0.0 && came == judged + too_large
+        };
+        self.until_or("a verdict on every trace", judged, || {
+            format!("{names:?}: {:?}", self.counters(names))
+        });
     }
 
     /// Waits for a condition.
-    pub fn until(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+    pub fn until(&self, what: &str, holds: impl FnMut(&Self) -> bool) {
+        self.until_or(what, holds, String::new);
+    }
+
+    fn until_or(&self, what: &str, mut holds: impl FnMut(&Self) -> bool, instead: impl Fn() -> String) {
         let start = Instant::now();
         while !holds(self) {
-            assert!(start.elapsed() < PATIENCE, "never: {what}");
+            assert!(start.elapsed() < PATIENCE, "never: {what} {}", instead());
             std::thread::sleep(PAUSE);
         }
     }

@@ -145,20 +145,20 @@ fn kept(of: ResourceSpans, whole: bool) -> Vec<(TraceId, Kept)> {
             scope.attributes.into_iter().partition(|attribute| attribute.key.starts_with(RECORDED));
         scope.attributes = own;
         valued(&mut scope.attributes);
-        let policy = recorded.iter().map(shown).collect::<Vec<_>>().join(" ");
+        let mut recorded: Vec<_> = recorded.iter().map(shown).collect();
+        recorded.sort();
+        let policy = recorded.join(" ");
         let scope = scope.encode_to_vec();
-        for mut span in of_scope.spans {
+        for span in of_scope.spans {
+            let mut span = plain(span);
+            let (trace_id, span_id) = (trace_id(&span), span.span_id.clone());
             let trace_state = std::mem::take(&mut span.trace_state);
-            let trace_id = trace_id(&span);
             let mut content = DefaultHasher::new();
             if whole {
-                (&resource, &scope, plain(span.clone()).encode_to_vec()).hash(&mut content);
+                (&resource, &scope, span.encode_to_vec()).hash(&mut content);
             }
-            let span_id = span.span_id;
-            all.push((
-                trace_id,
-                Kept { span_id, policy: policy.clone(), trace_state, content: content.finish() },
-            ));
+            let content = content.finish();
+            all.push((trace_id, Kept { span_id, policy: policy.clone(), trace_state, content }));
         }
     }
     all

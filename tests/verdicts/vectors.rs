@@ -1,7 +1,7 @@
 //! Single verdicts that a collector was seen to give, each with its policies and the trace it judged.
 
 use crate::corpus::{self, TraceId};
-use crate::program::{Extras, Program, Running};
+use crate::program::{Extras, Program};
 use crate::rules::{
     Set, always, and, boolean, drop, latency, leaf, not, not_string, numeric, ottl, probabilistic, regex,
     regex_with, span_count, status, string, trace_state,
@@ -36,7 +36,7 @@ fn judged(program: &Program, vectors: &[Vector]) -> Vec<String> {
     for (number, case) in cases.iter().enumerate() {
         spoken::requests(trace_id(number), case.trace).iter().for_each(|request| sender.send(request));
     }
-    running.until("a verdict on every trace", Running::has_judged_all);
+    running.judge_all();
     running.process.stop();
     let verdicts: Vec<_> = (0..sets.len()).map(|set| sink.verdicts(&set.to_string())).collect();
     let mut wrong = Vec::new();
