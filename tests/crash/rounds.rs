@@ -35,11 +35,17 @@ struct Scene {
     slowest_start: Duration,
 }
 
+/// Another number in `RINGTAIL_SEED` means other moments.
+fn seed(plan: &Plan) -> u64 {
+    let more: u64 = std::env::var("RINGTAIL_SEED").map_or(0, |seed| seed.parse().unwrap());
+    plan.seed + 1000 * more
+}
+
 impl Scene {
     async fn new(plan: &Plan) -> Self {
         let backend = Backend::grpc().await;
         if plan.trouble {
-            let mut random = fastrand::Rng::with_seed(plan.seed + 1);
+            let mut random = fastrand::Rng::with_seed(seed(plan) + 100);
             backend.answer(move |_| match random.u32(..10) {
                 0 => Reply::Refuse(Code::Unavailable, None),
                 1 => Reply::Refuse(Code::ResourceExhausted, Some(Duration::from_millis(20))),
@@ -49,7 +55,7 @@ impl Scene {
         let keys = format!("decision_wait: {:?}, policies: [{ERRORS}]{}", plan.decision_wait, plan.keys);
         let sampling = Sampling::to(&backend, &keys).on_disk(plan.journal).batch(plan.batch);
         let ringtail = sampling.start().await;
-        let random = fastrand::Rng::with_seed(plan.seed);
+        let random = fastrand::Rng::with_seed(seed(plan));
         Self { backend, ringtail, random, trouble: plan.trouble, kills: 0, slowest_start: Duration::ZERO }
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread::JoinHandle;
 
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
@@ -60,6 +61,7 @@ pub struct Ringtail {
     pub dir: TempDir,
     stderr: Arc<Mutex<String>>,
     stdout: Arc<Mutex<String>>,
+    readers: Mutex<[JoinHandle<()>; 2]>, // of what it says
 }
 
 impl Ringtail {
@@ -86,8 +88,8 @@ impl Ringtail {
     pub fn spawn(config: &str, ports: Ports, dir: TempDir) -> Self {
         std::fs::write(config_in(&dir), config).unwrap();
         let (stderr, stdout) = (Arc::default(), Arc::default());
-        let child = launch(&dir, &stderr, &stdout);
-        Self { child: Mutex::new(child), ports, dir, stderr, stdout }
+        let (child, readers) = launch(&dir, &stderr, &stdout);
+        Self { child: Mutex::new(child), ports, dir, stderr, stdout, readers: Mutex::new(readers) }
     }
 
     /// Kills it where it stands (SIGKILL).
@@ -102,7 +104,7 @@ impl Ringtail {
     pub fn respawn(&self) {
         let mut child = self.child.lock();
         assert!(child.try_wait().unwrap().is_some(), "it still runs");
-        *child = launch(&self.dir, &self.stderr, &self.stdout);
+        (*child, *self.readers.lock()) = launch(&self.dir, &self.stderr, &self.stdout);
     }
 
     /// What it has logged, in all its lives.
@@ -131,9 +133,11 @@ impl Ringtail {
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
-    /// Waits for its end after [`Self::terminate`]; returns the exit code.
+    /// Waits for its end after [`Self::terminate`], and until all that it has said is read; returns the exit code.
     pub async fn ended(&self) -> i32 {
         let status = wait::until_some("the process ends", || async { self.exited() }).await;
+        let read = || self.readers.lock().iter().all(JoinHandle::is_finished);
+        wait::until("what it has said is read", read).await;
         status.code().unwrap_or(-1)
     }
 
@@ -236,22 +240,26 @@ fn config_in(dir: &TempDir) -> PathBuf {
 }
 
 /// A process under the configuration in `dir`.
-fn launch(dir: &TempDir, stderr: &Arc<Mutex<String>>, stdout: &Arc<Mutex<String>>) -> Child {
+fn launch(
+    dir: &TempDir,
+    stderr: &Arc<Mutex<String>>,
+    stdout: &Arc<Mutex<String>>,
+) -> (Child, [JoinHandle<()>; 2]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringtail"));
     command.args(["run", "--config"]).arg(config_in(dir));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    follow(child.stderr.take().unwrap(), stderr);
-    follow(child.stdout.take().unwrap(), stdout);
-    child
+    let readers =
+        [follow(child.stderr.take().unwrap(), stderr), follow(child.stdout.take().unwrap(), stdout)];
+    (child, readers)
 }
 
-fn follow(mut pipe: impl Read + Send + 'static, sink: &Arc<Mutex<String>>) {
+fn follow(mut pipe: impl Read + Send + 'static, sink: &Arc<Mutex<String>>) -> JoinHandle<()> {
     let sink = Arc::clone(sink);
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(n @ 1..) = pipe.read(&mut buffer) {
             sink.lock().push_str(&String::from_utf8_lossy(&buffer[..n]));
         }
-    });
+    })
 }
