@@ -287,7 +287,7 @@ fn report(
     unreadable: u64,
     begun: Instant,
 ) {
-    let metrics = &counters.metrics;
+    let metrics = &counters.metrics.journal;
     metrics.recovered_spans.add(open_spans + kept_spans);
     metrics.corrupt_records.add(found.corrupt_records + unreadable);
     metrics.recovery_s.set(begun.elapsed().as_secs_f64());

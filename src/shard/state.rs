@@ -110,7 +110,7 @@ impl Shard {
     pub fn publish(&mut self, now: Instant) {
         let size = self.sampler.size();
         let oldest = self.sampler.oldest_arrival().map(|at| self.clock.moment(now).since(at));
-        self.counters.metrics.oldest_s.set(oldest.unwrap_or_default().as_secs_f64());
+        self.counters.metrics.journal.oldest_s.set(oldest.unwrap_or_default().as_secs_f64());
         let gauges = [
             size.traces as i64,
             size.bytes as i64,
@@ -168,7 +168,7 @@ impl Counters {
             self.metrics.vote(policy, vote, decided.known.spans, decided.known.bytes);
         }
         if matches!(decided.trigger, Trigger::Deadline | Trigger::Root) {
-            self.metrics.lag_s.observe(decided.at.since(decided.deadline).as_secs_f64());
+            self.metrics.sampler.lag_s.observe(decided.at.since(decided.deadline).as_secs_f64());
         }
         let (metrics, names) = (&self.metrics, &self.names);
         let key = (verdict.policy, decision(verdict.outcome), decided.trigger);
@@ -183,12 +183,12 @@ impl Counters {
         let metrics = &self.metrics;
         let series = [
             &metrics.traces,
-            &metrics.index_bytes,
-            &metrics.remembered,
-            &metrics.outbox_spans,
-            &metrics.journal_bytes,
-            &metrics.journal_limit,
-            &metrics.journal_segments,
+            &metrics.sampler.index_bytes,
+            &metrics.sampler.remembered,
+            &metrics.sampler.outbox_spans,
+            &metrics.journal.bytes,
+            &metrics.journal.limit,
+            &metrics.journal.segments,
         ];
         for ((gauge, now), before) in series.into_iter().zip(gauges).zip(&mut self.gauges) {
             gauge.add(now - *before);
