@@ -257,6 +257,7 @@ impl Opening<'_> {
         if let Some(log) = log {
             verdicts.attach(log, journal.end());
         }
+        let memory_max = (!journal.is_durable()).then(|| journal.limit_bytes());
         let mut outbox = Outbox::default();
         pieces.into_iter().for_each(|piece| outbox.push(piece));
         self.ledger.taken(open_spans + kept_spans);
@@ -275,6 +276,7 @@ impl Opening<'_> {
             counters,
             closing: false,
             released_at: begun,
+            memory_max,
         })
     }
 }

@@ -31,6 +31,7 @@ pub struct Shard {
     pub counters: Counters,
     pub closing: bool,
     pub released_at: Instant,
+    pub memory_max: Option<u64>, // of index and journal together, when the journal is memory
 }
 
 /// The shard's part in the processor's series.
@@ -104,6 +105,11 @@ impl Shard {
         self.journal.release_before(oldest);
         let first = self.journal.oldest().unwrap_or(Position::MAX);
         self.verdicts.release(first.min(self.journal.end()));
+        if let Some(max) = self.memory_max {
+            // The index has its part of the memory; half of it all stays for spans, whatever happens.
+            let index = self.sampler.size().bytes as u64;
+            self.journal.set_limit(max.saturating_sub(index).max(max / 2));
+        }
     }
 
     /// Publishes sizes and counts.
