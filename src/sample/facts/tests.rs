@@ -48,7 +48,11 @@ fn very_curious() -> Vec<Policy> {
 }
 
 fn plan(compat: bool, policies: Vec<Policy>) -> Plan {
-    Plan::new(&Config { tracestate: true, ..config(compat, policies) })
+    Plan::new(&Config {
+        tracestate: true,
+        maximum_trace_size_bytes: Some(1 << 20),
+        ..config(compat, policies)
+    })
 }
 
 fn any_span() -> impl Strategy<Value = Span> {
@@ -76,7 +80,7 @@ fn any_span() -> impl Strategy<Value = Span> {
         prop::sample::select(vec!["", "ts:v=1", "ts:ot=rv:00000000000001", "ts:ot=th:8", "ts:ot=rv:z"]);
     (prop::collection::vec(token, 0..5), state, 0u8..5).prop_map(|(tokens, state, trace)| {
         let trace_id = if trace == 0 { Vec::new() } else { vec![trace; 16] };
-        Span { trace_id, span_id: vec![trace; 8], ..span(&format!("{} {state}", tokens.join(" "))).span }
+        Span { trace_id, span_id: vec![trace + 1; 8], ..span(&format!("{} {state}", tokens.join(" "))).span }
     })
 }
 
