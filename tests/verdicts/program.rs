@@ -97,6 +97,7 @@ impl Program {
             false => String::new(),
         };
         let (metrics, inputs) = ports.split_last().unwrap();
+        add(&mut processors, "batch: {timeout: 50ms}".to_owned());
         for (index, port) in inputs.iter().enumerate() {
             let port = format!("otlp/{index}: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{port}'}}}}}}");
             add(&mut receivers, port);
@@ -109,7 +110,7 @@ impl Program {
             let set = set.yaml().replace(SHORTER_WAIT, &format!("{}s", extras.wait_seconds - 1));
             let input = if apart { index } else { 0 };
             add(&mut processors, format!("tail_sampling/{index}: {{{own}{wait}{set}}}"));
-            add(&mut processors, format!("batch/{index}: {{timeout: 50ms}}"));
+
             add(
                 &mut exporters,
                 format!(
@@ -121,7 +122,7 @@ impl Program {
                 &mut pipelines,
                 format!(
                     "  traces/{index}: {{receivers: [otlp/{input}], processors: [tail_sampling/{index}, \
-                     batch/{index}], exporters: [otlp_grpc/{index}]}}"
+                     batch], exporters: [otlp_grpc/{index}]}}"
                 ),
             );
         }
