@@ -14,6 +14,8 @@ mod corpus;
 mod differences;
 #[path = "verdicts/limited.rs"]
 mod limited;
+#[path = "verdicts/pools.rs"]
+mod pools;
 #[path = "verdicts/program.rs"]
 mod program;
 #[path = "verdicts/report.rs"]

@@ -10,6 +10,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
+use crate::pools::{DOUBLES, EDGES, FLAGS, KEYS, NUMBERS, STATES, TEXTS, URLS};
+
 pub type TraceId = [u8; 16];
 
 const SEED: u64 = 4;
@@ -95,145 +97,6 @@ const PAIRED: u8 = 0xa0;
 fn paired(id: &TraceId) -> bool {
     id[0] & 0xf0 == PAIRED
 }
-
-const KEYS: &[&str] = &["k", "k", "k", "n", "n", "b", "b", "a", "http.url", "http.url", "K", ""];
-const TEXTS: &[&str] = &[
-    "acme",
-    "x",
-    "y",
-    "ACME",
-    "acme2",
-    "",
-    "n",
-    "cm",
-    "7",
-    "true",
-    "450",
-    "abc",
-    "a b",
-    "a\nb",
-    "tab\tbed",
-    "a\u{b}b",
-    "a_b",
-    "a-b",
-    "1",
-    "42",
-    "٣",
-    "äpfel",
-    "ÄPFEL",
-    "straße",
-    "ſ",
-    "\u{212a}",
-    "ΑΩ",
-    "日本",
-    "🦝",
-    "a\u{0}b",
-    "&",
-    "[a]",
-    "$",
-    "a.b",
-    "\\d",
-    "e\u{301}",
-    "naïve café",
-];
-const URLS: &[&str] = &[
-    "https://shop.example/cart/42?id=7",
-    "/health",
-    "/HEALTH",
-    "/healthz/",
-    "/api/v1/users/7",
-    "/api/v12/users/ä",
-    "http://x/ÄPFEL",
-    "/line\n/health",
-    "",
-];
-const NUMBERS: &[i64] = &[
-    i64::MIN,
-    -1_000_000,
-    -11,
-    -10,
-    -5,
-    -1,
-    0,
-    1,
-    7,
-    10,
-    11,
-    99,
-    100,
-    101,
-    399,
-    400,
-    450,
-    499,
-    500,
-    1000,
-    i64::MAX,
-];
-const DOUBLES: &[f64] = &[450.0, 0.0, -0.0, -5.5, 7.5, 100.0, 499.9, 1e300, f64::NAN, f64::INFINITY];
-const STATES: &[&str] = &[
-    "vendor=v1",
-    "vendor=v2",
-    "vendor=v3",
-    "a=b,vendor=v2",
-    "a=b , vendor=v1",
-    "a=b,,vendor=v1",
-    "\tvendor=v1 ",
-    "vendor=v1,",
-    "vendor=v1,=x",
-    "vendor=v1,UPPER=x",
-    "vendor=v1,vendor=v2",
-    "vendor=v1,a",
-    "vendor =v1",
-    "vendor= v1",
-    "vendor=v1=v2",
-    "vendor=",
-    "1a=b,vendor=v1",
-    "ten@vendor=x,vendor=v1",
-    "vendor=v\u{e9}",
-    "ot=rv:7fffffffffffff",
-    "ot=rv:80000000000000",
-    "ot=rv:bfffffffffffff",
-    "ot=th:0",
-    "ot=th:8",
-    "ot=th:c;rv:f0000000000000",
-    "ot=th:8;rv:10000000000000",
-    "ot=rv:ffffffffffffff;th:fff",
-    "ot=rv:zz",
-    "ot=th:zz",
-    "ot=th:",
-    "ot=",
-    "ot=TH:8",
-    "ot=x:1;th:4",
-    "ot=th:80000000000000",
-    "ot=th:800000000000001",
-    "ot=rv:1234",
-    "vendor=v1,ot=th:4;x:y",
-    "ot=th:4,vendor=v1",
-    "ot=p:8;r:62",
-    "=",
-    ",",
-];
-const FLAGS: &[u32] = &[0, 1, 0x100, 0x101, 0x301, 0x2, 0xffff_fffe, u32::MAX];
-/// Starts and ends, in nanoseconds from the instant, around the thresholds of the latency policies.
-const EDGES: &[u64] = &[
-    0,
-    1,
-    999_999,
-    MS,
-    50 * MS,
-    60 * MS,
-    99_999_999,
-    100 * MS,
-    100 * MS + 1,
-    100_999_999,
-    101 * MS,
-    150 * MS,
-    200 * MS,
-    200_999_999,
-    201 * MS,
-    500 * MS,
-];
 
 impl Odd {
     /// Ids of zeros and ones, sequential ones, pairs with equal halves, edges of thresholds, and random ones.
@@ -350,7 +213,11 @@ impl Odd {
         let trace_state = if self.rng.u8(..4) == 0 { "" } else { theme.trace_state };
         Span {
             trace_id: if theme.id == [0; 16] && self.rng.bool() { Vec::new() } else { theme.id.to_vec() },
-            span_id: if self.spans % 97 == 0 { Vec::new() } else { self.spans.to_be_bytes().to_vec() },
+            span_id: if self.spans.is_multiple_of(97) {
+                Vec::new()
+            } else {
+                self.spans.to_be_bytes().to_vec()
+            },
             parent_span_id,
             name: format!("operation {}", self.spans % 7),
             kind: self.rng.i32(0..7),

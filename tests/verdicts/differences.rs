@@ -26,11 +26,16 @@ fn the_same_thresholds_as_a_collector() {
     compare(&sets::of_thresholds(), true);
 }
 
+#[test]
+fn patterns_mean_what_they_mean_in_go() {
+    compare(&sets::of_go(), false);
+}
+
 fn compare(sets: &[Set], trace_state: bool) {
     let Some(collector) = Program::collector() else { return };
     let ringtail = Program::ringtail();
     let _alone = crate::alone();
-    let sets: Vec<_> = sets.iter().filter(|set| ringtail.knows(set)).cloned().collect();
+    let sets = ringtail.known(sets.to_vec(), |set| set);
     let mut corpus = Corpus::new();
     corpus.first.extend(sizes::requests());
     let [theirs, ours] = std::thread::scope(|scope| {

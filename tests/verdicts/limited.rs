@@ -67,7 +67,7 @@ fn a_limit_keeps_the_likeliest_traces_and_says_how_likely_they_were() {
         id
     };
     let spoken = |number: u8| {
-        let text = if number % 2 == 0 { "k=even" } else { "k=odd" };
+        let text = if number.is_multiple_of(2) { "k=even" } else { "k=odd" };
         spoken::requests(likely(number), text).into_iter().flat_map(|request| request.resource_spans)
     };
     let sent = vec![vec![request((1..=10).flat_map(spoken).collect())]; sets.len()];

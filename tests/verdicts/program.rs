@@ -60,9 +60,14 @@ impl Program {
         });
     }
 
-    /// Whether it has every policy of this set. What is to come in ringtail is left out, and said.
-    pub fn knows(&self, set: &Set) -> bool {
-        !(self.ours && set.policies.contains("ottl_condition"))
+    /// Leaves out what it has no policies for yet, and says so.
+    pub fn known<T>(&self, all: Vec<T>, set: impl Fn(&T) -> &Set) -> Vec<T> {
+        let strange = |one: &T| self.ours && set(one).policies.contains("ottl_condition");
+        let (left_out, known): (Vec<_>, Vec<_>) = all.into_iter().partition(strange);
+        if !left_out.is_empty() {
+            peers::skipped(&format!("{} has no ottl_condition: {} sets", self.name, left_out.len()));
+        }
+        known
     }
 
     /// Starts it with these sets. Port 0 takes the traces of all of them; where `apart`, each has a port of its own, from
@@ -97,6 +102,7 @@ impl Program {
             false => String::new(),
         };
         let (metrics, inputs) = ports.split_last().unwrap();
+        add(&mut processors, "batch: {timeout: 50ms}".to_owned());
         for (index, port) in inputs.iter().enumerate() {
             let port = format!("otlp/{index}: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{port}'}}}}}}");
             add(&mut receivers, port);
@@ -109,7 +115,7 @@ impl Program {
             let set = set.yaml().replace(SHORTER_WAIT, &format!("{}s", extras.wait_seconds - 1));
             let input = if apart { index } else { 0 };
             add(&mut processors, format!("tail_sampling/{index}: {{{own}{wait}{set}}}"));
-            add(&mut processors, format!("batch/{index}: {{timeout: 50ms}}"));
+
             add(
                 &mut exporters,
                 format!(
@@ -121,7 +127,7 @@ impl Program {
                 &mut pipelines,
                 format!(
                     "  traces/{index}: {{receivers: [otlp/{input}], processors: [tail_sampling/{index}, \
-                     batch/{index}], exporters: [otlp_grpc/{index}]}}"
+                     batch], exporters: [otlp_grpc/{index}]}}"
                 ),
             );
         }

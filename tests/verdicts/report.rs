@@ -10,9 +10,9 @@ use crate::corpus::{Corpus, NOW, TraceId, trace_id, traces};
 use crate::rules::Set;
 use crate::sink::{Kept, Verdicts};
 
-/// Traces shown of a set, the shortest first.
+/// Traces shown of a set: those with another verdict first, then the shortest.
 const TRACES_SHOWN: usize = 3;
-const SETS_SHOWN: usize = 30;
+const SETS_SHOWN: usize = 300;
 
 /// What differs, in words; empty where nothing does.
 pub fn differences(sets: &[Set], corpus: &Corpus, theirs: &[Verdicts], ours: &[Verdicts]) -> String {
@@ -24,7 +24,7 @@ pub fn differences(sets: &[Set], corpus: &Corpus, theirs: &[Verdicts], ours: &[V
         let mut differing: Vec<_> = traces
             .iter()
             .filter(|(id, _)| theirs.get(*id) != ours.get(*id))
-            .map(|(id, spans)| (spans, id))
+            .map(|(id, spans)| (ids(theirs.get(id)) == ids(ours.get(id)), spans, id))
             .collect();
         if differing.is_empty() {
             continue;
@@ -34,14 +34,15 @@ pub fn differences(sets: &[Set], corpus: &Corpus, theirs: &[Verdicts], ours: &[V
         if differing_sets > SETS_SHOWN {
             continue;
         }
+        let verdicts = differing.iter().filter(|(same, ..)| !same).count();
+        let carried = differing.len() - verdicts;
         let _ = writeln!(
             text,
-            "\n=== {} of {} traces differ under {}",
-            differing.len(),
+            "\n=== of {} traces, {verdicts} verdicts differ, and what {carried} more carry, under {}",
             traces.len(),
             set.yaml()
         );
-        for (_, id) in differing.into_iter().take(TRACES_SHOWN) {
+        for (.., id) in differing.into_iter().take(TRACES_SHOWN) {
             let _ = writeln!(text, "{}", trace(&requests, corpus.first.len(), id));
             let _ = writeln!(text, "  collector: {}", kept(theirs.get(id)));
             let _ = writeln!(text, "  ringtail:  {}", kept(ours.get(id)));
@@ -51,6 +52,11 @@ pub fn differences(sets: &[Set], corpus: &Corpus, theirs: &[Verdicts], ours: &[V
         let _ = writeln!(text, "\n{differing_sets} of {} sets differ", sets.len());
     }
     text
+}
+
+/// The verdict itself: which spans came out.
+fn ids(spans: Option<&Vec<Kept>>) -> Vec<&[u8]> {
+    spans.into_iter().flatten().map(|kept| kept.span_id.as_slice()).collect()
 }
 
 fn kept(spans: Option<&Vec<Kept>>) -> String {

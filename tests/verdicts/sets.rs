@@ -46,6 +46,11 @@ pub fn of_thresholds() -> Vec<Set> {
     ]
 }
 
+/// Sets whose patterns only Go reads so.
+pub fn of_go() -> Vec<Set> {
+    OF_GO.iter().map(|pattern| Set::of([regex("k", pattern)])).collect()
+}
+
 fn leaves() -> Vec<Set> {
     let mut sets = vec![
         Set::of([always()]),
@@ -121,7 +126,19 @@ fn leaves() -> Vec<Set> {
     sets
 }
 
-/// Go's syntax, where it is not everyone's.
+/// Patterns that have a meaning in Go and another, or none, elsewhere.
+const OF_GO: &[&str] = &[
+    r"^\Qa.b\E$",
+    r"\Q[a]",
+    r"^a{,2}",
+    r"[[a]",
+    r"\101",
+    r"^[a&&b]$",
+    r"[a~~b]",
+    r"[\p{L}&&x]",
+    r"\b{start}|y",
+];
+
 const PATTERNS: &[&str] = &[
     r"cm",
     r"^cm$",
@@ -150,29 +167,20 @@ const PATTERNS: &[&str] = &[
     r"^\PL+$",
     r"[^\x00-\x7F]",
     r"\x{1F99D}",
-    r"^\Qa.b\E$",
-    r"\Q[a]",
     r"acme|^x$|",
     r"^(?:acme2?|y)$",
     r"^(?P<name>a)(?i:CME)$",
     r"^a{2,}|^.{4}$",
-    r"^a{,2}",
     r"[]a]$",
-    r"[[a]",
-    r"^[a&&b]$",
-    r"[a~~b]",
     r"^[\w-]+$",
     r"^[\d\s]+$",
     r"^[^\d]$",
     r"(?U)^a.*?$",
     r"\v",
-    r"\101",
     r"\_|\-",
     r"^.$",
     r"\\d",
-    r"[\p{L}&&x]",
     r"^\x61",
-    r"\b{start}|y",
     r"[[:word:]]{3}",
     r"^[a-c[:digit:]_]+$",
     r"caf\x{e9}",
