@@ -176,8 +176,8 @@ async fn kills_lose_nothing_while_the_backend_is_in_trouble() {
         seed: 3,
         rounds: 15,
         decision_wait: Duration::from_secs(1),
-        keys: ", early_verdicts: not_kept",
-        journal: ", sync: always",
+        keys: ", early_verdicts: not_kept, when_full: refuse",
+        journal: ", sync: always, max_size: 1MiB, segment_size: 64KiB",
         batch: "timeout: 50ms",
         trouble: true,
     };
