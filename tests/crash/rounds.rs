@@ -123,11 +123,10 @@ async fn survive(name: &str, plan: Plan) {
     let count = recount(&groups, plan.decision_wait, &scene.backend.spans());
     let (rounds, kills, start) = (plan.rounds, scene.kills, scene.slowest_start);
     let twice = count.duplicates;
-    writeln!(
-        stderr(),
-        "{name}: {rounds} rounds, {kills} kills, slowest start {start:?}; {count:?}; {twice} spans came twice"
-    )
-    .unwrap();
+    let report = format!(
+        "{name}: {rounds} rounds, {kills} kills, slowest start {start:?}; {count:?}; {twice} spans came twice\n"
+    );
+    stderr().write_all(report.as_bytes()).unwrap();
     assert!(count.traces > 20 * rounds, "too little load: {count:?}");
     assert!(count.kept > count.traces / 5, "too few can be told: {count:?}");
     assert!(count.open < count.kept / 2, "too few can be told: {count:?}");
