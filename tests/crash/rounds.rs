@@ -123,11 +123,10 @@ async fn survive(name: &str, plan: Plan) {
     let count = recount(&groups, plan.decision_wait, &scene.backend.spans());
     let (rounds, kills, start) = (plan.rounds, scene.kills, scene.slowest_start);
     let twice = count.duplicates;
-    writeln!(
-        stderr(),
-        "{name}: {rounds} rounds, {kills} kills, slowest start {start:?}; {count:?}; {twice} spans came twice"
-    )
-    .unwrap();
+    let report = format!(
+        "{name}: {rounds} rounds, {kills} kills, slowest start {start:?}; {count:?}; {twice} spans came twice\n"
+    );
+    stderr().write_all(report.as_bytes()).unwrap();
     assert!(count.traces > 20 * rounds, "too little load: {count:?}");
     assert!(count.kept > count.traces / 5, "too few can be told: {count:?}");
     assert!(count.open < count.kept / 2, "too few can be told: {count:?}");
@@ -176,8 +175,8 @@ async fn kills_lose_nothing_while_the_backend_is_in_trouble() {
         seed: 3,
         rounds: 15,
         decision_wait: Duration::from_secs(1),
-        keys: ", early_verdicts: not_kept",
-        journal: ", sync: always",
+        keys: ", early_verdicts: not_kept, when_full: refuse",
+        journal: ", sync: always, max_size: 1MiB, segment_size: 64KiB",
         batch: "timeout: 50ms",
         trouble: true,
     };

@@ -59,7 +59,7 @@ pub struct Sent {
 
 /// Whether a trace has an error, and in which part.
 fn error_in(trace: u64) -> Option<u64> {
-    (trace % 3 == 0).then_some(trace / 3 % PARTS)
+    trace.is_multiple_of(3).then_some(trace / 3 % PARTS)
 }
 
 /// The spans of the group that travel in `part`; part [`PARTS`] is the late one.
@@ -129,7 +129,7 @@ async fn work(
         let sent = Instant::now();
         let parts = (0..PARTS).map(|n| send(clients[n as usize % clients.len()].clone(), part(first, n)));
         let acknowledged = join_all(parts).await;
-        let is_late = number % LATE == 0;
+        let is_late = number.is_multiple_of(LATE);
         if is_late {
             let client = clients[number as usize % clients.len()].clone();
             late.push(tokio::spawn(async move {

@@ -28,7 +28,7 @@ async fn a_root_shortens_the_wait() {
     ringtail.export(rootless.clone()).await.unwrap();
     wait::until("those with a root", || backend.spans().len() == 5).await;
     assert!(start.elapsed() >= Duration::from_millis(500));
-    assert_arrived_once(&[rooted.clone()], &[&backend]);
+    assert_arrived_once(std::slice::from_ref(&rooted), &[&backend]);
     wait::until("the others", || backend.spans().len() == 10).await;
     assert!(start.elapsed() >= Duration::from_secs(4));
     assert_arrived_once(&[rooted, rootless], &[&backend]);

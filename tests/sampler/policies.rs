@@ -152,7 +152,7 @@ async fn kept_traces_name_their_policy() {
     assert_eq!(backend.spans().len(), 9);
     for one in backend.spans() {
         let trace: u64 = one.span.name.split([' ', '/']).nth(1).unwrap().parse().unwrap();
-        let policy = if trace % 3 == 0 { "errors" } else { "all" };
+        let policy = if trace.is_multiple_of(3) { "errors" } else { "all" };
         let scope = one.scope.unwrap();
         assert_eq!(scope.attributes, [text("tailsampling.policy", policy)], "trace {trace}");
         assert_eq!((scope.name.as_str(), one.span), ("library", mixed(trace, 0)));
