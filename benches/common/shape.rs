@@ -44,10 +44,14 @@ impl Shape {
         ids::mix(trace ^ self.seed).is_multiple_of(self.errors_one_in.max(1))
     }
 
-    /// Whether the span at `index` of request `number` is its trace's error: one span, in one of the requests.
+    /// The request that has the error of a trace that has one; nothing if no span has a status.
+    pub fn error_request(&self, trace: u64) -> Option<u64> {
+        (self.errors_one_in > 1).then(|| self.first_request(trace) + trace % self.spread as u64)
+    }
+
+    /// Whether the span at `index` of request `number` is its trace's error: the first one in that request.
     pub fn is_error(&self, number: u64, index: u64) -> bool {
         let trace = self.trace_of(number, index);
-        let spread = self.spread as u64;
-        index < self.traces_per_window() && self.has_error(trace) && trace % spread == number % spread
+        index < self.traces_per_window() && self.has_error(trace) && self.error_request(trace) == Some(number)
     }
 }

@@ -308,9 +308,14 @@ impl Sink {
         let except: std::collections::HashSet<_> = except.iter().copied().collect();
         let shape = &self.options.shape;
         let spans = shape.spans as u64;
-        let acknowledged = (0..requests).filter(|request| !except.contains(request));
-        let numbers = acknowledged.flat_map(|request| (0..spans).map(move |index| (request, index)));
-        let wanted = numbers.filter(|(request, index)| shape.has_error(shape.trace_of(*request, *index)));
+        let acknowledged = |request: &u64| *request < requests && !except.contains(request);
+        let numbers = (0..requests)
+            .filter(acknowledged)
+            .flat_map(|request| (0..spans).map(move |index| (request, index)));
+        let wanted = numbers.filter(|(request, index)| {
+            let trace = shape.trace_of(*request, *index);
+            shape.has_error(trace) && shape.error_request(trace).is_none_or(|request| acknowledged(&request))
+        });
         wanted.filter(|(request, index)| !self.seen.holds(request * spans + index)).count()
     }
 }
