@@ -3,6 +3,11 @@
 use super::facts::check_patterns;
 use super::{Policy, Rule, StatusCodes};
 
+/// Whether a pattern of `string_attribute` can be used; the error is the Collector's text.
+pub fn check_pattern(pattern: &str) -> Result<(), String> {
+    check_patterns(&[pattern.to_owned()])
+}
+
 impl Policy {
     /// What is wrong with the policy; the Collector puts `failed to create policy evaluator for "name": ` before it.
     pub fn check(&self) -> Result<(), String> {

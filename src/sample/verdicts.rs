@@ -69,6 +69,7 @@ impl Sampler {
             at: now,
             known: Known::of(&entry.facts),
             places: Vec::new(),
+            portion_spans: self.arriving_spans,
             retained: second_chance,
         };
         if outcome == Outcome::Sampled {

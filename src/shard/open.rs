@@ -80,6 +80,7 @@ impl Opening<'_> {
             counters,
             closing: false,
             released_at: begun,
+            compat: sampling.compat,
             memory_max,
         })
     }

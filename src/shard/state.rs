@@ -31,6 +31,7 @@ pub struct Shard {
     pub counters: Counters,
     pub closing: bool,
     pub released_at: Instant,
+    pub compat: bool,
     pub memory_max: Option<u64>, // of index and journal together, when the journal is memory
 }
 
@@ -71,14 +72,13 @@ impl Shard {
         }
     }
 
-    fn decided(&mut self, decided: Decided) -> Option<Piece> {
+    /// The pieces of a verdict, none when it lets go of the trace.
+    fn decided(&mut self, decided: Decided) -> Vec<Piece> {
         self.counters.decided(&decided);
         self.verdicts.push(&decided);
         let spans = decided.known.spans;
         if decided.is_kept() {
-            let mark = self.counters.mark(&decided);
-            let (trace_id, places) = (decided.trace_id, decided.places);
-            return Some(Piece { trace_id, places, ready: false, mark, spans, last: true });
+            return self.kept(decided);
         }
         if !decided.retained {
             self.ledger.held_sub(spans);
@@ -89,11 +89,29 @@ impl Shard {
             };
             self.ledger.dropped(reason, spans);
         }
-        None
+        Vec::new()
+    }
+
+    fn kept(&self, decided: Decided) -> Vec<Piece> {
+        let mark = self.counters.mark(&decided);
+        let (trace_id, places, spans) = (decided.trace_id, decided.places, decided.known.spans);
+        let mut piece = Piece { trace_id, places, ready: false, mark, spans, last: true };
+        if self.compat && decided.trigger == Trigger::Ingest {
+            // The Collector marks only the spans on which the verdict fell.
+            let before = piece.places.len().saturating_sub(1);
+            let last = piece.split_off(before, spans.saturating_sub(decided.portion_spans));
+            piece.mark = Mark::default();
+            return std::iter::once(piece).filter(|piece| !piece.places.is_empty()).chain(last).collect();
+        }
+        vec![piece]
     }
 
     fn late(&self, late: &Late) -> Piece {
-        let mark = Mark { cached: late.cached, ..self.counters.mark_of(late.verdict) };
+        let mark = match (self.compat, late.cached) {
+            (false, cached) => Mark { cached, ..self.counters.mark_of(late.verdict) },
+            (true, true) => Mark { cached: true, threshold: None, ..self.counters.mark_of(late.verdict) },
+            (true, false) => Mark::default(), // as the Collector does
+        };
         let places = vec![late.place];
         Piece { trace_id: late.trace_id, places, ready: false, mark, spans: late.spans, last: true }
     }

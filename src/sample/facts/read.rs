@@ -97,6 +97,11 @@ impl<'p> Walk<'p> {
         self.resources.push(fields);
         self.resource_bytes = self.described_bytes(body, &described, |schemas| schemas.resource)?;
         self.resource_facts = self.look.resource(body, described)?;
+        if self.plan.compat {
+            // The Collector judges and passes on each ResourceSpans by itself.
+            self.slots.clear();
+            self.last = self.open.len();
+        }
         if scopes.is_empty() {
             scopes.extend(deprecated); // as the Collector does: only when there are no scopes of today's kind
         }
