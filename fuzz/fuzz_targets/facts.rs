@@ -76,7 +76,9 @@ fn check(Mode { config, plan }: &Mode, data: &[u8]) {
         let again = plan.read(Bytes::from(alone)).expect("what was read can be read again");
         assert_eq!(again.portions.len(), 1);
         let facts = &again.portions[0].facts;
-        assert_eq!((facts.bits, facts.spans), (portion.facts.bits, portion.facts.spans));
+        assert_eq!(facts.spans, portion.facts.spans);
+        // Written alone, equal descriptions stand together, and the Collector's latency depends on the order of spans.
+        assert!(config.compat || facts.bits == portion.facts.bits);
         let mut trace = Facts::default();
         plan.absorb(&mut trace, &portion.facts);
         assert_eq!((trace.bits, trace.spans), (portion.facts.bits, portion.facts.spans));
