@@ -129,6 +129,7 @@ fn request(trace: u64, spans: u64) -> Request {
         arrived: Instant::now(),
         deadline: None,
         kept: false,
+        batched: false,
         metadata: None,
     }
 }

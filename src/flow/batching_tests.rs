@@ -103,6 +103,7 @@ fn request(items: u64) -> Request {
         arrived: Instant::now(),
         deadline: None,
         kept: false,
+        batched: false,
         metadata: None,
     }
 }

@@ -22,6 +22,8 @@ pub struct Held<P> {
     pub promised: bool,
     /// The sender keeps a copy and waits as long as it takes.
     pub kept: bool,
+    /// It leaves as large as it is.
+    pub batched: bool,
     /// When its last byte arrived.
     pub arrived: Instant,
     /// When the sender should be told, so that it hears before it gives up.
@@ -41,6 +43,7 @@ pub struct Books {
     pub ledger: Ledger,
     metrics: Option<ExporterMetrics>,
     closing: AtomicBool,
+    closed: Notify,
     outstanding: AtomicUsize, // requests
     settled: Notify,          // there are none
     given_up: AtomicU64,      // items that the end cut off and that nobody else keeps
@@ -57,7 +60,7 @@ impl<P> Held<P> {
         place: P,
         promised: bool,
     ) -> (Part<P>, oneshot::Receiver<Answer>) {
-        let Request { body, items, arrived, deadline, kept, .. } = request;
+        let Request { body, items, arrived, deadline, kept, batched, .. } = request;
         books.ledger.taken(items);
         books.ledger.held_add(items);
         books.outstanding.fetch_add(1, Ordering::AcqRel);
@@ -68,7 +71,7 @@ impl<P> Held<P> {
         let until = if promised || kept { None } else { deadline.map(|at| answer_by(at, Instant::now())) };
         let unsettled = AtomicU64::new(items);
         let books = Arc::clone(books);
-        let owner = Self { promised, kept, arrived, until, ticket, unsettled, books, _place: place };
+        let owner = Self { promised, kept, batched, arrived, until, ticket, unsettled, books, _place: place };
         (Part { body, items, owner: Arc::new(owner) }, answer)
     }
 
@@ -133,6 +136,7 @@ impl Books {
             ledger,
             metrics,
             closing: AtomicBool::new(false),
+            closed: Notify::new(),
             outstanding: AtomicUsize::new(0),
             settled: Notify::new(),
             given_up: AtomicU64::new(0),
@@ -145,6 +149,19 @@ impl Books {
     /// Nothing more is taken.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
+        self.closed.notify_waiters();
+    }
+
+    /// Ready once the end is near and every sender of these parts has gone: whoever keeps them does so on disk and has
+    /// ended, so nobody need wait for a backend that does not answer.
+    pub async fn deserted<P>(&self, parts: &[Part<P>]) {
+        let closed = self.closed.notified();
+        if !self.is_closing() {
+            closed.await;
+        }
+        while !parts.iter().all(|part| part.owner.is_abandoned()) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Items that the end cut off and that nobody else keeps.
@@ -265,5 +282,7 @@ pub fn cancelled() -> Refusal {
 pub const RETRY_HINT: Duration = Duration::from_secs(1);
 /// Told to the sender this long before it gives up, at most.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+/// Between two looks whether senders are still there, near the end.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Between two lines of the same stage.
 const LOG_PAUSE: Duration = Duration::from_secs(5);

@@ -65,6 +65,8 @@ pub struct JournalMetrics {
     pub recovered_spans: Counter,
     /// `ringtail_journal_corrupt_records`.
     pub corrupt_records: Counter,
+    /// `ringtail_journal_torn_bytes`: never completed when the process died; nobody was promised them.
+    pub torn_bytes: Counter,
     /// `ringtail_journal_recovery_seconds`: how long the start took.
     pub recovery_s: FloatGauge,
 }
@@ -131,6 +133,10 @@ impl Own<'_> {
             corrupt_records: counter(
                 "ringtail_journal_corrupt_records",
                 "Number of records that could not be read back",
+            ),
+            torn_bytes: counter(
+                "ringtail_journal_torn_bytes",
+                "Number of bytes that were never completed when the process died",
             ),
             recovery_s: float(
                 "ringtail_journal_recovery_seconds",

@@ -80,7 +80,8 @@ impl Intake {
             return Ok(Accepted::default());
         }
         let counted = Counted::new(self, signal, items);
-        let request = Request { signal, body, items, arrived, deadline, kept: false, metadata };
+        let request =
+            Request { signal, body, items, arrived, deadline, kept: false, batched: false, metadata };
         let answer = self.outlets.consume(request).await;
         counted.settle(&answer);
         answer

@@ -9,7 +9,7 @@ use super::clock::Clock;
 use super::outbox::Outbox;
 use super::record::Layout;
 use super::recover::Recovered;
-use super::state::{Counters, Shard};
+use super::state::{Complaints, Counters, Shard};
 use super::verdict_log::VerdictLog;
 use crate::flow::Consumer;
 use crate::journal::{self, Journal, Recovery};
@@ -80,6 +80,7 @@ impl Opening<'_> {
             counters,
             closing: false,
             released_at: begun,
+            complaints: Complaints::default(),
             compat: sampling.compat,
             memory_max,
         })
@@ -95,18 +96,28 @@ fn report(
     begun: Instant,
 ) {
     let metrics = &counters.metrics.journal;
+    let corrupt = found.corrupt_records + found.unreadable_segments + unreadable;
+    let seconds = begun.elapsed().as_secs_f64();
     metrics.recovered_spans.add(open_spans + kept_spans);
-    metrics.corrupt_records.add(found.corrupt_records + unreadable);
-    metrics.recovery_s.set(begun.elapsed().as_secs_f64());
-    if found.records > 0 || found.corrupt_records > 0 {
-        let seconds = begun.elapsed().as_secs_f64();
-        tracing::info!(?found, open_spans, kept_spans, seconds, "read the journal of an earlier run");
-    }
-    if found.corrupt_records + unreadable > 0 {
-        tracing::warn!(
-            records = found.corrupt_records + unreadable,
-            "records of the journal are lost: they are corrupt"
+    metrics.corrupt_records.add(corrupt);
+    metrics.torn_bytes.add(found.torn_bytes);
+    metrics.recovery_s.set(seconds);
+    if found.segments > 0 {
+        let (records, torn_bytes) = (found.records, found.torn_bytes);
+        tracing::info!(
+            records,
+            open_spans,
+            kept_spans,
+            torn_bytes,
+            seconds,
+            "read the journal of an earlier run"
         );
+    }
+    for fault in &found.faults {
+        tracing::warn!(%fault, "a part of the journal is lost");
+    }
+    if corrupt > 0 {
+        tracing::warn!(records = corrupt, "records of the journal are lost: they are corrupt");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::assemble::Assemble;
 use super::clock::Clock;
@@ -31,9 +31,29 @@ pub struct Shard {
     pub counters: Counters,
     pub closing: bool,
     pub released_at: Instant,
+    pub complaints: Complaints,
     pub compat: bool,
     pub memory_max: Option<u64>, // of index and journal together, when the journal is memory
 }
+
+/// A disk that is full is complained about now and then, not at every turn.
+#[derive(Default)]
+pub struct Complaints(Option<Instant>);
+
+impl Complaints {
+    /// Whether the last complaint is long enough ago.
+    pub fn may_complain(&mut self) -> bool {
+        let now = Instant::now();
+        let may = self.0.is_none_or(|last| now - last >= COMPLAINTS_EVERY);
+        if may {
+            self.0 = Some(now);
+        }
+        may
+    }
+}
+
+/// Between two complaints.
+const COMPLAINTS_EVERY: Duration = Duration::from_secs(5);
 
 /// The shard's part in the processor's series.
 pub struct Counters {
@@ -60,8 +80,10 @@ impl Shard {
             }
         }
         if let Err(error) = self.verdicts.commit(self.journal.end()) {
-            // They stand all the same; only a crash before they can be written would take them again.
-            tracing::error!(%error, "verdicts could not be written");
+            // They stand all the same, and are written as soon as they can be; only a crash before would take them again.
+            if self.complaints.may_complain() {
+                tracing::error!(%error, "verdicts could not be written");
+            }
         }
         kept.into_iter().for_each(|piece| self.outbox.push(piece));
         while let Some(age) = self.sampler.poll_age() {

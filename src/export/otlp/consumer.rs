@@ -129,6 +129,7 @@ async fn send(line: &Line, clients: &Clients, parts: &[Part]) -> End {
         let called = tokio::select! {
             called = call(clients, &plain, &mut message) => called,
             () = line.pauses.stop.cancelled() => return given_up(closing()),
+            () = line.books.deserted(parts) => return End::Abandoned,
         };
         line.pauses.heard(called.unreachable);
         let (delay, said) = match called.end {

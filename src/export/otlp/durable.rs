@@ -271,6 +271,7 @@ impl Feeder {
                 arrived: Instant::now(),
                 deadline: None,
                 kept: true,
+                batched: false,
                 metadata: None,
             };
             offers.push(Box::pin(offer(Arc::clone(&self.exporter), request, entry)));
