@@ -145,13 +145,13 @@ fn state_of(span: &[u8]) -> Result<&[u8], Unparseable> {
 
 type Text = SmallVec<[u8; 64]>;
 
-/// The trace state with `threshold`; `ot` comes first, as what changed last should. `None` when it has one that is as
-/// strict.
+/// The trace state with `threshold`; `ot` comes first, as what changed last should. `None` when it has one that is
+/// stricter.
 fn with_threshold(state: &[u8], threshold: u64) -> Result<Option<Text>, Unparseable> {
     let value = ot_value(state)?;
     let (ot, extras) = value.map(parse).transpose()?.unwrap_or_default();
     let threshold = threshold.min(NEVER - 1);
-    if ot.threshold.is_some_and(|before| before >= threshold) {
+    if ot.threshold.is_some_and(|before| before > threshold) {
         return Ok(None);
     }
     let mut text = Text::from_slice(b"ot=");
