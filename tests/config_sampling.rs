@@ -463,7 +463,7 @@ fn a_journal_is_in_memory_until_it_has_a_directory() {
     assert_eq!((files.sync, files.compression), (Sync::Interval(Duration::from_secs(1)), Compression::Lz4));
     assert_eq!(journal("journal: {directory: x, sync: always}").sync, Sync::Always);
     let small = journal("journal: {directory: x, max_size: 64MiB}\nnum_shards: 4");
-    assert_eq!(small.segment_size, 16 << 20);
+    assert_eq!(small.segment_size, 4 << 20);
     assert_eq!(journal("journal: {max_memory: 1GiB}").max_memory, Some(1 << 30));
 }
 
