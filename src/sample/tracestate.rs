@@ -286,6 +286,8 @@ mod tests {
     }
 
     proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn any_bytes_are_copied_whole_or_edited(span: Vec<u8>, threshold: u64) {
             let mut out = Vec::new();

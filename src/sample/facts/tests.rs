@@ -167,6 +167,8 @@ fn lasting(mut facts: Facts) -> Facts {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     // Scenario: a request of several traces, under policies that ask for much.
     // Guarantees: portions are what a naive regrouping gives, in bytes, order, sizes; their facts are those of the trace
     // read alone.

@@ -53,6 +53,8 @@ fn facts_of(plan: &Plan, id: u128, spans: &[String]) -> Facts {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     // Scenario: the same traces, their spans and the policies in another order.
     // Guarantees: outside `compat` every verdict and threshold is the same.
     #[test]
