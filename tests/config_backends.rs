@@ -217,7 +217,7 @@ fn an_http_backend_is_checked_and_unknown_keys_are_warnings() {
         ("{endpoint: \"http://u:p@h:1\"}", "'endpoint' has a user in it"),
         ("{endpoint: \"http://h:x\"}", "address h:x: the port is not a number up to 65535"),
         ("{logs_endpoint: \"http://h:1\"}", "either endpoint or traces_endpoint must be specified"),
-        ("{endpoint: \"http://h:1\", encoding: json}", "unsupported encoding \"json\""),
+        ("{endpoint: \"http://h:1\", encoding: xml}", "unsupported encoding \"xml\""),
         (
             "{endpoint: \"http://h:1\", cookies: {enabled: true}}",
             "'cookies' is not available in this version: calls carry no cookies",

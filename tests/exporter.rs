@@ -14,6 +14,7 @@ use ringtail::client::{HttpEncoding, Protocol, Transport};
 use ringtail::compress::Compression;
 use ringtail::export::{HttpTarget, Otlp, OtlpExporter, Parts, QueueBatch, SendingQueue, Sizer};
 use ringtail::flow::{Answer, Consumer, Request, Stage};
+use ringtail::journal;
 use ringtail::observe::Registry;
 use ringtail::outcome::{Fault, Reason, Signal};
 use ringtail::retry;
@@ -128,6 +129,7 @@ fn request(trace: u64, spans: u64) -> Request {
         arrived: Instant::now(),
         deadline: None,
         kept: false,
+        batched: false,
         metadata: None,
     }
 }
@@ -314,19 +316,35 @@ async fn a_queue_counts_in_the_unit_of_its_sizer() {
 
 #[tokio::test]
 async fn a_burst_of_kept_traces_leaves_in_few_calls() {
-    let backend = Backend::grpc().await;
-    backend.close_gate();
-    let bench = Bench::start(otlp(&backend));
-    let first = bench.spawn(kept(0));
-    wait::until("a call is in flight", || backend.calls() == 1).await;
-    let burst: Vec<_> = (1..200).map(|trace| bench.spawn(kept(trace))).collect();
-    wait::until("all are queued", || bench.held() == 400).await;
-    backend.open_gate();
-    for sending in burst.into_iter().chain([first]) {
-        sending.await.unwrap().unwrap();
+    let (grpc, http) = (Backend::grpc().await, Backend::http().await);
+    let json = Otlp { encoding: HttpEncoding::Json, ..over_http(&http, "/v1/traces") };
+    for (backend, config) in [(&grpc, otlp(&grpc)), (&http, json)] {
+        backend.close_gate();
+        let bench = Bench::start(config);
+        let first = bench.spawn(kept(0));
+        wait::until("a call is in flight", || backend.calls() == 1).await;
+        let burst: Vec<_> = (1..200).map(|trace| bench.spawn(kept(trace))).collect();
+        wait::until("all are queued", || bench.held() == 400).await;
+        backend.open_gate();
+        for sending in burst.into_iter().chain([first]) {
+            sending.await.unwrap().unwrap();
+        }
+        assert!(backend.calls() < 30, "{} calls", backend.calls());
+        assert_eq!(backend.spans().len(), 400);
+        bench.assert_settled().await;
     }
-    assert!(backend.calls() < 30, "{} calls", backend.calls());
-    assert_eq!(backend.spans().len(), 400);
+}
+
+#[tokio::test]
+async fn an_address_of_the_name_that_nobody_listens_on_is_passed_over() {
+    let backend = Backend::grpc().await;
+    let mut config = otlp(&backend);
+    config.address = format!("localhost:{}", backend.port()); // often ::1 as well, where nobody listens
+    config.retry.enabled = false;
+    let bench = Bench::start(config);
+    for trace in 0..20 {
+        bench.send(trace).await.unwrap();
+    }
     bench.assert_settled().await;
 }
 
@@ -468,4 +486,80 @@ async fn senders_on_any_runtime_are_served() {
     });
     tokio::task::spawn_blocking(move || foreign.join().unwrap()).await.unwrap().unwrap();
     assert_eq!(bench.delivered(), 2);
+}
+
+fn on_disk(dir: &std::path::Path, max_size: u64) -> SendingQueue {
+    let journal =
+        Some(journal::Config { directory: Some(dir.into()), max_size, ..journal::Config::default() });
+    SendingQueue { journal, ..queued(10) }
+}
+
+impl Bench {
+    fn journal(&self) -> support::ledger::Sums {
+        self.scrape().ledger("otlp/tempo/journal", "traces")
+    }
+}
+
+#[tokio::test]
+async fn a_queue_on_disk_answers_at_once_and_the_next_process_sends_what_this_one_could_not() {
+    let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::grpc().await);
+    backend.answer(|_| Reply::Refuse(Code::Unavailable, None));
+    let queue = on_disk(dir.path(), 10 << 20);
+    let config = Otlp { queue, ..otlp(&backend) };
+    let first = Bench::start(config.clone());
+    for trace in 0..50 {
+        first.send(trace).await.unwrap();
+    }
+    wait::until("the backend was tried", || backend.calls() > 0).await;
+    assert_eq!(first.exporter.end(Instant::now() + wait::DEADLINE).await, 0, "the journal keeps it");
+    assert_eq!(first.journal().held, 100);
+    first.scrape().assert_balanced();
+    drop(first);
+    backend.answer(|_| Reply::Take);
+    let second = Bench::start(config.clone());
+    wait::until("all have arrived", || second.journal().delivered == 100).await;
+    let mut names: Vec<_> = backend.spans().into_iter().map(|seen| seen.span.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), 100);
+    second.exporter.end(Instant::now() + wait::DEADLINE).await;
+    second.scrape().assert_balanced();
+    drop(second);
+    backend.forget();
+    let third = Bench::start(config);
+    assert_eq!(third.journal().taken, 0, "what was sent is not sent again");
+    third.send(77).await.unwrap();
+    wait::until("it has arrived", || backend.spans().len() == 2).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_queue_refuses_and_takes_again_when_the_backend_is_back() {
+    let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::grpc().await);
+    backend.close_gate();
+    let bench = Bench::start(Otlp { queue: on_disk(dir.path(), 256 << 10), ..otlp(&backend) });
+    let mut taken = 0;
+    let refusal = loop {
+        match bench.exporter.consume(request(taken, 20)).await {
+            Ok(_) => taken += 1,
+            Err(refusal) => break refusal,
+        }
+    };
+    assert_eq!((refusal.fault, refusal.reason), (Fault::Load, Reason::QueueFull));
+    assert!(taken > 20, "{taken} requests");
+    backend.open_gate();
+    wait::until("all have arrived", || bench.journal().delivered == taken * 20).await;
+    bench.exporter.consume(request(taken, 20)).await.unwrap();
+    wait::until("the last has arrived", || bench.journal().held == 0).await;
+    bench.assert_settled().await;
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_leaves_the_disk_queue_by_name() {
+    let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::grpc().await);
+    backend.answer_next(1, Reply::Refuse(Code::PermissionDenied, None));
+    let bench = Bench::start(Otlp { queue: on_disk(dir.path(), 10 << 20), ..otlp(&backend) });
+    bench.send(1).await.unwrap();
+    wait::until("it is dropped", || bench.journal().dropped == 2).await;
+    assert_eq!(bench.scrape().reason("otlp/tempo/journal", "backend_refused"), 2);
+    bench.scrape().assert_balanced();
 }

@@ -14,6 +14,3 @@ mod part;
 pub use batcher::{Batch, Batcher, Limits, TooManyKeys, Why};
 pub use config::Config;
 pub use part::{Part, joined};
-
-#[cfg(test)]
-mod tests;

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::held::{Books, Held, Part, RETRY_HINT, closing};
+use super::held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
 use super::{Answer, Consumer, Metadata, Request, Stage};
 use crate::batch::{Batch, Batcher, Config, Limits, Why, joined};
 use crate::observe::{BatchMetrics, Ledger, Registry};
@@ -69,7 +69,7 @@ impl BatchProcessor {
             keys: config.metadata_keys,
             next,
             kibibytes: Arc::new(Semaphore::new(KIBIBYTES_MAX as usize)),
-            books: Books::new(signal, ledger, None),
+            books: Books::new(name, signal, ledger, None),
             metrics: BatchMetrics::new(registry, name),
             worker: workers.next().clone(),
             timer: Notify::new(),
@@ -221,6 +221,7 @@ impl Inner {
             let answer = tokio::select! {
                 answer = self.next.consume(request) => answer,
                 () = self.stop.cancelled() => Err(closing()),
+                () = self.books.deserted(&parts) => return self.books.refuse(parts, &cancelled()),
             };
             let refusal = match answer {
                 Ok(accepted) => return self.books.delivered(parts, &accepted),
@@ -249,6 +250,7 @@ impl Inner {
             arrived: parts.iter().map(|part| part.owner.arrived).min().unwrap_or_else(Instant::now),
             deadline: None,
             kept: parts.iter().any(|part| part.owner.kept),
+            batched: true,
             metadata,
         }
     }

@@ -102,6 +102,7 @@ mod tests {
             arrived: Instant::now(),
             deadline: None,
             kept: true,
+            batched: false,
             metadata: None,
         }
     }

@@ -22,6 +22,8 @@ pub struct Held<P> {
     pub promised: bool,
     /// The sender keeps a copy and waits as long as it takes.
     pub kept: bool,
+    /// It leaves as large as it is.
+    pub batched: bool,
     /// When its last byte arrived.
     pub arrived: Instant,
     /// When the sender should be told, so that it hears before it gives up.
@@ -34,16 +36,20 @@ pub struct Held<P> {
 
 /// The counts of one stage and signal.
 pub struct Books {
+    name: String,
     /// What it holds.
     pub signal: Signal,
     /// The conservation sum.
     pub ledger: Ledger,
     metrics: Option<ExporterMetrics>,
     closing: AtomicBool,
+    closed: Notify,
     outstanding: AtomicUsize, // requests
     settled: Notify,          // there are none
     given_up: AtomicU64,      // items that the end cut off and that nobody else keeps
-    log: Quiet,
+    drops: Quiet,
+    retries: Quiet,
+    partials: Quiet,
 }
 
 impl<P> Held<P> {
@@ -54,7 +60,7 @@ impl<P> Held<P> {
         place: P,
         promised: bool,
     ) -> (Part<P>, oneshot::Receiver<Answer>) {
-        let Request { body, items, arrived, deadline, kept, .. } = request;
+        let Request { body, items, arrived, deadline, kept, batched, .. } = request;
         books.ledger.taken(items);
         books.ledger.held_add(items);
         books.outstanding.fetch_add(1, Ordering::AcqRel);
@@ -65,7 +71,7 @@ impl<P> Held<P> {
         let until = if promised || kept { None } else { deadline.map(|at| answer_by(at, Instant::now())) };
         let unsettled = AtomicU64::new(items);
         let books = Arc::clone(books);
-        let owner = Self { promised, kept, arrived, until, ticket, unsettled, books, _place: place };
+        let owner = Self { promised, kept, batched, arrived, until, ticket, unsettled, books, _place: place };
         (Part { body, items, owner: Arc::new(owner) }, answer)
     }
 
@@ -91,9 +97,9 @@ impl<P> Held<P> {
         }
         if self.promised {
             books.ledger.dropped(refusal.reason, items);
-            if let Some(unsaid) = books.log.may_say() {
-                let reason = refusal.reason.name();
-                tracing::warn!(items, reason, unsaid, message = %refusal.message, "dropped after its sender was answered");
+            if let Some(unsaid) = books.drops.may_say() {
+                let (component, reason, message) = (&books.name, refusal.reason.name(), &refusal.message);
+                tracing::warn!(component, items, reason, %message, unsaid, "dropped after its sender was answered");
             }
         } else {
             books.ledger.refused(refusal.reason, items);
@@ -123,22 +129,39 @@ impl<P> Drop for Held<P> {
 
 impl Books {
     /// Nothing yet. Exporters count in the Collector's series too.
-    pub fn new(signal: Signal, ledger: Ledger, metrics: Option<ExporterMetrics>) -> Arc<Self> {
+    pub fn new(name: &str, signal: Signal, ledger: Ledger, metrics: Option<ExporterMetrics>) -> Arc<Self> {
         Arc::new(Self {
+            name: name.to_owned(),
             signal,
             ledger,
             metrics,
             closing: AtomicBool::new(false),
+            closed: Notify::new(),
             outstanding: AtomicUsize::new(0),
             settled: Notify::new(),
             given_up: AtomicU64::new(0),
-            log: Quiet::default(),
+            drops: Quiet::default(),
+            retries: Quiet::default(),
+            partials: Quiet::default(),
         })
     }
 
     /// Nothing more is taken.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
+        self.closed.notify_waiters();
+    }
+
+    /// Ready once the end is near and every sender of these parts has gone: whoever keeps them does so on disk and has
+    /// ended, so nobody need wait for a backend that does not answer.
+    pub async fn deserted<P>(&self, parts: &[Part<P>]) {
+        let closed = self.closed.notified();
+        if !self.is_closing() {
+            closed.await;
+        }
+        while !parts.iter().all(|part| part.owner.is_abandoned()) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Items that the end cut off and that nobody else keeps.
@@ -178,11 +201,6 @@ impl Books {
         let items: u64 = parts.iter().map(|part| part.items).sum();
         let rejected_items = *rejected_items.min(&items);
         let reason = reason.unwrap_or(Reason::BackendRejected);
-        if rejected_items > 0 || !message.is_empty() {
-            if let Some(unsaid) = self.log.may_say() {
-                tracing::warn!(rejected_items, unsaid, %message, "the backend took a request in part");
-            }
-        }
         if let Some(metrics) = &self.metrics {
             metrics.sent(self.signal, items - rejected_items); // before anybody is answered
         }
@@ -204,15 +222,20 @@ impl Books {
         }
     }
 
-    /// A call failed and is tried again.
+    /// What follows could not take something, which is tried again after `wait`.
     pub fn retrying(&self, message: &str, wait: Duration) {
-        if let Some(unsaid) = self.log.may_say() {
-            tracing::warn!(
-                message,
-                wait_ms = wait.as_millis() as u64,
-                unsaid,
-                "an export failed and is tried again"
-            );
+        if let Some(unsaid) = self.retries.may_say() {
+            let (component, wait_ms) = (&self.name, wait.as_millis() as u64);
+            tracing::warn!(component, message, wait_ms, unsaid, "sending failed and is tried again");
+        }
+    }
+
+    /// A backend took something with a partial success.
+    pub fn partial(&self, accepted: &Accepted) {
+        let Accepted { rejected_items, message, .. } = accepted;
+        if let Some(unsaid) = self.partials.may_say() {
+            let component = &self.name;
+            tracing::warn!(component, rejected_items, %message, unsaid, "the backend took a request in part");
         }
     }
 }
@@ -259,5 +282,7 @@ pub fn cancelled() -> Refusal {
 pub const RETRY_HINT: Duration = Duration::from_secs(1);
 /// Told to the sender this long before it gives up, at most.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+/// Between two looks whether senders are still there, near the end.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Between two lines of the same stage.
 const LOG_PAUSE: Duration = Duration::from_secs(5);

@@ -39,6 +39,8 @@ pub struct Request {
     /// Whoever sends this keeps a copy until it is answered and does not mind waiting (a journal does so): then the
     /// answer must come from where the request ends, and no stage on the way may promise what it only holds in memory.
     pub kept: bool,
+    /// A `batch` before made it: it leaves as large as it is.
+    pub batched: bool,
     /// Headers of the request, for `metadata_keys`; `None` unless the receiver's `include_metadata` is on.
     pub metadata: Option<Arc<Metadata>>,
 }
@@ -142,6 +144,9 @@ fn combine(answers: Vec<Answer>) -> Answer {
     }
     refusal.map_or(Ok(accepted), Err)
 }
+
+#[cfg(test)]
+mod batching_tests;
 
 #[cfg(test)]
 mod tests {

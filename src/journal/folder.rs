@@ -29,7 +29,7 @@ pub(super) struct Folder {
     /// Opened once, to force names to the disk.
     directory: File,
     /// Locked as long as it lives.
-    _lock: File,
+    lock: File,
     forced: bool,
     /// Names were added that the disk was not forced to hold.
     dirty: bool,
@@ -55,7 +55,7 @@ impl Folder {
                 }
             }
         }
-        Ok(Self { path, directory, _lock: lock, forced, dirty: false })
+        Ok(Self { path, directory, lock, forced, dirty: false })
     }
 
     /// The numbers of the segments, in order. Other files are nobody's business.
@@ -107,6 +107,13 @@ impl Folder {
             self.dirty = false;
         }
         Ok(())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing does it too, unless a process that is being started still shares the descriptor.
+        let _ = self.lock.unlock();
     }
 }
 

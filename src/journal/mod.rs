@@ -58,6 +58,8 @@ pub struct Journal {
     failure: Option<io::Error>,
     /// The open segment may not be continued: its tail is not known to be what it should be.
     seal: bool,
+    /// The last commit found no room.
+    disk_full: bool,
     next_number: u32,
     /// Bytes of all segments but the open one.
     closed_bytes: u64,

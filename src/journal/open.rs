@@ -56,6 +56,7 @@ impl Journal {
             mark: Mark::default(),
             failure: None,
             seal: false,
+            disk_full: false,
             next_number: 1,
             closed_bytes: 0,
             limit_bytes: limit,

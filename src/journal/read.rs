@@ -80,6 +80,9 @@ impl Journal {
                 false => out_of_range(at, length),
             });
         };
+        if length == 0 {
+            return Ok(&[]); // an empty payload is where the next frame begins
+        }
         let to = u64::from(from) + length as u64;
         let place = self.place(index, at, length, to)?;
         let (bytes, start) = match place {

@@ -18,9 +18,8 @@ impl Journal {
     ///
     /// What is needed instead of the old records must be committed before.
     pub fn release_before(&mut self, at: Position) {
-        if at >= self.end() && !self.is_uncommitted() && self.open_is_worn() && self.add_segment(0).is_ok() {
-            self.block.clear(); // of memory: elsewhere it is empty
-            self.set_mark();
+        if at >= self.end() && !self.is_uncommitted() && self.open_is_worn() {
+            self.restart();
         }
         let committed = if self.folder.is_some() { self.mark.number } else { self.open_segment().number };
         let first_kept = at.segment().min(committed);
@@ -44,7 +43,25 @@ impl Journal {
 
     fn open_is_worn(&self) -> bool {
         let open = self.open_segment();
-        self.seal || open.length >= (self.segment_bytes / RESTART_SHARE).max(open.start + 1)
+        let worth_it = if self.disk_full { 0 } else { self.segment_bytes / RESTART_SHARE };
+        self.seal || open.length >= worth_it.max(open.start + 1)
+    }
+
+    /// Goes on in a new segment. Where the disk has no room for one, the open one is emptied first.
+    fn restart(&mut self) {
+        self.block.clear(); // of memory: elsewhere it is empty
+        if self.add_segment(0).is_err() {
+            self.window.forget();
+            let open = self.open_segment_mut();
+            if open.truncate(open.start).is_ok() {
+                open.extend_to(open.start, open.start);
+                open.chunks.clear();
+            }
+            // A position means one record only: what comes goes to a new segment, when there can be one.
+            self.seal = true;
+            let _ = self.add_segment(0);
+        }
+        self.set_mark();
     }
 
     fn keep_memory(&mut self, segment: Segment) {
@@ -75,7 +92,7 @@ impl Journal {
         if self.sync.due { self.force().map_err(|error| self.failed(error)) } else { Ok(()) }
     }
 
-    fn failed(&self, error: io::Error) -> CommitError {
+    pub(super) fn failed(&self, error: io::Error) -> CommitError {
         CommitError::new(self.folder.as_ref().map(|folder| folder.path.clone()).unwrap_or_default(), error)
     }
 

@@ -192,11 +192,10 @@ impl Journal {
     /// When this returns, everything appended so far survives a kill of the process, and with `sync: always` the death
     /// of the machine. In memory there is nothing to do.
     pub fn commit(&mut self) -> Result<(), CommitError> {
-        let Some(folder) = &self.folder else {
+        if self.folder.is_none() {
             self.set_mark();
             return Ok(());
-        };
-        let path = folder.path.clone();
+        }
         self.close_block();
         let written = match self.failure.take() {
             Some(error) => Err(error),
@@ -205,11 +204,12 @@ impl Journal {
         let always = self.sync.when == Sync::Always;
         match written.and_then(|()| if always { self.force() } else { Ok(()) }) {
             Ok(()) => {
+                self.disk_full = false;
                 self.set_mark();
                 Ok(())
             }
             Err(error) => {
-                let error = CommitError::new(path, error);
+                let error = self.failed(error);
                 self.take_back(error.disk_full);
                 Err(error)
             }
@@ -248,6 +248,7 @@ impl Journal {
         let truncated = segment.truncate(mark.length).is_ok();
         // After another failure nobody knows what the disk has of this file: new records go to a new one.
         self.seal = !truncated || !disk_full;
+        self.disk_full = disk_full;
         self.sync.from = self.sync.from.min(mark.number);
     }
 }

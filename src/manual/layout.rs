@@ -6,3 +6,7 @@
 //! * `compress` and `tls` are used on both sides of the line and belong to neither.
 //! * `flow` holds what travels and the fan-out; the graph itself is built in `app::build`, since only `app` may know
 //!   every kind of component.
+//! * `client` is one backend as the balancer and the OTLP exporters see it: connections, and how a call ended.
+//! * `flow` also has the shells of what is pure elsewhere and no exporter's own: the `batch` processor, and the fan-out
+//!   that gives a kept request to each exporter once.
+//! * The sampler's time is `sample::Moment`, not `Instant`: see [`super::sampler`].

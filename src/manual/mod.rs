@@ -7,11 +7,15 @@
 //! | [`answers`] | When is a sender answered, and what happens when one owner of many refuses? |
 //! | [`threads`] | Why single-threaded workers, and why do few connections share one? |
 //! | [`bytes`] | What is looked at, and what is never decoded? |
+//! | [`journal`] | What is kept where until a trace is decided, and what does a commit mean? |
+//! | [`sampler`] | What happens to a span between its acknowledgement and its verdict, and what does a restart change? |
 //! | [`layout`] | Which modules are not in the design's table, and why are they here? |
 
 pub mod answers;
 pub mod bytes;
 pub mod calls;
+pub mod journal;
 pub mod layout;
 pub mod ownership;
+pub mod sampler;
 pub mod threads;

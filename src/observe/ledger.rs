@@ -3,7 +3,7 @@
 //! `held` is a gauge of its own, kept by whoever holds, and not the difference of the others: so the sum can fail,
 //! and a loss shows.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::instruments::{Counter, Gauge};
 use super::metrics::Registry;
@@ -23,9 +23,43 @@ struct Sums {
     taken: Counter,
     delivered: Counter,
     held: Gauge,
-    refused: [Counter; REASONS],
-    dropped: [Counter; REASONS],
+    refused: Reasons,
+    dropped: Reasons,
 }
+
+/// A counter a reason, made when it is first needed: few ever are.
+struct Reasons {
+    registry: Registry,
+    labels: [(&'static str, String); 4],
+    counters: [OnceLock<Counter>; REASONS],
+}
+
+impl Reasons {
+    fn add(&self, reason: Reason, n: u64) {
+        let make = || self.registry.counter(ITEMS.0, ITEMS.1, &self.labels_of(reason));
+        self.counters[reason as usize].get_or_init(make).add(n);
+    }
+
+    /// The count so far, also when another ledger of the same names counted it.
+    fn get(&self, reason: Reason) -> u64 {
+        let known = self.counters[reason as usize].get().cloned();
+        let known = known.or_else(|| self.registry.find_counter(ITEMS.0, &self.labels_of(reason)));
+        known.map_or(0, |counter| counter.get())
+    }
+
+    fn labels_of(&self, reason: Reason) -> [(&str, &str); 5] {
+        let [kind, component, signal, state] = &self.labels;
+        let [kind, component, signal, state] =
+            [kind, component, signal, state].map(|(name, value)| (*name, value.as_str()));
+        [kind, component, signal, state, ("reason", reason.name())]
+    }
+}
+
+/// Name and help of the series.
+const ITEMS: (&str, &str) = (
+    "ringtail_ledger_items",
+    "Items by what became of them; taken is the sum of the others and ringtail_held_items",
+);
 
 /// A ledger at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,22 +82,19 @@ impl Ledger {
     /// The ledger of `component`, a `receiver` or `exporter` by its name in the configuration, for one signal.
     pub fn new(registry: &Registry, kind: &str, component: &str, signal: Signal) -> Self {
         let who = [("component_kind", kind), ("component", component), ("signal", signal.name())];
-        let items = |state, reason: &str, sparse| {
-            let name = "ringtail_ledger_items";
-            let help = "Items by what became of them; taken is the sum of the others and ringtail_held_items";
-            let labels = [who[0], who[1], who[2], ("state", state), ("reason", reason)];
-            if sparse {
-                registry.sparse_counter(name, help, &labels)
-            } else {
-                registry.counter(name, help, &labels)
-            }
+        let labels = |state| [who[0], who[1], who[2], ("state", state), ("reason", "")];
+        let items = |state| registry.counter(ITEMS.0, ITEMS.1, &labels(state));
+        let reasons = |state: &str| Reasons {
+            registry: registry.clone(),
+            labels: [who[0], who[1], who[2], ("state", state)].map(|(name, value)| (name, value.to_owned())),
+            counters: [const { OnceLock::new() }; REASONS],
         };
         let sums = Arc::new(Sums {
-            taken: items("taken", "", false),
-            delivered: items("delivered", "", false),
+            taken: items("taken"),
+            delivered: items("delivered"),
             held: registry.gauge("ringtail_held_items", "Items held now, in memory or on disk", &who),
-            refused: Reason::ALL.map(|reason| items("refused", reason.name(), true)),
-            dropped: Reason::ALL.map(|reason| items("dropped", reason.name(), true)),
+            refused: reasons("refused"),
+            dropped: reasons("dropped"),
         });
         let read = sums.clone();
         let help = "Taken minus delivered, held, refused and dropped; anything but zero is a bug";
@@ -95,12 +126,16 @@ impl Ledger {
 
     /// `n` items were refused to their sender.
     pub fn refused(&self, reason: Reason, n: u64) {
-        self.0.refused[reason as usize].add(n);
+        if n > 0 {
+            self.0.refused.add(reason, n);
+        }
     }
 
     /// `n` items were dropped after they were taken.
     pub fn dropped(&self, reason: Reason, n: u64) {
-        self.0.dropped[reason as usize].add(n);
+        if n > 0 {
+            self.0.dropped.add(reason, n);
+        }
     }
 
     /// What is missing now, items between two counters included.
@@ -121,8 +156,8 @@ impl Ledger {
 
 impl Sums {
     fn read(&self) -> LedgerSnapshot {
-        let list = |counters: &[Counter; REASONS]| -> Vec<(Reason, u64)> {
-            let counts = Reason::ALL.into_iter().map(|reason| (reason, counters[reason as usize].get()));
+        let list = |reasons: &Reasons| -> Vec<(Reason, u64)> {
+            let counts = Reason::ALL.into_iter().map(|reason| (reason, reasons.get(reason)));
             counts.filter(|(_, count)| *count > 0).collect()
         };
         let (refused, dropped) = (list(&self.refused), list(&self.dropped));

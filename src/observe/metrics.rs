@@ -69,6 +69,14 @@ impl Registry {
         self.counter_with(name, help, labels, false)
     }
 
+    /// A counter that was made before.
+    pub fn find_counter(&self, name: &str, labels: &[(&str, &str)]) -> Option<Counter> {
+        match self.0.store.find(name, labels)? {
+            Value::Counter(counter) => Some(counter),
+            _ => None,
+        }
+    }
+
     /// A counter that is shown from its first count on: for labels with many values of which few occur.
     pub fn sparse_counter(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Counter {
         self.counter_with(name, help, labels, true)

@@ -34,6 +34,6 @@ pub use logs::{LogError, LogHandle, init as init_logs, subscriber};
 pub use metrics::{CONTENT_TYPE, Registry};
 pub use process::expose_process;
 pub use prometheus::metrics_server;
-pub use sampling::{Decision, SamplerMetrics, SamplerSeries};
+pub use sampling::{Decision, JournalMetrics, SamplerMetrics, SamplerOwn, SamplerSeries};
 pub use series::SERIES_MAX;
 pub use serve::{Answers, Asked, BindError, Page, Server};

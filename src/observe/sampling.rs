@@ -31,6 +31,15 @@ pub struct SamplerMetrics {
     pub late_span_age_s: Histogram,
     /// `sampling_traces_on_memory`; all shards add to it.
     pub traces: Gauge,
+    /// Ours, of the sampler.
+    pub sampler: SamplerOwn,
+    /// Ours, of its journal.
+    pub journal: JournalMetrics,
+}
+
+/// Series of a sampler that the Collector has not.
+#[derive(Clone)]
+pub struct SamplerOwn {
     /// `ringtail_sampler_verdict_lag_seconds`: from a deadline to its verdict.
     pub lag_s: Histogram,
     /// `ringtail_sampler_index_bytes`: memory of indexes and remembered verdicts.
@@ -39,20 +48,102 @@ pub struct SamplerMetrics {
     pub remembered: Gauge,
     /// `ringtail_sampler_outbox_spans`: kept spans that have not left yet.
     pub outbox_spans: Gauge,
+}
+
+/// Series of a journal; all shards add to the gauges.
+#[derive(Clone)]
+pub struct JournalMetrics {
     /// `ringtail_journal_bytes`.
-    pub journal_bytes: Gauge,
+    pub bytes: Gauge,
     /// `ringtail_journal_limit_bytes`.
-    pub journal_limit: Gauge,
+    pub limit: Gauge,
     /// `ringtail_journal_segments`.
-    pub journal_segments: Gauge,
-    /// `ringtail_journal_oldest_seconds`: age of the oldest trace that is open or waits to leave.
+    pub segments: Gauge,
+    /// `ringtail_journal_oldest_seconds`: age of the oldest open trace.
     pub oldest_s: FloatGauge,
     /// `ringtail_journal_recovered_spans`: spans found again at the start.
     pub recovered_spans: Counter,
     /// `ringtail_journal_corrupt_records`.
     pub corrupt_records: Counter,
+    /// `ringtail_journal_torn_bytes`: never completed when the process died; nobody was promised them.
+    pub torn_bytes: Counter,
     /// `ringtail_journal_recovery_seconds`: how long the start took.
     pub recovery_s: FloatGauge,
+}
+
+/// Makes the Collector's series without labels.
+struct Collector<'a>(&'a Registry);
+
+impl Collector<'_> {
+    fn counter(&self, name: &str, help: &str) -> Counter {
+        self.0.counter(&format!("{PREFIX}{name}"), help, &[])
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Gauge {
+        self.0.gauge(&format!("{PREFIX}{name}"), help, &[])
+    }
+
+    fn histogram(&self, name: &str, help: &str, bounds: &'static [f64]) -> Histogram {
+        self.0.histogram(&format!("{PREFIX}{name}"), help, &[], bounds)
+    }
+}
+
+/// Makes ours, by processor.
+struct Own<'a> {
+    registry: &'a Registry,
+    labels: [(&'a str, &'a str); 1],
+}
+
+impl Own<'_> {
+    fn gauge(&self, name: &str, help: &str) -> Gauge {
+        self.registry.gauge(name, help, &self.labels)
+    }
+
+    fn sampler(&self) -> SamplerOwn {
+        SamplerOwn {
+            lag_s: self.registry.histogram(
+                "ringtail_sampler_verdict_lag_seconds",
+                "Time from the deadline of a trace to its verdict",
+                &self.labels,
+                LAG_S,
+            ),
+            index_bytes: self
+                .gauge("ringtail_sampler_index_bytes", "Memory of the index and of remembered verdicts"),
+            remembered: self.gauge(
+                "ringtail_sampler_remembered_verdicts",
+                "Number of verdicts remembered for late spans",
+            ),
+            outbox_spans: self
+                .gauge("ringtail_sampler_outbox_spans", "Number of kept spans that have not left yet"),
+        }
+    }
+
+    fn journal(&self) -> JournalMetrics {
+        let float = |name, help| self.registry.float_gauge(name, help, &self.labels);
+        let counter = |name, help| self.registry.counter(name, help, &self.labels);
+        JournalMetrics {
+            bytes: self.gauge("ringtail_journal_bytes", "Size of the journal"),
+            limit: self.gauge("ringtail_journal_limit_bytes", "Size that the journal may reach"),
+            segments: self.gauge("ringtail_journal_segments", "Number of segments of the journal"),
+            oldest_s: float("ringtail_journal_oldest_seconds", "Age of the oldest open trace, in seconds"),
+            recovered_spans: counter(
+                "ringtail_journal_recovered_spans",
+                "Number of spans found again at the start",
+            ),
+            corrupt_records: counter(
+                "ringtail_journal_corrupt_records",
+                "Number of records that could not be read back",
+            ),
+            torn_bytes: counter(
+                "ringtail_journal_torn_bytes",
+                "Number of bytes that were never completed when the process died",
+            ),
+            recovery_s: float(
+                "ringtail_journal_recovery_seconds",
+                "How long reading the journal took at the start",
+            ),
+        }
+    }
 }
 
 /// The series of one policy.
@@ -110,11 +201,8 @@ impl SamplerMetrics {
             let label = if component.is_empty() { name.clone() } else { format!("{component}.{name}") };
             PolicyMetrics::new(registry, &label, series)
         };
-        let plain = |name: &str, help: &str| registry.counter(&format!("{PREFIX}{name}"), help, &[]);
-        let seconds =
-            |name: &str, help: &str| registry.histogram(&format!("{PREFIX}{name}"), help, &[], AGE_S);
-        let own = [("processor", processor)];
-        let gauge = |name: &str, help: &str| registry.gauge(name, help, &own);
+        let collector = Collector(registry);
+        let own = Own { registry, labels: [("processor", processor)] };
         Self {
             registry: registry.clone(),
             processor: processor.to_owned(),
@@ -129,77 +217,35 @@ impl SamplerMetrics {
                 let name = format!("{PREFIX}early_releases_from_cache_decision");
                 registry.sparse_counter(&name, help, &[("sampled", sampled)])
             }),
-            new_traces: plain("new_trace_id_received", "Number of traces that were new"),
-            dropped_too_early: plain(
-                "sampling_trace_dropped_too_early",
-                "Number of traces pushed out undecided",
-            ),
-            too_large: plain("traces_dropped_too_large", "Number of traces over maximum_trace_size_bytes"),
-            evaluation_errors: plain(
-                "sampling_policy_evaluation_error",
-                "Number of policies that could not say",
-            ),
-            unparseable: plain(
+            new_traces: collector.counter("new_trace_id_received", "Number of traces that were new"),
+            dropped_too_early: collector
+                .counter("sampling_trace_dropped_too_early", "Number of traces pushed out undecided"),
+            too_large: collector
+                .counter("traces_dropped_too_large", "Number of traces over maximum_trace_size_bytes"),
+            evaluation_errors: collector
+                .counter("sampling_policy_evaluation_error", "Number of policies that could not say"),
+            unparseable: collector.counter(
                 "count_spans_with_unparseable_tracestate",
                 "Number of kept spans whose tracestate could not be read",
             ),
-            timer_latency_ms: registry.histogram(
-                &format!("{PREFIX}sampling_decision_timer_latency"),
+            timer_latency_ms: collector.histogram(
+                "sampling_decision_timer_latency",
                 "Time that a batch of verdicts took, in milliseconds",
-                &[],
                 LATENCY_MS,
             ),
-            removal_age_s: seconds("sampling_trace_removal_age", "Age of traces when they left, in seconds"),
-            late_span_age_s: seconds(
+            removal_age_s: collector.histogram(
+                "sampling_trace_removal_age",
+                "Age of traces when they left, in seconds",
+                AGE_S,
+            ),
+            late_span_age_s: collector.histogram(
                 "sampling_late_span_age",
                 "Age of traces when late spans came, in seconds",
+                AGE_S,
             ),
-            traces: registry.gauge(
-                &format!("{PREFIX}sampling_traces_on_memory"),
-                "Number of traces in the index",
-                &[],
-            ),
-            lag_s: registry.histogram(
-                "ringtail_sampler_verdict_lag_seconds",
-                "Time from the deadline of a trace to its verdict",
-                &own,
-                LAG_S,
-            ),
-            index_bytes: gauge(
-                "ringtail_sampler_index_bytes",
-                "Memory of the index and of remembered verdicts",
-            ),
-            remembered: gauge(
-                "ringtail_sampler_remembered_verdicts",
-                "Number of verdicts remembered for late spans",
-            ),
-            outbox_spans: gauge(
-                "ringtail_sampler_outbox_spans",
-                "Number of kept spans that have not left yet",
-            ),
-            journal_bytes: gauge("ringtail_journal_bytes", "Size of the journal"),
-            journal_limit: gauge("ringtail_journal_limit_bytes", "Size that the journal may reach"),
-            journal_segments: gauge("ringtail_journal_segments", "Number of segments of the journal"),
-            oldest_s: registry.float_gauge(
-                "ringtail_journal_oldest_seconds",
-                "Age of the oldest open trace, in seconds",
-                &own,
-            ),
-            recovered_spans: registry.counter(
-                "ringtail_journal_recovered_spans",
-                "Number of spans found again at the start",
-                &own,
-            ),
-            corrupt_records: registry.counter(
-                "ringtail_journal_corrupt_records",
-                "Number of records that could not be read back",
-                &own,
-            ),
-            recovery_s: registry.float_gauge(
-                "ringtail_journal_recovery_seconds",
-                "How long reading the journal took at the start",
-                &own,
-            ),
+            traces: collector.gauge("sampling_traces_on_memory", "Number of traces in the index"),
+            sampler: own.sampler(),
+            journal: own.journal(),
         }
     }
 

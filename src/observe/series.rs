@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::instruments::{Counter, FloatGauge, Gauge, Histogram};
 
 /// Most series exposed at once. More can be asked for and used, but are not shown.
-pub const SERIES_MAX: usize = 10_000;
+pub const SERIES_MAX: usize = 50_000;
 
 /// Sorted by name.
 type Labels = Vec<(String, String)>;
@@ -90,6 +90,13 @@ impl Store {
         });
         family.series.insert(labels, Series { value: value.clone(), sparse, departed: false });
         value
+    }
+
+    /// The value under name and labels, if it is there.
+    pub(super) fn find(&self, name: &str, labels: &[(&str, &str)]) -> Option<Value> {
+        let families = self.families.lock();
+        let family = families.by_name.get(&metric_name(name))?;
+        family.series.get(&sorted(labels)).map(|series| series.value.clone())
     }
 
     /// Puts a value under name and labels, in place of what was there.

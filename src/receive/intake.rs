@@ -80,7 +80,8 @@ impl Intake {
             return Ok(Accepted::default());
         }
         let counted = Counted::new(self, signal, items);
-        let request = Request { signal, body, items, arrived, deadline, kept: false, metadata };
+        let request =
+            Request { signal, body, items, arrived, deadline, kept: false, batched: false, metadata };
         let answer = self.outlets.consume(request).await;
         counted.settle(&answer);
         answer
@@ -147,3 +148,17 @@ impl Drop for Counted<'_> {
 
 /// A busy receiver asks senders to come back after this.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_keep_their_order_and_repetitions_and_are_lower_case() {
+        let mut headers = http::HeaderMap::new();
+        headers.append(http::HeaderName::from_bytes(b"X-Tenant").unwrap(), "a".parse().unwrap());
+        headers.append("x-tenant", http::HeaderValue::from_bytes(b"b\xff").unwrap());
+        let pair = |value: &str| ("x-tenant".to_owned(), value.to_owned());
+        assert_eq!(*metadata(&headers), [pair("a"), pair("b\u{fffd}")]);
+    }
+}

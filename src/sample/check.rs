@@ -3,6 +3,11 @@
 use super::facts::check_patterns;
 use super::{Policy, Rule, StatusCodes};
 
+/// Whether a pattern of `string_attribute` can be used; the error is the Collector's text.
+pub fn check_pattern(pattern: &str) -> Result<(), String> {
+    check_patterns(&[pattern.to_owned()])
+}
+
 impl Policy {
     /// What is wrong with the policy; the Collector puts `failed to create policy evaluator for "name": ` before it.
     pub fn check(&self) -> Result<(), String> {
@@ -71,5 +76,53 @@ impl Rule {
                 Method::WindowedThroughput { .. } => "windowed_throughput",
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::super::{Composite, Policy, Rule};
+
+    fn error(policy: Policy) -> String {
+        policy.check().unwrap_err()
+    }
+
+    #[test]
+    fn errors_are_in_the_collectors_words() {
+        assert_eq!(error(status(false, false, false)), "expected at least one status code to filter on");
+        assert_eq!(
+            error(regex("k", &["a", "("])),
+            "invalid regex `(`: error parsing regexp: missing closing ): `(`"
+        );
+        assert_eq!(error(and(vec![not(regex("k", &["(?=a)"]))]))[..15], *"invalid regex `");
+        assert!(error(numeric("n", None, None)).contains("min_value"));
+        assert!(regex("k", &[r"^/api/\d+$"]).check().is_ok() && text("k", &["("]).check().is_ok());
+    }
+
+    #[test]
+    fn what_may_nest() {
+        let unknown = |kind: &str| format!("unknown sampling policy type {kind}");
+        let composite = |part| {
+            let policies = vec![part];
+            policy(Rule::Composite(Composite { max_total: 1, order: vec![], policies, allocation: vec![] }))
+        };
+        assert_eq!(error(and(vec![and(vec![])])), unknown("and"));
+        assert_eq!(error(and(vec![drop_if(vec![])])), unknown("drop"));
+        assert_eq!(error(and(vec![composite(always())])), unknown("composite"));
+        assert_eq!(error(not(not(always()))), unknown("not"));
+        assert_eq!(error(not(and(vec![]))), unknown("and"));
+        assert_eq!(error(composite(not(always()))), unknown("not"));
+        assert!(and(vec![not(always())]).check().is_ok());
+        assert!(drop_if(vec![not(always()), always()]).check().is_ok());
+        assert!(composite(and(vec![always()])).check().is_ok());
+    }
+
+    #[test]
+    fn state_is_what_the_collector_calls_so() {
+        assert!(rate(1, None).is_stateful() && latency(1, 2).is_stateful() && span_count(1, 2).is_stateful());
+        assert!(!latency(1, 0).is_stateful() && !span_count(1, 0).is_stateful() && !always().is_stateful());
+        assert!(and(vec![always(), not(latency(1, 2))]).is_stateful());
+        assert!(!drop_if(vec![status(false, false, true)]).is_stateful());
     }
 }

@@ -82,6 +82,8 @@ pub struct Decided {
     pub known: Known,
     /// Of a kept trace, where its portions lie, oldest first.
     pub places: Vec<Place>,
+    /// Spans of the portion on which it was taken, if it was taken on one.
+    pub portion_spans: u64,
     /// It is not kept, but its spans stay held for a second chance; their end is told later.
     pub retained: bool,
 }

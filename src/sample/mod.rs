@@ -19,12 +19,15 @@ mod moment;
 mod remember;
 mod rule;
 mod sampler;
+#[cfg(test)]
+mod testing;
 pub mod tracestate;
 mod verdicts;
 
 use crate::outcome::Reason;
 
 pub use chain::Place;
+pub use check::check_pattern;
 pub use config::{Config, DecisionCache, Early, Strategy, WhenFull};
 pub use decided::{Decided, Known, Late, Output, Trigger};
 pub use explain::Explanation;

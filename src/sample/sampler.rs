@@ -77,6 +77,7 @@ pub struct Sampler {
     pub(super) ages: VecDeque<Age>,
     pub(super) num_traces: usize,
     pub(super) judged_at: Moment,
+    pub(super) arriving_spans: u64, // of the portion at hand
 }
 
 /// An age that the shell puts into a histogram.
@@ -120,6 +121,7 @@ impl Sampler {
             ages: VecDeque::new(),
             num_traces,
             judged_at: Moment(0),
+            arriving_spans: 0,
             plan,
             config,
         }
@@ -262,6 +264,7 @@ impl Sampler {
 
     /// A portion of an open trace has been added.
     fn arrived(&mut self, ticket: Ticket, portion: &Facts, now: Moment) {
+        self.arriving_spans = u64::from(portion.spans);
         let Some((entry, _)) = self.index.get_mut(ticket) else { return };
         if portion.has_root
             && let Some(at) = self.waits.deadline_of_root(now).filter(|at| *at < entry.deadline)

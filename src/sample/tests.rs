@@ -156,9 +156,9 @@ impl Twin {
 
     fn pass(&mut self, ms: u64) {
         self.now += ms;
-        while self.retained.front().is_some_and(|(_, at)| *at <= self.now) {
-            if !self.retire() {
-                break;
+        while let Some((trace, _)) = self.retained.pop_front_if(|(_, at)| *at <= self.now) {
+            if let Some(open) = self.held.remove(&trace) {
+                self.seen.push(Seen::Discard { spans: open.spans, reason: "not_sampled" });
             }
         }
         let due = self.order.iter().copied().filter(|trace| self.open[trace].deadline <= self.now);

@@ -51,7 +51,7 @@ pub(in crate::sample) fn strict(state: &[u8]) -> Option<SmallVec<[Member<'_>; 4]
 
 /// The sampling information in a trace state, if there is a member `ot`.
 pub fn read(state: &[u8]) -> Result<Option<Ot>, Unparseable> {
-    Ok(ot_value(state)?.map(|value| parse(value).map(|(ot, _)| ot)).transpose()?)
+    ot_value(state)?.map(|value| parse(value).map(|(ot, _)| ot)).transpose()
 }
 
 /// The value of `ot`. Sampling code upstream is a little more lenient than the policy: repeated keys and members of
@@ -117,9 +117,12 @@ fn hexadecimal(digits: &[u8]) -> Result<u64, Unparseable> {
 /// Copies an encoded span to `out`, with `ot=th` set to `threshold`.
 pub fn write_threshold(span: &[u8], threshold: u64, out: &mut Vec<u8>) -> Edit {
     let start = out.len();
-    let edit = state_of(span).and_then(|state| {
-        let text = with_threshold(state, threshold)?;
-        copy_with_state(span, &text, out).map_err(|_| Unparseable)
+    let edit = state_of(span).and_then(|state| match with_threshold(state, threshold)? {
+        Some(text) => copy_with_state(span, &text, out).map_err(|_| Unparseable),
+        None => {
+            out.extend_from_slice(span);
+            Ok(())
+        }
     });
     if edit.is_ok() {
         return Edit::Edited;
@@ -142,11 +145,15 @@ fn state_of(span: &[u8]) -> Result<&[u8], Unparseable> {
 
 type Text = SmallVec<[u8; 64]>;
 
-/// The trace state with the stricter of its threshold and `threshold`; `ot` comes first, as what changed last should.
-fn with_threshold(state: &[u8], threshold: u64) -> Result<Text, Unparseable> {
+/// The trace state with `threshold`; `ot` comes first, as what changed last should. `None` when it has one that is
+/// stricter.
+fn with_threshold(state: &[u8], threshold: u64) -> Result<Option<Text>, Unparseable> {
     let value = ot_value(state)?;
     let (ot, extras) = value.map(parse).transpose()?.unwrap_or_default();
-    let threshold = ot.threshold.unwrap_or(0).max(threshold).min(NEVER - 1);
+    let threshold = threshold.min(NEVER - 1);
+    if ot.threshold.is_some_and(|before| before > threshold) {
+        return Ok(None);
+    }
     let mut text = Text::from_slice(b"ot=");
     if let Some(randomness) = ot.randomness {
         text.extend_from_slice(format!("rv:{randomness:014x};").as_bytes());
@@ -163,7 +170,7 @@ fn with_threshold(state: &[u8], threshold: u64) -> Result<Text, Unparseable> {
         text.push(b',');
         text.extend_from_slice(member);
     }
-    Ok(text)
+    Ok(Some(text))
 }
 
 fn copy_with_state(span: &[u8], state: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {

@@ -69,6 +69,7 @@ impl Sampler {
             at: now,
             known: Known::of(&entry.facts),
             places: Vec::new(),
+            portion_spans: self.arriving_spans,
             retained: second_chance,
         };
         if outcome == Outcome::Sampled {
@@ -84,7 +85,7 @@ impl Sampler {
         let remembered = memory.is_on();
         if second_chance {
             self.retired.push_back((now + self.config.decision_wait, ticket));
-        } else if remembered || !self.config.compat || self.leaves_the_map(outcome) {
+        } else if remembered || !self.config.compat || self.leaves_the_map(outcome, trigger) {
             self.index.remove(ticket);
             self.ages.push_back(Age::Removal(now.since(decided.first_seen)));
         }
@@ -92,8 +93,9 @@ impl Sampler {
     }
 
     /// In the Collector's `span-ingest`, what was pending at its deadline leaves the map.
-    fn leaves_the_map(&self, outcome: Outcome) -> bool {
-        self.config.strategy == Strategy::SpanIngest && outcome == Outcome::NotSampled
+    fn leaves_the_map(&self, outcome: Outcome, trigger: Trigger) -> bool {
+        let pending = matches!(trigger, Trigger::Deadline | Trigger::Root | Trigger::Shutdown);
+        self.config.strategy == Strategy::SpanIngest && outcome == Outcome::NotSampled && pending
     }
 
     /// Over `maximum_trace_size_bytes`: not sampled, without a vote.

@@ -9,6 +9,7 @@
 
 mod assemble;
 mod clock;
+mod open;
 mod outbox;
 mod piece;
 mod processor;

@@ -1,6 +1,5 @@
 //! The processor as the pipeline sees it: divides requests by trace and shard, waits for the shards.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -9,22 +8,17 @@ use futures_util::future::{BoxFuture, join_all};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::assemble::Assemble;
-use super::clock::Clock;
-use super::outbox::Outbox;
-use super::record::Layout;
-use super::recover::Recovered;
+use super::open::{Opening, folder_of, same_shards};
 use super::run::{Ask, Left, run};
 use super::state::{Counters, Shard};
 use super::turn::{Offer, RETRY_AFTER, closing};
-use super::verdict_log::VerdictLog;
 use crate::flow::{Answer, Consumer, Request, Stage};
-use crate::journal::{self, Journal, Recovery};
+use crate::journal;
 use crate::lane::Budget;
 use crate::observe::{Ledger, Registry, SamplerMetrics, SamplerSeries};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::sample::facts::{Arrival, Plan, Portion};
-use crate::sample::{Config, Policy, Rule, Sampler};
+use crate::sample::{Config, Policy, Rule};
 
 /// What a processor is made of.
 pub struct Parts<'a> {
@@ -74,7 +68,7 @@ impl TailSampling {
         let ledger = Ledger::new(registry, "processor", name, Signal::Traces);
         let plan = Arc::new(Plan::new(&sampling));
         let count = sampling.num_shards.max(1);
-        let folder = PathBuf::from(format!("{}-{}", plain(pipeline), plain(name)));
+        let folder = folder_of(pipeline, name);
         same_shards(&journal, &folder, count)?;
         let mut shards = Vec::new();
         for index in 0..count {
@@ -220,89 +214,6 @@ impl Inner {
     }
 }
 
-/// What a shard is opened from.
-struct Opening<'a> {
-    sampling: &'a Config,
-    journal: &'a journal::Config,
-    folder: PathBuf,
-    plan: &'a Arc<Plan>,
-    next: &'a Arc<dyn Consumer>,
-    ledger: &'a Ledger,
-}
-
-impl Opening<'_> {
-    fn open(self, counters: Counters) -> Result<Shard, journal::OpenError> {
-        let begun = Instant::now();
-        let (sampling, count) = (self.sampling, self.sampling.num_shards.max(1));
-        let clock = Clock::start();
-        let seed = fastrand::u64(..);
-        let mut sampler = Sampler::new(sampling.clone(), Arc::clone(self.plan), seed, clock.moment(begun));
-        let mut verdicts = VerdictLog::new(counters.names(), sampler.remembers());
-        let mut known = Vec::new();
-        let mut log = None;
-        if self.journal.directory.is_some() {
-            let config = journal::Config { segment_size: VERDICT_SEGMENT, ..self.journal.clone() };
-            let (opened, _) = Journal::open(&config, &self.folder.join("verdicts"), count, &mut |record| {
-                verdicts.replay(record.at, record.payload, |verdict| known.push(verdict));
-            })?;
-            log = Some(opened);
-        }
-        known.iter().for_each(|known| sampler.remember(&known.trace_id, known.outcome, known.verdict));
-        let mut recovered = Recovered::new(Arc::clone(self.plan), &mut sampler, &known);
-        let folder = self.folder.join("spans");
-        let (journal, found) =
-            Journal::open(self.journal, &folder, count, &mut |record| recovered.record(&record))?;
-        let (open_spans, unreadable) = (recovered.open_spans, recovered.unreadable);
-        let (pieces, kept_spans) = recovered.pieces(counters.names());
-        if let Some(log) = log {
-            verdicts.attach(log, journal.end());
-        }
-        let mut outbox = Outbox::default();
-        pieces.into_iter().for_each(|piece| outbox.push(piece));
-        self.ledger.taken(open_spans + kept_spans);
-        self.ledger.held_add(open_spans + kept_spans);
-        report(&counters, &found, open_spans, kept_spans, unreadable, begun);
-        Ok(Shard {
-            sampler,
-            journal,
-            verdicts,
-            outbox,
-            assemble: Assemble::new(sampling.record_policy, !sampling.compat),
-            layout: Layout::default(),
-            clock,
-            next: Arc::clone(self.next),
-            ledger: self.ledger.clone(),
-            counters,
-            closing: false,
-            released_at: begun,
-        })
-    }
-}
-
-fn report(
-    counters: &Counters,
-    found: &Recovery,
-    open_spans: u64,
-    kept_spans: u64,
-    unreadable: u64,
-    begun: Instant,
-) {
-    let metrics = &counters.metrics;
-    metrics.recovered_spans.add(open_spans + kept_spans);
-    metrics.corrupt_records.add(found.corrupt_records + unreadable);
-    metrics.recovery_s.set(begun.elapsed().as_secs_f64());
-    if found.records > 0 || found.corrupt_records > 0 {
-        let seconds = begun.elapsed().as_secs_f64();
-        tracing::info!(?found, open_spans, kept_spans, seconds, "read the journal of an earlier run");
-    }
-    if found.corrupt_records + unreadable > 0 {
-        tracing::warn!(
-            records = found.corrupt_records + unreadable,
-            "records of the journal are lost: they are corrupt"
-        );
-    }
-}
-
 fn spawn(shard: Shard, index: u32) -> std::io::Result<Handle> {
     let (offers, taken) = mpsc::channel(WAITING_MAX);
     let (asks, asked) = mpsc::channel(ASKS_MAX);
@@ -346,28 +257,6 @@ fn sub_names(sampling: &Config) -> Vec<Vec<Arc<str>>> {
     sampling.policies.iter().map(subs).collect()
 }
 
-/// A folder's name of a component's.
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
-}
-
-/// A journal of another number of shards would split traces that are open, and leave some behind.
-fn same_shards(config: &journal::Config, folder: &Path, count: u32) -> Result<(), String> {
-    let Some(directory) = &config.directory else { return Ok(()) };
-    let folder = directory.join(folder);
-    let Ok(found) = std::fs::read_dir(&folder) else { return Ok(()) };
-    let numbers = found.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let before = numbers.map(|number| number + 1).max().unwrap_or(0);
-    if before == 0 || before == count {
-        return Ok(());
-    }
-    Err(format!(
-        "num_shards: the journal in {} was written by {before} shards, not {count}; set num_shards: {before} until it \
-         is empty, or move it away",
-        folder.display()
-    ))
-}
-
 fn malformed(error: &str) -> Refusal {
     Refusal {
         fault: Fault::Sender,
@@ -392,5 +281,3 @@ const WAITING_BYTES_MAX: usize = 64 << 20;
 const WAITING_MAX: usize = 1024;
 /// Questions that wait for one shard.
 const ASKS_MAX: usize = 16;
-/// Bytes of a segment of verdicts, about 100,000 of them.
-const VERDICT_SEGMENT: u64 = 4 << 20;

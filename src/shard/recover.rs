@@ -89,11 +89,11 @@ impl<'a> Recovered<'a> {
         let request = request(record.payload, &heads, &open);
         let arrival = self.plan.read(request.into()).ok()?;
         for portion in &arrival.portions {
-            let Some((offset, _)) = open.iter().find(|(_, head)| head.trace_id == portion.trace_id) else {
-                continue;
-            };
+            // Portions of one trace are in the same order in both.
+            let at = open.iter().position(|(_, head)| head.trace_id == portion.trace_id);
+            let Some((offset, _)) = at.map(|at| open.remove(at)) else { continue };
             self.open_spans += u64::from(portion.facts.spans);
-            self.sampler.accept(portion, Place(record.at.as_u64() + *offset as u64), heads.at);
+            self.sampler.accept(portion, Place(record.at.as_u64() + offset as u64), heads.at);
         }
         Some(())
     }

@@ -132,6 +132,7 @@ impl Shard {
             arrived: now,
             deadline: None,
             kept: true,
+            batched: false,
             metadata: None,
         };
         let answer = self.next.consume(request);

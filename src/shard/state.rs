@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::assemble::Assemble;
 use super::clock::Clock;
@@ -31,7 +31,29 @@ pub struct Shard {
     pub counters: Counters,
     pub closing: bool,
     pub released_at: Instant,
+    pub complaints: Complaints,
+    pub compat: bool,
+    pub memory_max: Option<u64>, // of index and journal together, when the journal is memory
 }
+
+/// A disk that is full is complained about now and then, not at every turn.
+#[derive(Default)]
+pub struct Complaints(Option<Instant>);
+
+impl Complaints {
+    /// Whether the last complaint is long enough ago.
+    pub fn may_complain(&mut self) -> bool {
+        let now = Instant::now();
+        let may = self.0.is_none_or(|last| now - last >= COMPLAINTS_EVERY);
+        if may {
+            self.0 = Some(now);
+        }
+        may
+    }
+}
+
+/// Between two complaints.
+const COMPLAINTS_EVERY: Duration = Duration::from_secs(5);
 
 /// The shard's part in the processor's series.
 pub struct Counters {
@@ -58,8 +80,10 @@ impl Shard {
             }
         }
         if let Err(error) = self.verdicts.commit(self.journal.end()) {
-            // They stand all the same; only a crash before they can be written would take them again.
-            tracing::error!(%error, "verdicts could not be written");
+            // They stand all the same, and are written as soon as they can be; only a crash before would take them again.
+            if self.complaints.may_complain() {
+                tracing::error!(%error, "verdicts could not be written");
+            }
         }
         kept.into_iter().for_each(|piece| self.outbox.push(piece));
         while let Some(age) = self.sampler.poll_age() {
@@ -70,14 +94,13 @@ impl Shard {
         }
     }
 
-    fn decided(&mut self, decided: Decided) -> Option<Piece> {
+    /// The pieces of a verdict, none when it lets go of the trace.
+    fn decided(&mut self, decided: Decided) -> Vec<Piece> {
         self.counters.decided(&decided);
         self.verdicts.push(&decided);
         let spans = decided.known.spans;
         if decided.is_kept() {
-            let mark = self.counters.mark(&decided);
-            let (trace_id, places) = (decided.trace_id, decided.places);
-            return Some(Piece { trace_id, places, ready: false, mark, spans, last: true });
+            return self.kept(decided);
         }
         if !decided.retained {
             self.ledger.held_sub(spans);
@@ -88,11 +111,29 @@ impl Shard {
             };
             self.ledger.dropped(reason, spans);
         }
-        None
+        Vec::new()
+    }
+
+    fn kept(&self, decided: Decided) -> Vec<Piece> {
+        let mark = self.counters.mark(&decided);
+        let (trace_id, places, spans) = (decided.trace_id, decided.places, decided.known.spans);
+        let mut piece = Piece { trace_id, places, ready: false, mark, spans, last: true };
+        if self.compat && decided.trigger == Trigger::Ingest {
+            // The Collector marks only the spans on which the verdict fell.
+            let before = piece.places.len().saturating_sub(1);
+            let last = piece.split_off(before, spans.saturating_sub(decided.portion_spans));
+            piece.mark = Mark::default();
+            return std::iter::once(piece).filter(|piece| !piece.places.is_empty()).chain(last).collect();
+        }
+        vec![piece]
     }
 
     fn late(&self, late: &Late) -> Piece {
-        let mark = Mark { cached: late.cached, ..self.counters.mark_of(late.verdict) };
+        let mark = match (self.compat, late.cached) {
+            (false, cached) => Mark { cached, ..self.counters.mark_of(late.verdict) },
+            (true, true) => Mark { cached: true, threshold: None, ..self.counters.mark_of(late.verdict) },
+            (true, false) => Mark::default(), // as the Collector does
+        };
         let places = vec![late.place];
         Piece { trace_id: late.trace_id, places, ready: false, mark, spans: late.spans, last: true }
     }
@@ -104,13 +145,18 @@ impl Shard {
         self.journal.release_before(oldest);
         let first = self.journal.oldest().unwrap_or(Position::MAX);
         self.verdicts.release(first.min(self.journal.end()));
+        if let Some(max) = self.memory_max {
+            // The index has its part of the memory; half of it all stays for spans, whatever happens.
+            let index = self.sampler.size().bytes as u64;
+            self.journal.set_limit(max.saturating_sub(index).max(max / 2));
+        }
     }
 
     /// Publishes sizes and counts.
     pub fn publish(&mut self, now: Instant) {
         let size = self.sampler.size();
         let oldest = self.sampler.oldest_arrival().map(|at| self.clock.moment(now).since(at));
-        self.counters.metrics.oldest_s.set(oldest.unwrap_or_default().as_secs_f64());
+        self.counters.metrics.journal.oldest_s.set(oldest.unwrap_or_default().as_secs_f64());
         let gauges = [
             size.traces as i64,
             size.bytes as i64,
@@ -168,7 +214,7 @@ impl Counters {
             self.metrics.vote(policy, vote, decided.known.spans, decided.known.bytes);
         }
         if matches!(decided.trigger, Trigger::Deadline | Trigger::Root) {
-            self.metrics.lag_s.observe(decided.at.since(decided.deadline).as_secs_f64());
+            self.metrics.sampler.lag_s.observe(decided.at.since(decided.deadline).as_secs_f64());
         }
         let (metrics, names) = (&self.metrics, &self.names);
         let key = (verdict.policy, decision(verdict.outcome), decided.trigger);
@@ -183,12 +229,12 @@ impl Counters {
         let metrics = &self.metrics;
         let series = [
             &metrics.traces,
-            &metrics.index_bytes,
-            &metrics.remembered,
-            &metrics.outbox_spans,
-            &metrics.journal_bytes,
-            &metrics.journal_limit,
-            &metrics.journal_segments,
+            &metrics.sampler.index_bytes,
+            &metrics.sampler.remembered,
+            &metrics.sampler.outbox_spans,
+            &metrics.journal.bytes,
+            &metrics.journal.limit,
+            &metrics.journal.segments,
         ];
         for ((gauge, now), before) in series.into_iter().zip(gauges).zip(&mut self.gauges) {
             gauge.add(now - *before);

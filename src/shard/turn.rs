@@ -47,7 +47,9 @@ impl Shard {
         }
         if let Err(error) = self.journal.commit() {
             let refusal = unwritten(&error);
-            tracing::error!(%error, "spans were refused");
+            if self.complaints.may_complain() {
+                tracing::error!(%error, "spans are refused");
+            }
             appended.into_iter().for_each(|one| self.refuse(one.offer, refusal.clone()));
             return;
         }

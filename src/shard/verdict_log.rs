@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::journal::{CommitError, Journal, Position};
+use crate::journal::{CommitError, Full, Journal, Position};
 use crate::sample::judge::Outcome;
 use crate::sample::{Decided, Remembered};
 
@@ -22,6 +22,17 @@ pub struct VerdictLog {
     batch: Vec<u8>,
     segments: VecDeque<Segment>,
     remembered: u64, // so many verdicts have to stay
+}
+
+/// Why verdicts were not written.
+#[derive(Debug, thiserror::Error)]
+pub enum Unwritten {
+    /// The journal is as large as it may get.
+    #[error(transparent)]
+    Full(Full),
+    /// The disk is full or broken.
+    #[error(transparent)]
+    Commit(CommitError),
 }
 
 #[derive(Debug)]
@@ -43,6 +54,8 @@ pub struct Known {
 }
 
 const ENTRY: usize = 40;
+/// Verdicts that wait to be written while the disk is full, about 100,000; older ones are let go.
+const UNWRITTEN_BYTES_MAX: usize = 4 << 20;
 /// "No threshold"; thresholds have 56 bits.
 const NONE: u64 = u64::MAX;
 
@@ -88,21 +101,23 @@ impl VerdictLog {
         self.batch.extend_from_slice(&outcome.to_le_bytes());
     }
 
-    /// Writes what was pushed; then it survives the process.
-    pub fn commit(&mut self, spans_until: Position) -> Result<(), CommitError> {
-        if self.batch.is_empty() {
-            return Ok(());
+    /// Writes what was pushed; then it survives the process. What could not be written is tried again with the next.
+    pub fn commit(&mut self, spans_until: Position) -> Result<(), Unwritten> {
+        let Some(journal) = self.journal.as_mut().filter(|_| !self.batch.is_empty()) else { return Ok(()) };
+        let written = journal.append_reserved(VERDICTS, &[&self.batch]).map_err(Unwritten::Full);
+        let written = written.and_then(|at| journal.commit().map(|()| at).map_err(Unwritten::Commit));
+        match written {
+            Ok(at) => {
+                self.note(at, (self.batch.len() / ENTRY) as u64, spans_until.as_u64());
+                self.batch.clear();
+                Ok(())
+            }
+            Err(error) => {
+                let surplus = self.batch.len().saturating_sub(UNWRITTEN_BYTES_MAX);
+                self.batch.drain(..surplus.next_multiple_of(ENTRY).min(self.batch.len()));
+                Err(error)
+            }
         }
-        let batch = std::mem::take(&mut self.batch);
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        let at = journal.append_reserved(VERDICTS, &[&batch]).ok();
-        journal.commit()?;
-        if let Some(at) = at {
-            self.note(at, (batch.len() / ENTRY) as u64, spans_until.as_u64());
-        }
-        self.batch = batch;
-        self.batch.clear();
-        Ok(())
     }
 
     /// Lets go of segments that nobody needs; `oldest` is the oldest span still in the journal.

@@ -24,10 +24,20 @@ impl Process {
     /// Starts `program --config FILE` with as many free ports as asked for, and waits until it listens on all of them.
     /// The configuration is made of the ports and of a folder of its own.
     pub fn start(program: &Path, ports: usize, config: impl Fn(&[u16], &Path) -> String) -> Self {
+        Self::start_with(program, &[], ports, config)
+    }
+
+    /// The same, with more arguments.
+    pub fn start_with(
+        program: &Path,
+        arguments: &[String],
+        ports: usize,
+        config: impl Fn(&[u16], &Path) -> String,
+    ) -> Self {
         // Between finding a port free and taking it, another test may take it.
         for _ in 0..3 {
             let free = free_ports(ports);
-            let mut process = Self::spawn(program, free, &config);
+            let mut process = Self::spawn(program, arguments, free, &config);
             if process.listens() {
                 return process;
             }
@@ -42,7 +52,12 @@ impl Process {
         Self::start(ringtail(), ports, config)
     }
 
-    fn spawn(program: &Path, ports: Vec<u16>, config: &impl Fn(&[u16], &Path) -> String) -> Self {
+    fn spawn(
+        program: &Path,
+        arguments: &[String],
+        ports: Vec<u16>,
+        config: &impl Fn(&[u16], &Path) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.yaml");
         fs::write(&path, config(&ports, folder.path())).unwrap();
@@ -50,6 +65,7 @@ impl Process {
         let child = Command::new(program)
             .arg("--config")
             .arg(&path)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -178,10 +194,17 @@ fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
 
 /// What a metrics page says of a counter or gauge, over all of its series that carry these labels.
 pub fn metric(port: u16, name: &str, labels: &[&str]) -> f64 {
-    let page = http(port, "GET", "/metrics", &[], b"");
-    String::from_utf8(page.body)
-        .unwrap()
-        .lines()
+    metric_of(&metrics_page(port), name, labels)
+}
+
+/// The metrics page, to read more than one number of a moment.
+pub fn metrics_page(port: u16) -> String {
+    String::from_utf8(http(port, "GET", "/metrics", &[], b"").body).unwrap()
+}
+
+/// The same as [`metric`], of a page.
+pub fn metric_of(page: &str, name: &str, labels: &[&str]) -> f64 {
+    page.lines()
         .filter(|line| line.split(['{', ' ']).next() == Some(name))
         .filter(|line| labels.iter().all(|label| line.contains(label)))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())

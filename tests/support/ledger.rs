@@ -35,6 +35,7 @@ impl Scrape {
         let state = |state| self.sum("ringtail_ledger_items", &[&who[..], &[("state", state)]].concat());
         Sums {
             taken: state("taken") as u64,
+            recovered: self.sum("ringtail_journal_recovered_spans", &[("processor", component)]) as u64,
             delivered: state("delivered") as u64,
             refused: state("refused") as u64,
             dropped: state("dropped") as u64,
@@ -70,6 +71,8 @@ impl Scrape {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     pub taken: u64,
+    /// Of those taken, found in a journal at the start.
+    pub recovered: u64,
     pub delivered: u64,
     pub refused: u64,
     pub dropped: u64,

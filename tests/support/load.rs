@@ -8,7 +8,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
 use super::backend::Backend;
 use super::{Logs, Metrics, Traces};
@@ -44,6 +45,17 @@ pub fn span(trace: u64, n: u64) -> Span {
         flags: 0x301,
         ..Span::default()
     }
+}
+
+/// The same with status ERROR.
+pub fn failing(span: Span) -> Span {
+    let status = Status { code: StatusCode::Error as i32, message: "as told".into() };
+    Span { status: Some(status), ..span }
+}
+
+/// The same, taking this long.
+pub fn lasting(span: Span, ms: u64) -> Span {
+    Span { end_time_unix_nano: span.start_time_unix_nano + ms * 1_000_000, ..span }
 }
 
 pub fn resource(service: &str) -> Resource {

@@ -10,6 +10,7 @@ pub mod load;
 pub mod process;
 pub mod raw_grpc;
 pub mod relay;
+pub mod sampling;
 pub mod setup;
 pub mod status;
 pub mod wait;

@@ -2,9 +2,11 @@
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread::JoinHandle;
 
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
@@ -59,40 +61,53 @@ pub struct Ringtail {
     pub dir: TempDir,
     stderr: Arc<Mutex<String>>,
     stdout: Arc<Mutex<String>>,
+    readers: Mutex<[JoinHandle<()>; 2]>, // of what it says
 }
 
 impl Ringtail {
     /// Starts the binary with a configuration and waits until it is ready.
     pub async fn start(config: &str, ports: Ports, dir: TempDir) -> Self {
         let ringtail = Self::spawn(config, ports, dir);
+        ringtail.ready().await;
+        ringtail
+    }
+
+    /// Waits until it takes requests.
+    pub async fn ready(&self) {
         wait::until_some("the process is ready", || async {
-            if let Some(status) = ringtail.exited() {
+            if let Some(status) = self.exited() {
+                let config = std::fs::read_to_string(config_in(&self.dir)).unwrap();
                 panic!("it ended with {status} under\n{config}");
             }
-            http::get(ports.admin, "/readyz").await.ok().filter(|answer| answer.status == 200)
+            http::get(self.ports.admin, "/readyz").await.ok().filter(|answer| answer.status == 200)
         })
         .await;
-        ringtail
     }
 
     /// Starts the binary with a configuration that may be wrong.
     pub fn spawn(config: &str, ports: Ports, dir: TempDir) -> Self {
-        let path = dir.path().join("ringtail.yaml");
-        std::fs::write(&path, config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringtail"))
-            .args(["run", "--config"])
-            .arg(&path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = follow(child.stderr.take().unwrap());
-        let stdout = follow(child.stdout.take().unwrap());
-        Self { child: Mutex::new(child), ports, dir, stderr, stdout }
+        std::fs::write(config_in(&dir), config).unwrap();
+        let (stderr, stdout) = (Arc::default(), Arc::default());
+        let (child, readers) = launch(&dir, &stderr, &stdout);
+        Self { child: Mutex::new(child), ports, dir, stderr, stdout, readers: Mutex::new(readers) }
     }
 
-    /// What it has logged.
+    /// Kills it where it stands (SIGKILL).
+    pub fn kill(&self) {
+        let mut child = self.child.lock();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts it again under the same configuration, at once: [`Self::ready`] says when it takes requests. What it
+    /// logs follows what it has logged before.
+    pub fn respawn(&self) {
+        let mut child = self.child.lock();
+        assert!(child.try_wait().unwrap().is_some(), "it still runs");
+        (*child, *self.readers.lock()) = launch(&self.dir, &self.stderr, &self.stdout);
+    }
+
+    /// What it has logged, in all its lives.
     pub fn stderr(&self) -> String {
         self.stderr.lock().clone()
     }
@@ -118,9 +133,11 @@ impl Ringtail {
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
-    /// Waits for its end after [`Self::terminate`]; returns the exit code.
+    /// Waits for its end after [`Self::terminate`], and until all that it has said is read; returns the exit code.
     pub async fn ended(&self) -> i32 {
         let status = wait::until_some("the process ends", || async { self.exited() }).await;
+        let read = || self.readers.lock().iter().all(JoinHandle::is_finished);
+        wait::until("what it has said is read", read).await;
         status.code().unwrap_or(-1)
     }
 
@@ -196,7 +213,8 @@ impl Ringtail {
 
     /// Waits until nothing is held; then every sum must close.
     pub async fn settled(&self) -> Scrape {
-        let scrape = self.scrape_until("nothing is held", |scrape| scrape.held() == 0.0).await;
+        self.scrape_until("nothing is held", |scrape| scrape.held() == 0.0).await;
+        let scrape = self.scrape().await; // the first one may have been taken in the midst of the last changes
         scrape.assert_balanced();
         scrape
     }
@@ -217,14 +235,31 @@ impl Drop for Ringtail {
     }
 }
 
-fn follow(mut pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let text = Arc::new(Mutex::new(String::new()));
-    let sink = Arc::clone(&text);
+fn config_in(dir: &TempDir) -> PathBuf {
+    dir.path().join("ringtail.yaml")
+}
+
+/// A process under the configuration in `dir`.
+fn launch(
+    dir: &TempDir,
+    stderr: &Arc<Mutex<String>>,
+    stdout: &Arc<Mutex<String>>,
+) -> (Child, [JoinHandle<()>; 2]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringtail"));
+    command.args(["run", "--config"]).arg(config_in(dir));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let readers =
+        [follow(child.stderr.take().unwrap(), stderr), follow(child.stdout.take().unwrap(), stdout)];
+    (child, readers)
+}
+
+fn follow(mut pipe: impl Read + Send + 'static, sink: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let sink = Arc::clone(sink);
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(n @ 1..) = pipe.read(&mut buffer) {
             sink.lock().push_str(&String::from_utf8_lossy(&buffer[..n]));
         }
-    });
-    text
+    })
 }

@@ -97,7 +97,12 @@ async fn deliver(line: &Line, clients: &Clients, parts: Vec<Part>) {
             continue;
         }
         match send(line, clients, &parts).await {
-            End::Taken(accepted) => line.books.delivered(parts, &accepted),
+            End::Taken(accepted) => {
+                if accepted != Accepted::default() {
+                    line.books.partial(&accepted);
+                }
+                line.books.delivered(parts, &accepted);
+            }
             End::Refused { apart: true, .. } if parts.len() > 1 => {
                 let rest = parts.split_off(parts.len() / 2);
                 calls.push(rest);
@@ -124,6 +129,7 @@ async fn send(line: &Line, clients: &Clients, parts: &[Part]) -> End {
         let called = tokio::select! {
             called = call(clients, &plain, &mut message) => called,
             () = line.pauses.stop.cancelled() => return given_up(closing()),
+            () = line.books.deserted(parts) => return End::Abandoned,
         };
         line.pauses.heard(called.unreachable);
         let (delay, said) = match called.end {

@@ -11,12 +11,14 @@ use tokio::sync::oneshot::Receiver;
 
 use super::backends::{Addresses, Clients, Reach};
 use super::consumer::{self, Line};
+use super::durable::Durable;
 use super::pause::Pauses;
 use super::queue::Queue;
 use super::room::{NoPlace, Place, Room};
 use crate::client::{HttpEncoding, HttpForm, Transport};
 use crate::export::config::Otlp;
 use crate::flow::{Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing};
+use crate::journal;
 use crate::observe::{ExporterMetrics, Ledger, Registry, ServerLabels};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::tls;
@@ -24,7 +26,14 @@ use crate::workers::Workers;
 
 /// An `otlp_grpc` or `otlp_http` exporter for one signal. A clone is the same exporter.
 #[derive(Clone)]
-pub struct OtlpExporter(Arc<Inner>);
+pub struct OtlpExporter {
+    direct: Direct,
+    durable: Option<Arc<Durable>>, // stands before it
+}
+
+/// The exporter without its queue on disk.
+#[derive(Clone)]
+struct Direct(Arc<Inner>);
 
 struct Inner {
     name: String,
@@ -54,6 +63,14 @@ pub enum OtlpError {
     /// Its certificates.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// Its queue on disk.
+    #[error("sending_queue: {0}")]
+    Journal(#[from] journal::OpenError),
+    /// A queue on disk whose senders wait for the backend keeps what they keep.
+    #[error(
+        "sending_queue: `journal` does nothing with `wait_for_result: true` or `enabled: false`; remove one"
+    )]
+    JournalUnused,
     /// HTTP without a place for the signal.
     #[error("no endpoint for {0}: set `endpoint` or `{0}_endpoint`")]
     NoEndpoint(&'static str),
@@ -65,17 +82,20 @@ pub enum OtlpError {
 impl OtlpExporter {
     /// Starts the exporter's consumers; they connect with the first request.
     pub fn new(parts: Parts<'_>) -> Result<Self, OtlpError> {
-        let Parts { name, signal, config, workers, registry } = parts;
-        let reach = Arc::new(reach(&config, signal)?);
+        let Parts { name, signal, ref config, workers, registry } = parts;
+        if config.queue.journal.is_some() && (config.queue.wait_for_result || !config.queue.enabled) {
+            return Err(OtlpError::JournalUnused);
+        }
+        let reach = Arc::new(reach(config, signal)?);
         let probing = reach.client(None).map_err(OtlpError::Client)?;
-        let metrics = ExporterMetrics::new(registry, name, Some(&labels(&reach, &config)));
+        let metrics = ExporterMetrics::new(registry, name, Some(&labels(&reach, config)));
         let room = Room::new(&config.queue, metrics.queue(signal));
         let line = Arc::new(Line {
             queue: Mutex::new(Queue::new(signal, config.queue.batch.as_ref())),
             work: Notify::new(),
             pauses: Pauses::default(),
             in_flight: metrics.in_flight(signal),
-            books: Books::new(signal, Ledger::new(registry, "exporter", name, signal), Some(metrics)),
+            books: Books::new(name, signal, Ledger::new(registry, "exporter", name, signal), Some(metrics)),
             retry: config.retry.clone(),
             encoding: reach.form.encoding,
         });
@@ -92,22 +112,36 @@ impl OtlpExporter {
         workers.handle(0).spawn(async move {
             watched.pauses.watch(&reach, turns.then_some(&*addresses), &probing).await;
         });
-        Ok(Self(Arc::new(Inner {
-            name: name.to_owned(),
-            promises: config.queue.enabled && !config.queue.wait_for_result,
-            blocks: config.queue.block_on_overflow,
-            room,
-            line,
-        })))
+        let promises = config.queue.enabled && !config.queue.wait_for_result;
+        let (name, blocks) = (name.to_owned(), config.queue.block_on_overflow);
+        let direct = Direct(Arc::new(Inner { name, promises, blocks, room, line }));
+        let durable = config.queue.journal.as_ref().map(|journal| {
+            Durable::open(parts.name, signal, journal, Arc::new(direct.clone()), registry).map(Arc::new)
+        });
+        let durable = durable.transpose().inspect_err(|_| direct.0.line.pauses.stop.cancel())?;
+        Ok(Self { direct, durable })
     }
 
     /// The conservation sum.
     pub fn ledger(&self) -> &Ledger {
-        &self.0.line.books.ledger
+        &self.direct.0.line.books.ledger
     }
 }
 
 impl Consumer for OtlpExporter {
+    /// Who keeps a request needs no other copy of it on disk.
+    fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
+        match &self.durable {
+            Some(durable) if !request.kept => {
+                let durable = Arc::clone(durable);
+                Box::pin(async move { durable.put(request).await })
+            }
+            _ => self.direct.consume(request),
+        }
+    }
+}
+
+impl Consumer for Direct {
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
@@ -124,32 +158,40 @@ impl Consumer for OtlpExporter {
 
 impl Stage for OtlpExporter {
     fn name(&self) -> &str {
-        &self.0.name
+        &self.direct.0.name
     }
 
     fn end(&self, deadline: Instant) -> BoxFuture<'static, u64> {
-        let inner = Arc::clone(&self.0);
+        let (inner, durable) = (Arc::clone(&self.direct.0), self.durable.clone());
         Box::pin(async move {
-            let (line, books) = (&inner.line, &inner.line.books);
-            books.close();
-            inner.room.close();
-            inner.hurry();
-            let _ = tokio::time::timeout_at(deadline.into(), books.all_settled()).await;
-            line.pauses.stop.cancel();
-            let left = line.queue.lock().close();
-            books.refuse(left, &closing());
-            // What is in flight is let go by its consumer, which may be busy for an instant.
-            let _ = tokio::time::timeout(LET_GO, books.all_settled()).await;
-            books.given_up()
+            let Some(durable) = durable else { return inner.end(deadline).await };
+            durable.close();
+            let given_up = inner.end(deadline).await;
+            durable.end().await;
+            given_up
         })
     }
 
     fn hurry(&self) {
-        self.0.hurry();
+        self.direct.0.hurry();
     }
 }
 
 impl Inner {
+    async fn end(&self, deadline: Instant) -> u64 {
+        let (line, books) = (&self.line, &self.line.books);
+        books.close();
+        self.room.close();
+        self.hurry();
+        let _ = tokio::time::timeout_at(deadline.into(), books.all_settled()).await;
+        line.pauses.stop.cancel();
+        let left = line.queue.lock().close();
+        books.refuse(left, &closing());
+        // What is in flight is let go by its consumer, which may be busy for an instant.
+        let _ = tokio::time::timeout(LET_GO, books.all_settled()).await;
+        books.given_up()
+    }
+
     /// Room for a request. Nothing is counted for a sender that leaves meanwhile.
     async fn place(&self, request: &Request) -> Result<Place, Refusal> {
         let (items, bytes) = (request.items, request.body.len());

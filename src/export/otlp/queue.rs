@@ -65,7 +65,7 @@ impl Queue {
                 batcher.flush();
             }
             self.collect();
-        } else if part.owner.kept {
+        } else if part.owner.kept && !part.owner.batched {
             self.gathering_items += part.items;
             self.gathering_bytes += part.body.len();
             self.gathering.push_back((now, part));

@@ -43,7 +43,7 @@ fn writer() {
 #[test]
 fn a_kill_loses_nothing_that_was_committed() {
     let directory = tempfile::tempdir().unwrap();
-    for round in 0..12_u32 {
+    for round in 0..8_u32 {
         let directory = directory.path().join(if round % 2 == 0 { "plain" } else { "lz4" });
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["--exact", "journal::tests::crash::writer", "--nocapture"])
@@ -54,7 +54,7 @@ fn a_kill_loses_nothing_that_was_committed() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut committed = 0;
-        for _ in 0..fastrand::usize(50..2000) {
+        for _ in 0..fastrand::usize(20..1000) {
             let line = lines.next().expect("the writer goes on until it is killed");
             committed = line.strip_prefix("committed ").map_or(committed, |number| number.parse().unwrap());
         }

@@ -126,6 +126,31 @@ fn a_disk_that_is_truly_full_says_so_and_works_again_when_there_is_room() {
 }
 
 #[test]
+fn a_full_disk_gets_back_what_nobody_needs_even_when_it_has_no_room_for_another_file() {
+    let directory = tempfile::tempdir().unwrap();
+    for config in [files(&directory.path().join("plain")), lz4(files(&directory.path().join("lz4")))] {
+        let mut journal = open(&config);
+        let record = append(&mut journal, 0, &payload(1, 5000));
+        journal.commit().unwrap();
+        set_room(Some(0));
+        journal.append(0, &[b"x"]).unwrap();
+        assert!(journal.commit().unwrap_err().disk_full);
+        check(&mut journal, std::slice::from_ref(&record));
+        journal.release_before(Position::MAX);
+        set_room(None);
+        let file = journal.folder.as_ref().unwrap().segment_path(1);
+        assert_eq!((std::fs::metadata(file).unwrap().len(), journal.used_bytes()), (64, 64));
+        assert!(journal.read(record.1, 1).is_err());
+        let next = append(&mut journal, 0, b"room again");
+        assert!(next.1.segment() > 1);
+        journal.commit().unwrap();
+        check(&mut journal, std::slice::from_ref(&next));
+        drop(journal);
+        assert_eq!(reopen(&config).2, [next]);
+    }
+}
+
+#[test]
 fn memory_is_used_again_and_given_back() {
     let config = Config { max_memory: Some(64 << 20), segment_size: 1 << 20, ..Config::default() };
     let mut journal = open(&config);

@@ -127,7 +127,7 @@ impl Twin {
 const LIMIT: u64 = 256 << 10;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_journal_is_a_list_that_forgets_whole_segments(operations in prop::collection::vec(operation(), 1..120)) {

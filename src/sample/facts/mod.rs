@@ -7,6 +7,7 @@ mod pattern_class;
 mod plan;
 mod predicate;
 mod read;
+mod size;
 mod span;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::compat_latency::{self, Bounds};
 use super::keys::{FactList, Keys};
 use super::predicate::Predicate;
+use super::size::Schemas;
 use super::{Facts, pattern};
 use crate::sample::{Config, Rule};
 
@@ -21,11 +22,14 @@ pub struct Plan {
     /// Facts of the sampled flag.
     pub(super) flags: FactList,
     /// Key, values and fact of `trace_state` policies.
-    pub(super) states: Vec<(Box<[u8]>, Vec<Box<[u8]>>, u16)>,
+    pub(super) states: Vec<(String, Vec<String>, u16)>,
     /// `compat`: latency policies.
     pub(super) latencies: Vec<Bounds>,
     /// The facts of `latencies`, a bit each: they are not joined but found anew when portions add up.
     in_order: SmallVec<[u64; 1]>,
+    /// `compat` with a limit in bytes: sizes are the Collector's to the byte. Otherwise they are those that came, with
+    /// what it adds to a span.
+    pub(super) schemas: Option<Schemas>,
     /// Randomness and thresholds in trace states are wanted.
     pub(super) wants_ot: bool,
     /// Dynamic samplers have fields.
@@ -48,6 +52,7 @@ impl Plan {
             states: Vec::new(),
             latencies: Vec::new(),
             in_order: SmallVec::new(),
+            schemas: if wants_exact_sizes(config) { Schemas::find() } else { None },
             wants_ot: wants_ot(config),
             wants_values: !fields.is_empty(),
             hash_keys: [random.hash_one(0u8), random.hash_one(1u8) | 1],
@@ -69,8 +74,7 @@ impl Plan {
             }
             Predicate::Flags => self.flags.push(fact),
             Predicate::TraceState { key, values } => {
-                let values = values.iter().map(|value| value.as_bytes().into()).collect();
-                self.states.push((key.as_bytes().into(), values, fact));
+                self.states.push((key.clone(), values.clone(), fact));
             }
             Predicate::Latency { threshold_ms, upper_threshold_ms } => {
                 self.latencies.push((*threshold_ms, *upper_threshold_ms, fact));
@@ -148,6 +152,14 @@ pub(in crate::sample) fn fields_of(config: &Config) -> Vec<String> {
         });
     }
     fields
+}
+
+fn wants_exact_sizes(config: &Config) -> bool {
+    let mut wanted = config.maximum_trace_size_bytes.is_some();
+    for policy in &config.policies {
+        policy.each(&mut |rule| wanted |= matches!(rule, Rule::BytesLimiting { .. }));
+    }
+    wanted && config.compat
 }
 
 /// Whether anything depends on a trace's randomness.

@@ -7,10 +7,13 @@ use bytes::Bytes;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use super::size::{Schemas, collector_len};
 use super::span::{Look, Seen};
+use super::value::Parts;
 use super::{Arrival, Facts, Plan, Portion};
 use crate::outcome::Signal;
 use crate::split::{Fragments, Run, ScopeHead, Source};
+use crate::wire::json::schema::Message;
 use crate::wire::{Fields, Malformed, otlp, varint_len};
 
 impl Plan {
@@ -75,7 +78,7 @@ impl<'p> Walk<'p> {
 
     fn resource(&mut self, body: &[u8], entry: Range<usize>) -> Result<(), Malformed> {
         let mut fields = Fragments::default();
-        let mut described = SmallVec::<[Range<usize>; 1]>::new();
+        let mut described = Parts::new();
         let mut scopes = SmallVec::<[Range<usize>; 8]>::new();
         let mut deprecated = SmallVec::<[Range<usize>; 1]>::new();
         for field in Fields::within(body, entry) {
@@ -92,8 +95,13 @@ impl<'p> Walk<'p> {
         }
         fields.seal(body);
         self.resources.push(fields);
-        self.resource_bytes = nested_len(described.iter().map(|part| part.len() as u64).sum());
+        self.resource_bytes = self.described_bytes(body, &described, |schemas| schemas.resource)?;
         self.resource_facts = self.look.resource(body, described)?;
+        if self.plan.compat {
+            // The Collector judges and passes on each ResourceSpans by itself.
+            self.slots.clear();
+            self.last = self.open.len();
+        }
         if scopes.is_empty() {
             scopes.extend(deprecated); // as the Collector does: only when there are no scopes of today's kind
         }
@@ -105,7 +113,7 @@ impl<'p> Walk<'p> {
 
     fn scope(&mut self, body: &[u8], entry: Range<usize>) -> Result<(), Malformed> {
         let mut fields = Fragments::default();
-        let mut described = 0;
+        let mut described = Parts::new();
         for field in Fields::within(body, entry) {
             let field = field?;
             match field.number {
@@ -114,15 +122,30 @@ impl<'p> Walk<'p> {
                     self.take(seen, field.whole);
                     continue;
                 }
-                otlp::SCOPE_SCOPE => described += field.bytes()?.len() as u64,
+                otlp::SCOPE_SCOPE => described.push(field.bytes()?),
                 _ => {}
             }
             fields.push(field.whole);
         }
         fields.seal(body);
         self.scopes.push(ScopeHead { resource: self.resources.len() as u32 - 1, fields });
-        self.scope_bytes.push(nested_len(described));
+        let scope_bytes = self.described_bytes(body, &described, |schemas| schemas.scope)?;
+        self.scope_bytes.push(scope_bytes);
         Ok(())
+    }
+
+    /// The size of the field that describes a resource or scope, which came in these parts.
+    fn described_bytes(
+        &self,
+        body: &[u8],
+        parts: &Parts,
+        schema: fn(&Schemas) -> &'static Message,
+    ) -> Result<u64, Malformed> {
+        let len = match &self.plan.schemas {
+            Some(schemas) => collector_len(schema(schemas), body, parts.clone(), 0)?,
+            None => parts.iter().map(|part| part.len() as u64).sum(),
+        };
+        Ok(nested_len(len))
     }
 
     /// Adds a span to the portion of its trace.

@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 
 use super::compat_latency;
 use super::keys::{Place, fingerprint};
-use super::value::{key_and_value, read_value};
+use super::size::collector_len;
+use super::value::{Parts, key_and_value, read_value};
 use super::{Facts, Plan};
 use crate::sample::tracestate;
 use crate::wire::{Field, Fields, Malformed, Payload, otlp};
@@ -66,13 +67,8 @@ impl<'p> Look<'p> {
     }
 
     /// Looks at a resource; gives its yes-or-no facts and remembers the values of fields.
-    pub(super) fn resource(
-        &mut self,
-        body: &[u8],
-        parts: SmallVec<[Range<usize>; 1]>,
-    ) -> Result<Facts, Malformed> {
-        self.values.clear();
-        self.stamp += 1;
+    pub(super) fn resource(&mut self, body: &[u8], parts: Parts) -> Result<Facts, Malformed> {
+        self.clear();
         if !self.stamps.is_empty() {
             for field in parts.into_iter().flat_map(|part| Fields::within(body, part)) {
                 let field = field?;
@@ -91,7 +87,7 @@ impl<'p> Look<'p> {
         self.clear();
         let mut seen = Seen {
             trace_id: [0; 16],
-            bytes: item.len() as u64,
+            bytes: 0,
             start: 0,
             end: 0,
             root: true,
@@ -99,7 +95,7 @@ impl<'p> Look<'p> {
             has_state: false,
         };
         let (mut flags, mut status, mut state, mut written) = (0, 0, 0..0, 0u32);
-        for field in Fields::within(body, item) {
+        for field in Fields::within(body, item.clone()) {
             let field = field?;
             written |= 1u32.checked_shl(field.number).unwrap_or(0);
             match field.number {
@@ -118,7 +114,10 @@ impl<'p> Look<'p> {
                 _ => {}
             }
         }
-        seen.bytes += 2 * u64::from((ALWAYS_WRITTEN & !written).count_ones());
+        seen.bytes = match self.plan.schemas {
+            Some(schemas) => collector_len(schemas.span, body, Parts::from_elem(item, 1), 0)?,
+            None => item.len() as u64 + 2 * u64::from((ALWAYS_WRITTEN & !written).count_ones()),
+        };
         seen.error = status == STATUS_ERROR;
         self.judge_span(flags, status);
         if !state.is_empty() && (self.plan.wants_ot || !self.plan.states.is_empty()) {
@@ -187,8 +186,8 @@ impl<'p> Look<'p> {
         }
         let members = tracestate::strict(text).unwrap_or_default();
         for (wanted, values, fact) in &self.plan.states {
-            let member = members.iter().find(|(key, _)| **key == **wanted);
-            if member.is_some_and(|(_, value)| values.iter().any(|known| **known == **value)) {
+            let member = members.iter().find(|(key, _)| *key == wanted.as_bytes());
+            if member.is_some_and(|(_, value)| values.iter().any(|known| known.as_bytes() == *value)) {
                 state.facts.push(*fact);
             }
         }

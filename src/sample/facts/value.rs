@@ -6,7 +6,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use crate::sample::Number;
-use crate::wire::{Fields, Malformed, Payload, otlp};
+use crate::wire::{Fields, Malformed, Payload, otlp, read_varint};
 
 /// Where the parts of a message lie: one range but for odd senders, whose later parts are merged into the earlier.
 pub(super) type Parts = SmallVec<[Range<usize>; 1]>;
@@ -25,6 +25,10 @@ pub(super) enum Value<'a> {
 /// Splits an encoded `KeyValue`.
 #[inline]
 pub(super) fn key_and_value(body: &[u8], range: Range<usize>) -> Result<(&[u8], Parts), Malformed> {
+    if let Some((key, value)) = plain(&body[range.clone()]) {
+        let value = range.start + value.start..range.end;
+        return Ok((&body[range.start + key.start..range.start + key.end], Parts::from_buf([value])));
+    }
     let mut key = 0..0;
     let mut value = Parts::new();
     for field in Fields::within(body, range) {
@@ -36,6 +40,22 @@ pub(super) fn key_and_value(body: &[u8], range: Range<usize>) -> Result<(&[u8], 
         }
     }
     Ok((&body[key], value))
+}
+
+/// The layout of every sender met: a short key, then the value, nothing else. Key and value, if it is that.
+#[inline]
+fn plain(pair: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    const KEY: u8 = (otlp::ATTRIBUTE_KEY << 3 | 2) as u8;
+    const VALUE: u8 = (otlp::ATTRIBUTE_VALUE << 3 | 2) as u8;
+    let [KEY, len @ ..0x80, ..] = *pair else {
+        return None;
+    };
+    let end = 2 + usize::from(len);
+    if *pair.get(end)? != VALUE {
+        return None;
+    }
+    let (len, start) = read_varint(pair, end + 1)?;
+    (len == (pair.len() - start) as u64).then_some((2..end, start..pair.len()))
 }
 
 /// Reads an encoded `AnyValue`; of several values the last counts, as for any `oneof`.

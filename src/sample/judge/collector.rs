@@ -19,7 +19,7 @@ impl Policies {
             self.cut_batches(now, due, &open);
         }
         for (trace, tally) in due.iter().zip(&mut tallies).filter(|(_, tally)| !tally.dropped) {
-            self.hear_others(now, trace, tally);
+            self.hear_others(now, trace, tally, self.first_match);
         }
         tallies.into_iter().map(|tally| tally.verdict(self.advertises)).collect()
     }
@@ -34,8 +34,7 @@ impl Policies {
         }
     }
 
-    fn hear_others(&mut self, now: Moment, trace: &Candidate<'_>, tally: &mut Tally) {
-        let first_match = self.first_match;
+    fn hear_others(&mut self, now: Moment, trace: &Candidate<'_>, tally: &mut Tally, first_match: bool) {
         let (nodes, mut court) = self.court(now);
         for (at, node) in nodes.iter().enumerate().filter(|(_, node)| !node.is_drop()) {
             tally.add(at, court.hear(node, trace));
@@ -86,7 +85,7 @@ impl Policies {
         let mut tally = Tally::new(self.nodes.len());
         self.hear_drops(now, &trace, &mut tally);
         if !tally.dropped {
-            self.hear_others(now, &trace, &mut tally);
+            self.hear_others(now, &trace, &mut tally, true); // the first vote to keep acts at once
             if !tally.kept || self.nodes.iter().any(Node::is_drop) {
                 return None;
             }

@@ -130,10 +130,11 @@ impl Court<'_> {
         for place in 0..parts.len() {
             let at = self.states.composites[state].order[place];
             let room = self.states.composites[state].has_room(at, spans);
-            if parts[at].has_state() && !room {
-                continue; // it would be charged for a trace that it cannot keep
-            }
-            let ballot = self.hear(&parts[at], trace);
+            let ballot = match parts[at].has_state() {
+                false => self.hear(&parts[at], trace),
+                true if room => self.ask_alone(&parts[at], trace),
+                true => continue, // it would be charged for a trace that it cannot keep
+            };
             if !ballot.is_kept() {
                 continue;
             }

@@ -178,10 +178,7 @@ impl Sampler {
             self.averages.entry(*key).or_insert(count * ema.weight);
         }
         self.averages.retain(|_, average| *average >= ema.age_out_value);
-        while self.averages.len() > self.max_keys {
-            let rarest = self.averages.iter().min_by(|a, b| a.1.total_cmp(b.1)).map(|(key, _)| *key);
-            rarest.and_then(|key| self.averages.remove(&key));
-        }
+        keep_largest(&mut self.averages, self.max_keys);
         let sum: f64 = self.averages.values().map(|average| average.max(1.0)).sum();
         let detects = ema.burst_multiple > 0.0 && self.bursts.intervals >= ema.burst_detection_delay;
         self.bursts.threshold = if detects { sum * ema.burst_multiple } else { 0.0 };
@@ -205,10 +202,7 @@ impl Sampler {
             }
         }
         self.totals.retain(|_, total| *total > 0.5);
-        while self.totals.len() > self.max_keys {
-            let rarest = self.totals.iter().min_by(|a, b| a.1.total_cmp(b.1)).map(|(key, _)| *key);
-            rarest.and_then(|key| self.totals.remove(&key));
-        }
+        keep_largest(&mut self.totals, self.max_keys);
     }
 
     /// An equal share of `goal` spans for each key of the window.
@@ -224,6 +218,17 @@ fn mix(key: u64, place: u64, value: u64) -> u64 {
     bytes[..8].copy_from_slice(&place.to_le_bytes());
     bytes[8..].copy_from_slice(&value.to_le_bytes());
     xxh3_64_with_seed(&bytes, key)
+}
+
+/// Forgets the rarest keys beyond `max`.
+fn keep_largest(counts: &mut Counts, max: usize) {
+    if counts.len() > max {
+        let mut order: Vec<(u64, f64)> = counts.iter().map(|(key, count)| (*key, *count)).collect();
+        order.sort_by(|a, b| b.1.total_cmp(&a.1));
+        for (key, _) in &order[max..] {
+            counts.remove(key);
+        }
+    }
 }
 
 /// Shares of `goal` spans by the logarithm of each key's count; what a key does not use goes to those after it.

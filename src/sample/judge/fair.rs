@@ -82,6 +82,13 @@ fn by_randomness(due: &[Candidate<'_>]) -> Vec<Item> {
 }
 
 impl Court<'_> {
+    /// Asks a policy about one trace.
+    pub(super) fn ask_alone(&mut self, node: &Node, trace: &Candidate<'_>) -> Ballot {
+        let item = Item { index: 0, randomness: randomness(trace) };
+        let kept = self.ask(node, std::slice::from_ref(trace), vec![item]).pop();
+        kept.map_or(Ballot::NOT_KEPT, |(_, ballot)| ballot)
+    }
+
     /// Asks a policy about many traces, which come by falling randomness; gives those that it keeps (or drops).
     fn ask(&mut self, node: &Node, due: &[Candidate<'_>], items: Vec<Item>) -> Vec<(Item, Ballot)> {
         match node {

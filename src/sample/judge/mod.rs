@@ -27,7 +27,7 @@ pub struct Policies {
     stateful: Vec<usize>, // policies with state, in an order that does not depend on that of the configuration
     compat: bool,
     tracestate: bool,
-    advertises: bool, // verdicts have a threshold
+    advertises: bool, // verdicts have a threshold; outside `compat` only where some policy has one
     first_match: bool,
 }
 
@@ -116,7 +116,7 @@ impl Policies {
             stateful,
             compat: config.compat,
             tracestate: config.tracestate,
-            advertises: config.tracestate && consistent,
+            advertises: config.tracestate && (consistent || config.compat),
             first_match: config.sample_on_first_match,
         }
     }

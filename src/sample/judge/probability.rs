@@ -67,7 +67,8 @@ fn hash_max(ratio: f64) -> u64 {
 
 /// The 56-bit rejection threshold for keeping `ratio`.
 pub(super) fn threshold(ratio: f64) -> u64 {
-    if ratio.is_nan() {
+    // A ratio below the least that the encoding has keeps nothing, as in the Collector.
+    if ratio.is_nan() || ratio < 1.0 / NEVER as f64 {
         return NEVER;
     }
     NEVER - (ratio.clamp(0.0, 1.0) * NEVER as f64).round() as u64

@@ -5,6 +5,7 @@ use super::court::randomness;
 use super::node::Node;
 use super::{Candidate, Policies, Tally, Verdict, Vote};
 use crate::sample::facts::Facts;
+use crate::sample::tracestate::NEVER;
 
 /// What a policy will say, whatever else comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,7 @@ impl Policies {
                     false if hash => Fate::Keeps(threshold),
                     false => Fate::KeepsNot,
                     true if threshold == 0 && hash => Fate::Keeps(0),
+                    true if threshold == NEVER && !hash => Fate::KeepsNot,
                     // Of several explicit values the least counts, so this one can only fall.
                     true if explicit.is_some() && randomness(trace) < threshold => Fate::KeepsNot,
                     true => Fate::Open,

@@ -1,11 +1,11 @@
 //! The Collector's policies that look at a trace themselves.
 
-use super::check::check_regex;
 use super::policy::Place;
 use crate::config::decode::scalars::Bad;
 use crate::config::decode::{Cut, Scalar, Section};
 use crate::config::print::Printed;
 use crate::config::tree::{Node, Typed};
+use crate::sample::check_pattern;
 use crate::sample::{Number, Rule, StatusCodes};
 
 fn whole(section: &mut Section<'_>, key: &'static str) -> i64 {
@@ -99,12 +99,9 @@ pub(super) fn string(section: &mut Section<'_>, place: &Place<'_>) -> Option<Rul
     let regex = section.get("enabled_regex_matching", false);
     section.ignored::<Cut>("cache_max_size");
     for pattern in values.iter().filter(|_| regex) {
-        if let Err(reason) = check_regex(pattern) {
-            let message = match section.is_expanded("values") {
-                true => "invalid regex".to_owned(),
-                false => format!("invalid regex `{pattern}`: {reason}"),
-            };
-            place.fail(section, "values", &message, Some("patterns are RE2's, without look-around"));
+        if let Err(reason) = check_pattern(pattern) {
+            let message = if section.is_expanded("values") { "invalid regex" } else { &reason };
+            place.fail(section, "values", message, Some("patterns are RE2's, without look-around"));
         }
     }
     Some(Rule::StringAttribute { key, values, regex, invert: section.get("invert_match", false) })

@@ -1,6 +1,5 @@
 //! The `tail_sampling` processor: everything but its policies.
 
-mod check;
 mod combinators;
 mod dynamic;
 mod leaf;

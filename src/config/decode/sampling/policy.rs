@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::check::is_stateful;
 use super::combinators::{and, composite, drop, not};
 use super::dynamic::{dynamic, ema_dynamic, ema_throughput, windowed_throughput};
 use super::leaf;
@@ -92,7 +91,7 @@ pub(super) fn policies(section: &mut Section<'_>, compat: bool, strategy: Strate
         } else if !names.insert(name) {
             part.error("name", format!("duplicate policy name {shown}"), Some("rename one".into()));
         }
-        if strategy == Strategy::SpanIngest && policy.as_ref().is_some_and(|policy| is_stateful(&policy.rule))
+        if strategy == Strategy::SpanIngest && policy.as_ref().is_some_and(Policy::is_stateful)
         {
             let message = format!(
                 "sampling_strategy \"span-ingest\" requires all policies to be stateless, but policy {shown} is \
