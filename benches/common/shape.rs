@@ -49,9 +49,13 @@ impl Shape {
         (self.errors_one_in > 1).then(|| self.first_request(trace) + trace % self.spread as u64)
     }
 
-    /// Whether the span at `index` of request `number` is its trace's error: the first one in that request.
+    /// Whether the span at `index` of request `number` is its trace's error: one of its spans in that request, now an
+    /// early one, now a late one.
     pub fn is_error(&self, number: u64, index: u64) -> bool {
-        let trace = self.trace_of(number, index);
-        index < self.traces_per_window() && self.has_error(trace) && self.error_request(trace) == Some(number)
+        let (trace, traces) = (self.trace_of(number, index), self.traces_per_window());
+        let there = (self.spans as u64 - index % traces).div_ceil(traces);
+        self.has_error(trace)
+            && self.error_request(trace) == Some(number)
+            && index / traces == ids::mix(trace) % there
     }
 }
