@@ -129,7 +129,9 @@ impl Sampler {
 
     /// What becomes of a portion; changes nothing. `new` is how many traces of the same request before it were new.
     pub fn placing(&self, portion: &Portion, new: usize) -> Placing {
-        if self.sampled.peek(&portion.trace_id).is_some() {
+        // Most portions are of open traces: these cost one look-up. Only the Collector's memory, where ids with equal
+        // right halves share a verdict, has to be asked first.
+        if self.memory_first() && self.sampled.peek(&portion.trace_id).is_some() {
             return Placing::Journal;
         }
         let entry = self.index.find(&portion.trace_id).and_then(|ticket| self.index.get(ticket));
@@ -139,17 +141,24 @@ impl Sampler {
             }
             Some(entry) if is_retained(entry) => Placing::Journal,
             Some(_) => Placing::Discard,
+            None if self.sampled.peek(&portion.trace_id).is_some() => Placing::Journal,
             None if self.not_sampled.peek(&portion.trace_id).is_some() => Placing::Discard,
             None if self.refuses_new() && self.index.len() + new >= self.num_traces => Placing::Refuse,
             None => Placing::Journal,
         }
     }
 
-    /// Whether a portion begins a trace that is not known.
+    /// Whether a portion begins a trace that takes one of the last places, where they are counted.
     pub fn is_new(&self, portion: &Portion) -> bool {
-        self.index.find(&portion.trace_id).is_none()
+        self.refuses_new()
+            && self.index.find(&portion.trace_id).is_none()
             && self.sampled.peek(&portion.trace_id).is_none()
             && self.not_sampled.peek(&portion.trace_id).is_none()
+    }
+
+    /// The Collector asks its caches before its map.
+    fn memory_first(&self) -> bool {
+        self.config.compat && !self.config.second_chance
     }
 
     fn refuses_new(&self) -> bool {
@@ -171,11 +180,12 @@ impl Sampler {
 
     /// Takes a portion that lies in the journal at `place`. `now` is when it came.
     pub fn accept(&mut self, portion: &Portion, place: Place, now: Moment) {
-        if self.follows_memory(portion, place) {
+        if self.memory_first() && self.follows_memory(portion, place) {
             return;
         }
         let ticket = match self.index.find(&portion.trace_id) {
             Some(ticket) => ticket,
+            None if !self.memory_first() && self.follows_memory(portion, place) => return,
             None => self.begin(portion.trace_id, place, now),
         };
         let Some((entry, chunks)) = self.index.get_mut(ticket) else { return };
@@ -211,10 +221,6 @@ impl Sampler {
             return true;
         }
         if self.not_sampled.peek(&portion.trace_id).is_none() {
-            return false;
-        }
-        let entry = self.index.find(&portion.trace_id).and_then(|ticket| self.index.get(ticket));
-        if entry.is_some_and(is_retained) {
             return false;
         }
         self.not_sampled.ask(&portion.trace_id);
