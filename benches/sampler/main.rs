@@ -15,11 +15,12 @@
 //!
 //! Absolute figures mean nothing on a shared machine: read the ratios to the collector. CPU is user and system time of
 //! the process per span acknowledged; `others` is how many processors anything else kept busy meanwhile, and a rate
-//! below the one asked for says that the machine did not keep up. `held` is rate × wait × bytes of a span as sent;
+//! below the one asked for says that the machine did not keep up. `held MB` is rate × wait × bytes of a span as sent;
 //! memory is resident, less what was resident before the first span, as a multiple of it: the median of the measured
 //! time, and the most of the whole run. `lag` is from deadline to verdict, by ringtail's own histogram; `late` is from
 //! a trace's first span plus the wait until the sink has it, so with the batcher's second in it, and zero for what came
-//! earlier (an error is kept at once; `held` is the variant with `early_verdicts: off`).
+//! earlier, as an error does: it is kept at once. `--kinds held` is ringtail with `early_verdicts: off`, `--kinds lz4`
+//! with a compressed journal in memory.
 //!
 //! `lost` are acknowledged spans of traces with an error that never came, `unwanted` spans of others that did, `sum` is
 //! ringtail's conservation sum. Ends with a failure if any of these is not zero for ringtail; the budgets are judged
@@ -167,6 +168,12 @@ fn remark(name: &str, kind: Kind, outcome: &Outcome) -> bool {
     if outcome.failed > 0 {
         let reason = outcome.reason.as_deref().unwrap_or_default();
         eprintln!("{name}: {who}: {} requests failed, the first by: {reason}", outcome.failed);
+    }
+    let (generator, sink) = outcome.load_share;
+    if generator.max(sink) > 0.9 {
+        eprintln!(
+            "{name}: {who}: generator {generator:.2} and sink {sink:.2} of a processor may be the limit"
+        );
     }
     let broken = outcome.lost > 0 || outcome.unwanted > 0 || outcome.foreign > 0 || outcome.imbalance != 0.0;
     if broken {
