@@ -207,6 +207,7 @@ impl Lines {
                         bytes: config.count_bytes_sampled,
                     },
                     next,
+                    workers: ground.workers,
                     registry: ground.registry,
                 };
                 let processor =

@@ -21,6 +21,10 @@ use crate::workers::Workers;
 /// Runs the service until a signal ends it. Errors are one line for a person.
 pub fn run(run: Run) -> Result<ExitCode, String> {
     let _logs = observe::init_logs(&run.loaded.settings.telemetry).map_err(|error| error.to_string())?;
+    // Buffers that fill and empty in a rhythm would keep whole huge pages resident for their last few kilobytes.
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "huge pages stay on; memory is somewhat larger for it");
+    }
     let count = available_parallelism().map_or(1, NonZero::get);
     let workers = Workers::start(count).map_err(|error| format!("cannot start workers: {error}"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

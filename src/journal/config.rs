@@ -13,7 +13,7 @@ pub struct Config {
     /// `max_memory`, half of the machine's (or its cgroup's) memory when not written: bytes in memory, the index
     /// included, all shards together.
     pub max_memory: Option<u64>,
-    /// `segment_size`, 64 MiB with a directory, 16 MiB in memory: bytes a segment.
+    /// `segment_size`, 64 MiB with a directory, 4 MiB in memory: bytes a segment.
     pub segment_size: u64,
     /// `sync`.
     pub sync: Sync,
@@ -48,7 +48,7 @@ impl Default for Config {
             directory: None,
             max_size: 10 << 30,
             max_memory: None,
-            segment_size: 16 << 20,
+            segment_size: 4 << 20,
             sync: Sync::Never,
             compression: Compression::None,
         }

@@ -31,15 +31,16 @@ pub struct Explanation {
 pub(super) struct Explanations {
     capacity: usize,
     seed: u64,
+    judges_again: bool, // traces are forgotten so soon that they are judged twice
     ring: Vec<Explanation>,
     next: usize, // the place that is written next once the ring is full
     table: HashTable<u32>,
 }
 
 impl Explanations {
-    pub(super) fn new(capacity: u64, seed: u64) -> Self {
+    pub(super) fn new(capacity: u64, seed: u64, judges_again: bool) -> Self {
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX).min(u32::MAX as usize - 1);
-        Self { capacity, seed, ring: Vec::new(), next: 0, table: HashTable::new() }
+        Self { capacity, seed, judges_again, ring: Vec::new(), next: 0, table: HashTable::new() }
     }
 
     pub(super) fn put(&mut self, decided: &Decided) {
@@ -55,8 +56,10 @@ impl Explanations {
             known: decided.known,
             late_spans: 0,
         };
-        if let Some(at) = self.find(&decided.trace_id) {
-            self.ring[at] = explanation; // a trace judged again: the last verdict counts
+        // A trace that is judged again may be known: the last verdict counts.
+        let again = self.judges_again || decided.trigger == Trigger::SecondChance;
+        if let Some(at) = again.then(|| self.find(&decided.trace_id)).flatten() {
+            self.ring[at] = explanation;
             return;
         }
         let at = if self.ring.len() < self.capacity {

@@ -115,7 +115,7 @@ impl Sampler {
                 config.compat,
                 seed,
             ),
-            explanations: Explanations::new(share(config.explain_traces), seed),
+            explanations: Explanations::new(share(config.explain_traces), seed, config.compat),
             outputs: VecDeque::new(),
             counts: Counts::default(),
             ages: VecDeque::new(),

@@ -1,6 +1,6 @@
-//! The `tail_sampling` processor: one thread owns one sampler and its journal; there are no locks.
+//! The `tail_sampling` processor: one task owns one sampler and its journal; there are no locks.
 //!
-//! Owns: the threads; open traces and what was kept until it has left.
+//! Owns: the tasks; open traces and what was kept until it has left.
 //! Takes: encoded requests of spans.
 //! Gives: kept traces to the next stage, merged; an answer to each request once its spans are in the journal.
 //! Bounds: what waits for a shard in requests and bytes; the journal; the index; what is on its way out.

@@ -19,6 +19,7 @@ use crate::observe::{Ledger, Registry, SamplerMetrics, SamplerSeries};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::sample::facts::{Arrival, Plan, Portion};
 use crate::sample::{Config, Policy, Rule};
+use crate::workers::Workers;
 
 /// What a processor is made of.
 pub struct Parts<'a> {
@@ -36,6 +37,8 @@ pub struct Parts<'a> {
     pub series: SamplerSeries,
     /// What comes behind it.
     pub next: Arc<dyn Consumer>,
+    /// Where it runs.
+    pub workers: &'a Workers,
     /// Where it counts.
     pub registry: &'a Registry,
 }
@@ -62,7 +65,7 @@ struct Handle {
 impl TailSampling {
     /// Opens the journals and reads back what they hold, then starts the shards. Errors name the key.
     pub fn start(parts: Parts<'_>) -> Result<Self, String> {
-        let Parts { name, component, pipeline, sampling, journal, series, next, registry } = parts;
+        let Parts { name, component, pipeline, sampling, journal, series, next, workers, registry } = parts;
         let policies: Vec<String> = sampling.policies.iter().map(|policy| policy.name.clone()).collect();
         let metrics = SamplerMetrics::new(registry, name, component, &policies, series);
         let ledger = Ledger::new(registry, "processor", name, Signal::Traces);
@@ -82,7 +85,10 @@ impl TailSampling {
                 ledger: &ledger,
             };
             let shard = opening.open(counters).map_err(|error| format!("journal: {error}"))?;
-            shards.push(spawn(shard, index).map_err(|error| format!("cannot start a shard: {error}"))?);
+            shards.push(
+                spawn(shard, index, workers, journal.sync)
+                    .map_err(|error| format!("cannot start a shard: {error}"))?,
+            );
         }
         Ok(Self(Arc::new(Inner {
             name: name.to_owned(),
@@ -214,9 +220,15 @@ impl Inner {
     }
 }
 
-fn spawn(shard: Shard, index: u32) -> std::io::Result<Handle> {
+/// Starts a shard. It lives on a worker, where a request of one of the worker's own connections costs no wake-up of
+/// another thread; but a disk that is forced takes its time, and then the shard gets a thread of its own.
+fn spawn(shard: Shard, index: u32, workers: &Workers, sync: journal::Sync) -> std::io::Result<Handle> {
     let (offers, taken) = mpsc::channel(WAITING_MAX);
     let (asks, asked) = mpsc::channel(ASKS_MAX);
+    if sync == journal::Sync::Never {
+        workers.handle(index as usize % workers.count()).spawn(run(shard, taken, asked));
+        return Ok(Handle { offers, asks });
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new()
         .name(format!("shard-{index}"))

@@ -22,7 +22,7 @@ impl Plan {
         if u32::try_from(body.len()).is_err() {
             return Err(Malformed { at: 0, what: "a request of 4 GiB or more" });
         }
-        let mut walk = Walk::new(self);
+        let mut walk = Walk::new(self, body.len());
         for field in Fields::new(&body) {
             let field = field?;
             if field.number == otlp::REQUEST_RESOURCES {
@@ -58,14 +58,19 @@ struct Open {
 }
 
 const NOWHERE: u32 = u32::MAX;
+/// What a request has of one trace, roughly: growing from nothing costs more than a little too much room.
+const BYTES_A_TRACE: usize = 1024;
+/// Room taken at once, at most.
+const TRACES_EXPECTED_MAX: usize = 512;
 
 impl<'p> Walk<'p> {
-    fn new(plan: &'p Plan) -> Self {
+    fn new(plan: &'p Plan, bytes: usize) -> Self {
+        let traces = (bytes / BYTES_A_TRACE).min(TRACES_EXPECTED_MAX);
         Self {
             plan,
             look: Look::new(plan),
-            slots: HashTable::new(),
-            open: Vec::new(),
+            slots: HashTable::with_capacity(traces),
+            open: Vec::with_capacity(traces),
             last: 0,
             resources: Vec::new(),
             scopes: Vec::new(),
