@@ -16,6 +16,7 @@ pub mod facts;
 mod index;
 pub mod judge;
 mod moment;
+mod pages;
 mod remember;
 mod rule;
 mod sampler;

@@ -4,6 +4,8 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::pages::Pages;
+
 /// What is remembered of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remembered {
@@ -20,20 +22,41 @@ pub(super) struct Memory {
     by_low_half: bool, // the Collector's key: ids with equal right halves share a verdict
     seed: u64,
     table: HashTable<u32>,
-    links: Vec<Link>,
+    links: Pages<Link>,
     newest: u32,
     oldest: u32,
 }
 
+/// Kept small: there are millions.
 #[derive(Debug)]
 struct Link {
     key: [u8; 16],
-    value: Remembered,
+    threshold: [u8; 8], // all ones for none
+    policy: u16,        // likewise
     newer: u32,
     older: u32,
 }
 
 const NONE: u32 = u32::MAX;
+
+impl Link {
+    fn new(key: [u8; 16], value: Remembered) -> Self {
+        let (threshold, policy) = Self::packed(value);
+        Self { key, threshold, policy, newer: NONE, older: NONE }
+    }
+
+    fn packed(value: Remembered) -> ([u8; 8], u16) {
+        (value.threshold.unwrap_or(u64::MAX).to_ne_bytes(), value.policy.unwrap_or(u16::MAX))
+    }
+
+    fn value(&self) -> Remembered {
+        let threshold = u64::from_ne_bytes(self.threshold);
+        Remembered {
+            policy: (self.policy != u16::MAX).then_some(self.policy),
+            threshold: (threshold != u64::MAX).then_some(threshold),
+        }
+    }
+}
 
 impl Memory {
     pub(super) fn new(capacity: u64, by_low_half: bool, seed: u64) -> Self {
@@ -42,7 +65,7 @@ impl Memory {
             by_low_half,
             seed,
             table: HashTable::new(),
-            links: Vec::new(),
+            links: Pages::default(),
             newest: NONE,
             oldest: NONE,
         }
@@ -69,7 +92,7 @@ impl Memory {
         let at = self.find(&self.key(trace_id))?;
         self.unlink(at);
         self.link(at);
-        Some(self.links[at as usize].value)
+        Some(self.links[at as usize].value())
     }
 
     /// Looks a trace up without further effect.
@@ -77,7 +100,7 @@ impl Memory {
         if self.links.is_empty() {
             return None;
         }
-        self.find(&self.key(trace_id)).map(|at| self.links[at as usize].value)
+        self.find(&self.key(trace_id)).map(|at| self.links[at as usize].value())
     }
 
     pub(super) fn put(&mut self, trace_id: &[u8; 16], value: Remembered) {
@@ -86,12 +109,13 @@ impl Memory {
         }
         let key = self.key(trace_id);
         if let Some(at) = self.find(&key) {
-            self.links[at as usize].value = value;
+            let link = &mut self.links[at as usize];
+            (link.threshold, link.policy) = Link::packed(value);
             self.unlink(at);
             self.link(at);
             return;
         }
-        let link = Link { key, value, newer: NONE, older: NONE };
+        let link = Link::new(key, value);
         let at = if self.links.len() < self.capacity {
             self.links.push(link);
             (self.links.len() - 1) as u32
@@ -140,7 +164,7 @@ impl Memory {
 
     /// Bytes of memory in use.
     pub(super) fn bytes(&self) -> usize {
-        self.links.capacity() * size_of::<Link>() + self.table.capacity() * (size_of::<u32>() + 1)
+        self.links.bytes() + self.table.capacity() * (size_of::<u32>() + 1)
     }
 
     fn key(&self, trace_id: &[u8; 16]) -> [u8; 16] {
@@ -240,6 +264,11 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_verdict_takes_few_bytes() {
+        assert!(size_of::<Link>() <= 36, "{}", size_of::<Link>());
     }
 
     #[test]
