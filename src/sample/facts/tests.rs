@@ -360,3 +360,24 @@ fn values_of_dynamic_fields_are_bounded_whatever_their_order() {
     assert_eq!(values.len(), VALUES_MAX);
     assert_eq!(values, sum(&mut (0..300).rev()));
 }
+
+#[test]
+fn what_the_last_span_of_a_resource_says_is_not_said_of_the_next_resource() {
+    let span = |trace: u8, code: i32| Span {
+        trace_id: vec![trace; 16],
+        status: Some(opentelemetry_proto::tonic::trace::v1::Status { code, ..Default::default() }),
+        ..Span::default()
+    };
+    let entry = |span: Span| {
+        let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+        ResourceSpans { resource: Some(Resource::default()), scope_spans, ..ResourceSpans::default() }
+    };
+    let resource_spans = vec![entry(span(1, 2)), entry(span(2, 0))];
+    let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+    for compat in [true, false] {
+        let arrival = plan(compat, vec![status(false, false, true)]).read(body.clone().into()).unwrap();
+        let [first, second] = &arrival.portions[..] else { panic!("two traces") };
+        assert!(first.facts.has_error && first.facts.bits != 0);
+        assert!(!second.facts.has_error && second.facts.bits == 0);
+    }
+}
