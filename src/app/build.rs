@@ -1,6 +1,7 @@
 //! The service put together from its settings: exporters, pipelines, receivers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -82,6 +83,7 @@ pub async fn build(settings: &Settings, ground: &Ground<'_>) -> Result<Service, 
         lines.add(settings, pipeline, &consumers, ground)?;
     }
     let receivers = receivers(settings, &lines.fronts, ground)?;
+    warn_of_deserted(settings);
     let Lines { samplers, stages, .. } = lines;
     Ok(Service { balancers, samplers, stages, receivers })
 }
@@ -288,6 +290,25 @@ fn follow(discovery: &Discovery, balancers: Vec<LoadBalancer>, stop: Cancellatio
             }
         }
     });
+}
+
+/// Says which folders of journals hold spans that nobody will judge or send.
+fn warn_of_deserted(settings: &Settings) {
+    let mut used: BTreeMap<&Path, Vec<PathBuf>> = BTreeMap::new();
+    for pipeline in &settings.pipelines {
+        for id in &pipeline.processors {
+            let Some(Processor::TailSampling(config)) = settings.processors.get(id) else { continue };
+            let Some(directory) = &config.journal.directory else { continue };
+            let folder = shard::folder_of(&pipeline.id.to_string(), &id.to_string());
+            used.entry(directory).or_default().push(folder);
+        }
+    }
+    for (directory, used) in used {
+        for folder in shard::deserted(directory, &used) {
+            let folder = folder.display();
+            tracing::warn!(%folder, "spans of a processor that is not configured any more are waiting here");
+        }
+    }
 }
 
 fn receivers(

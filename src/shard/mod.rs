@@ -21,6 +21,7 @@ mod tell;
 mod turn;
 mod verdict_log;
 
+pub use open::{deserted, folder_of};
 pub use processor::{Parts, TailSampling};
 
 #[cfg(test)]

@@ -121,6 +121,25 @@ fn report(
     }
 }
 
+/// Folders in a journal's directory that hold spans of no processor that runs: it was renamed, or taken out of its
+/// pipeline, and what it had is waiting for it.
+pub fn deserted(directory: &Path, used: &[PathBuf]) -> Vec<PathBuf> {
+    let folders = |path: &Path| {
+        let found = std::fs::read_dir(path).into_iter().flatten().flatten();
+        found.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    let holds = |path: &Path| {
+        let found = std::fs::read_dir(path.join("spans")).into_iter().flatten().flatten();
+        let sizes = found.filter_map(|entry| entry.metadata().ok()).map(|file| file.len());
+        sizes.sum::<u64>() > EMPTY_BYTES_MAX
+    };
+    let unused = folders(directory).into_iter().filter(|folder| {
+        !used.iter().any(|used| directory.join(used) == *folder)
+            && folders(folder).iter().any(|shard| holds(shard))
+    });
+    unused.collect()
+}
+
 /// Where the files of a processor in a pipeline are, below its journal's directory.
 pub fn folder_of(pipeline: &str, processor: &str) -> PathBuf {
     PathBuf::from(format!("{}-{}", plain(pipeline), plain(processor)))
@@ -148,5 +167,7 @@ pub fn same_shards(config: &journal::Config, folder: &Path, count: u32) -> Resul
     ))
 }
 
+/// What the files of an empty journal take, headers and all.
+const EMPTY_BYTES_MAX: u64 = 1024;
 /// Bytes of a segment of verdicts, about 100,000 of them.
 const VERDICT_SEGMENT: u64 = 4 << 20;
