@@ -306,7 +306,7 @@ fn warn_of_deserted(settings: &Settings) {
     for (directory, used) in used {
         for folder in shard::deserted(directory, &used) {
             let folder = folder.display();
-            tracing::warn!(%folder, "spans of a processor that is not configured any more are waiting here");
+            tracing::warn!(%folder, "a journal of a processor that is not configured: what it holds waits for one of that name");
         }
     }
 }

@@ -259,6 +259,7 @@ impl Shard {
             self.ledger.held_sub(waits);
             self.ledger.dropped(Reason::Shutdown, waits);
         }
+        self.release();
         self.publish(Instant::now());
         left
     }
