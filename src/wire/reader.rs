@@ -71,6 +71,25 @@ impl<'a> Fields<'a> {
         Self { bytes: &bytes[..range.end], at: range.start }
     }
 
+    /// Passes over further length-delimited fields of this number, as far as they follow at once and are written in
+    /// the usual way: most of a span is a row of attributes that nobody asks for.
+    #[inline]
+    pub fn skip_repeats(&mut self, number: u32) {
+        debug_assert!((1..16).contains(&number), "the tag takes one byte");
+        let tag = (number << 3 | 2) as u8;
+        while let Some([found, low, high]) = self.bytes.get(self.at..self.at + 3) {
+            let end = match (*found == tag, *low < 0x80, *high < 0x80) {
+                (true, true, _) => self.at + 2 + usize::from(*low),
+                (true, false, true) => self.at + 3 + (usize::from(low & 0x7f) | usize::from(*high) << 7),
+                _ => return,
+            };
+            if end > self.bytes.len() {
+                return; // the walk says what is wrong
+            }
+            self.at = end;
+        }
+    }
+
     /// Where the next field begins.
     pub fn position(&self) -> usize {
         self.at
@@ -207,6 +226,27 @@ mod tests {
                 end = field.whole.end;
                 prop_assert!(end <= bytes.len());
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_skipped_is_what_would_be_walked(lengths in prop::collection::vec(0usize..300, 0..6), tail: Vec<u8>) {
+            let mut bytes = Vec::new();
+            for length in &lengths {
+                bytes.push(9 << 3 | 2);
+                crate::wire::write_varint(&mut bytes, *length as u64);
+                bytes.extend(std::iter::repeat_n(7, *length));
+            }
+            bytes.extend(&tail);
+            let mut skipping = Fields::new(&bytes);
+            skipping.skip_repeats(9);
+            let mut walking = Fields::new(&bytes);
+            while walking.position() < skipping.position() {
+                let field = walking.next().unwrap().unwrap();
+                prop_assert_eq!((field.number, field.bytes().is_ok()), (9, true));
+            }
+            prop_assert_eq!(walking.position(), skipping.position());
         }
     }
 

@@ -95,7 +95,8 @@ impl<'p> Look<'p> {
             has_state: false,
         };
         let (mut flags, mut status, mut state, mut written) = (0, 0, 0..0, 0u32);
-        for field in Fields::within(body, item.clone()) {
+        let mut fields = Fields::within(body, item.clone());
+        while let Some(field) = fields.next() {
             let field = field?;
             written |= 1u32.checked_shl(field.number).unwrap_or(0);
             match field.number {
@@ -109,6 +110,7 @@ impl<'p> Look<'p> {
                 otlp::SPAN_ATTRIBUTES if !self.stamps.is_empty() => {
                     self.attribute(body, field.bytes()?, Place::Span)?;
                 }
+                otlp::SPAN_ATTRIBUTES => fields.skip_repeats(otlp::SPAN_ATTRIBUTES),
                 otlp::SPAN_STATUS => read_status(body, field.bytes()?, &mut status)?,
                 otlp::SPAN_FLAGS => flags = fixed32(&field)?,
                 _ => {}
