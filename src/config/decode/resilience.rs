@@ -170,6 +170,11 @@ fn batch(batch: &mut Section<'_>, sizer: &'static str) -> QueueBatch {
     batch.section("partition", |partition| {
         let keys = partition.get("metadata_keys", Vec::new());
         no_duplicates(partition, &keys);
+        if !keys.is_empty() {
+            let message = "'metadata_keys' has no effect here: a queue's batches are not divided by headers";
+            let help = "write it under a batch processor".to_owned();
+            partition.warn(&partition.mark_of("metadata_keys"), "metadata_keys", message, Some(help));
+        }
     });
     QueueBatch { flush_timeout, min_size, max_size, sizer }
 }
