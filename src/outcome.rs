@@ -169,6 +169,18 @@ pub enum Reason {
     Corrupt,
     /// More distinct sets of `metadata_keys` values than `metadata_cardinality_limit`.
     MetadataCardinality,
+    /// A metric of this name is known as another type.
+    TypeConflict,
+    /// A metric whose temporality the backend has no form for.
+    UnsupportedTemporality,
+    /// A metric of whose name the backend's rules leave nothing.
+    InvalidName,
+    /// A point older than what is known of its series.
+    OutOfOrder,
+    /// As many series are kept as may be.
+    SeriesFull,
+    /// Telemetry without the resource attribute that says where it goes.
+    NoDestination,
     /// Shutting down.
     Shutdown,
     /// A bug of ours.
@@ -206,13 +218,19 @@ impl Reason {
             Self::DiskFull => "disk_full",
             Self::Corrupt => "corrupt",
             Self::MetadataCardinality => "metadata_cardinality",
+            Self::TypeConflict => "type_conflict",
+            Self::UnsupportedTemporality => "unsupported_temporality",
+            Self::InvalidName => "invalid_name",
+            Self::OutOfOrder => "out_of_order",
+            Self::SeriesFull => "series_full",
+            Self::NoDestination => "no_destination",
             Self::Shutdown => "shutdown",
             Self::Internal => "internal",
         }
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 35] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
@@ -240,6 +258,12 @@ impl Reason {
         Self::DiskFull,
         Self::Corrupt,
         Self::MetadataCardinality,
+        Self::TypeConflict,
+        Self::UnsupportedTemporality,
+        Self::InvalidName,
+        Self::OutOfOrder,
+        Self::SeriesFull,
+        Self::NoDestination,
         Self::Shutdown,
         Self::Internal,
     ];

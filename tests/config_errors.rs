@@ -142,8 +142,8 @@ fn pipelines_are_checked_as_the_collector_checks_them() {
 
 #[test]
 fn what_only_the_collector_has_is_named_as_such() {
-    let text = "receivers: {otlp: {protocols: {grpc: }}, jaeger: }\nprocessors: {filter: }\nexporters: {nop: , file/x: }\n\
-                service: {pipelines: {traces: {receivers: [otlp, jaeger], processors: [filter], exporters: [nop, file/x]}}}";
+    let text = "receivers: {otlp: {protocols: {grpc: }}, jaeger: }\nprocessors: {filter: }\nexporters: {nop: , loki/x: }\n\
+                service: {pipelines: {traces: {receivers: [otlp, jaeger], processors: [filter], exporters: [nop, loki/x]}}}";
     check(
         text,
         &[
@@ -151,7 +151,7 @@ fn what_only_the_collector_has_is_named_as_such() {
              version of ringtail",
             "4:72 service::pipelines::traces::processors: processor \"filter\" exists in the Collector, but not in this \
              version of ringtail",
-            "4:98 service::pipelines::traces::exporters: exporter \"file/x\" exists in the Collector, but not in this \
+            "4:98 service::pipelines::traces::exporters: exporter \"loki/x\" exists in the Collector, but not in this \
              version of ringtail",
         ],
     );
@@ -165,7 +165,7 @@ fn unknown_types_are_errors_in_use_and_warnings_out_of_use() {
     check(
         text,
         &["2:13 exporters::debgu/x: 'exporters' unknown type: \"debgu\" for id: \"debgu/x\" (valid values: \
-           [load_balancing otlp_grpc otlp_http debug nop loadbalancing otlp otlphttp logging])"],
+           [load_balancing otlp_grpc otlp_http debug prometheus file nop loadbalancing otlp otlphttp logging])"],
     );
     assert_eq!(help(text), "did you mean \"debug\"?");
     let unused = "receivers: {otlp: {protocols: {grpc: }}, zipkin: , foo: }\nexporters: {nop: }\nprocessors: {filter: }\n\

@@ -47,8 +47,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "export",
         &[
-            "trace_id", "outcome", "wire", "split", "retry", "tls", "lane", "workers", "client", "observe",
-            "flow", "journal", "batch",
+            "trace_id", "outcome", "wire", "split", "retry", "compress", "tls", "lane", "workers", "client",
+            "observe", "flow", "journal", "batch",
         ],
     ),
     (

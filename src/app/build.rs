@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ComponentId, Exporter, Pipeline, Processor, Settings};
 use crate::discover::{self, Discovery, Event};
-use crate::export::{self, DebugExporter, NopExporter, OtlpExporter};
+use crate::export::{self, DebugExporter, FileExporter, NopExporter, OtlpExporter, PrometheusExporter};
 use crate::flow::{BatchParts, BatchProcessor, Consumer, Outlets, Stage};
 use crate::forward::{self, LoadBalancer};
 use crate::observe::{Registry, SamplerSeries};
@@ -134,6 +134,16 @@ impl Exporters {
                 let shown = DebugExporter::start(&name, config.clone(), ground.registry, std::io::stdout());
                 let shown = shown.map_err(|error| format!("exporters::{id}: {error}"))?;
                 signals.iter().for_each(|signal| self.put(id, *signal, Arc::new(shown.clone())));
+            }
+            Exporter::Prometheus(config) => {
+                let one = PrometheusExporter::start(&name, (**config).clone(), ground.registry, ground.stop);
+                let one = one.await.map_err(|error| format!("exporters::{id}: {error}"))?;
+                signals.iter().for_each(|signal| self.put(id, *signal, Arc::new(one.clone())));
+            }
+            Exporter::File(config) => {
+                let one = FileExporter::start(&name, (**config).clone(), ground.registry);
+                let one = one.map_err(|error| format!("exporters::{id}::path: {error}"))?;
+                signals.iter().for_each(|signal| self.put(id, *signal, Arc::new(one.clone())));
             }
             Exporter::Nop => {
                 let nop = NopExporter::new(&name, ground.registry);

@@ -48,6 +48,8 @@ impl Kind {
                 "otlp_grpc",
                 "otlp_http",
                 "debug",
+                "prometheus",
+                "file",
                 "nop",
                 "loadbalancing",
                 "otlp",
@@ -87,6 +89,7 @@ pub(super) fn canonical(kind: Kind, name: &str) -> &str {
 pub(super) fn signals(kind: Kind, name: &str) -> &'static [Signal] {
     match (kind, name) {
         (Kind::Processor, "tail_sampling") => &[Signal::Traces],
+        (Kind::Exporter, "prometheus") => &[Signal::Metrics],
         _ => &Signal::ALL,
     }
 }

@@ -11,16 +11,19 @@ pub struct Gates {
     pub count_spans_sampled: bool,
     /// `processor.tailsamplingprocessor.metricstatcountbytessampled`.
     pub count_bytes_sampled: bool,
+    /// `exporter.prometheusexporter.DisableAddMetricSuffixes`: `add_metric_suffixes` has no effect.
+    pub disable_add_metric_suffixes: bool,
 }
 
 impl Gates {
     /// Switches a gate by its full name. False when it has no effect here.
     pub fn switch(&mut self, name: &str, on: bool) -> bool {
-        let gate = match name.strip_prefix("processor.tailsamplingprocessor.") {
-            Some("recordpolicy") => &mut self.record_policy,
-            Some("usetracestate") => &mut self.tracestate,
-            Some("metricstatcountspanssampled") => &mut self.count_spans_sampled,
-            Some("metricstatcountbytessampled") => &mut self.count_bytes_sampled,
+        let gate = match name {
+            "processor.tailsamplingprocessor.recordpolicy" => &mut self.record_policy,
+            "processor.tailsamplingprocessor.usetracestate" => &mut self.tracestate,
+            "processor.tailsamplingprocessor.metricstatcountspanssampled" => &mut self.count_spans_sampled,
+            "processor.tailsamplingprocessor.metricstatcountbytessampled" => &mut self.count_bytes_sampled,
+            "exporter.prometheusexporter.DisableAddMetricSuffixes" => &mut self.disable_add_metric_suffixes,
             _ => return false,
         };
         *gate = on;

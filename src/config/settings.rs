@@ -53,6 +53,10 @@ pub enum Exporter {
     Otlp(Box<export::Otlp>),
     /// `debug`, `logging`.
     Debug(export::Debug),
+    /// `prometheus`.
+    Prometheus(Box<export::Prometheus>),
+    /// `file`.
+    File(Box<export::File>),
     /// `nop`.
     Nop,
 }

@@ -36,4 +36,4 @@ pub use process::expose_process;
 pub use prometheus::metrics_server;
 pub use sampling::{Decision, JournalMetrics, SamplerMetrics, SamplerOwn, SamplerSeries};
 pub use series::SERIES_MAX;
-pub use serve::{Answers, Asked, BindError, Page, Server};
+pub use serve::{Answers, Asked, BindError, Handshake, Page, Server, Stream};

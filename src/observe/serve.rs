@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HOST, ORIGIN,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +47,10 @@ pub struct Asked {
     pub host: Option<String>,
     /// The `Origin` header.
     pub origin: Option<String>,
+    /// The `Accept` header.
+    pub accept: Option<String>,
+    /// The `Accept-Encoding` header.
+    pub accept_encoding: Option<String>,
 }
 
 /// An answer.
@@ -56,17 +64,25 @@ pub struct Page {
     pub body: Bytes,
     /// The `Allow` header, of a 405.
     pub allow: Option<&'static str>,
+    /// The `Content-Encoding` header.
+    pub encoding: Option<&'static str>,
 }
 
 impl Page {
     /// A page of JSON text.
     pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type: "application/json", body: body.into(), allow: None }
+        Self { status, content_type: "application/json", body: body.into(), allow: None, encoding: None }
     }
 
     /// A page of plain text.
     pub fn text(status: u16, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: body.into(), allow: None }
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            body: body.into(),
+            allow: None,
+            encoding: None,
+        }
     }
 
     /// `{"error": …}`.
@@ -103,11 +119,20 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
+/// A connection, plain or not.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Makes another connection of an accepted one, by a TLS handshake. It ends in time by itself.
+pub type Handshake = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<Box<dyn Stream>>> + Send + Sync>;
+
 /// A bound listener that does not answer yet.
 pub struct Server {
     listener: TcpListener,
     local: SocketAddr,
     answers: Arc<dyn Answers>,
+    handshake: Option<Handshake>,
+    headers: HeaderMap,
 }
 
 impl Server {
@@ -116,7 +141,17 @@ impl Server {
         let failed = |source| BindError { key: key.to_owned(), endpoint: endpoint.to_owned(), source };
         let listener = TcpListener::bind(endpoint).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, local, answers })
+        Ok(Self { listener, local, answers, handshake: None, headers: HeaderMap::new() })
+    }
+
+    /// Every connection begins with this.
+    pub fn secured(self, handshake: Handshake) -> Self {
+        Self { handshake: Some(handshake), ..self }
+    }
+
+    /// Every answer carries these too.
+    pub fn with_headers(self, headers: HeaderMap) -> Self {
+        Self { headers, ..self }
     }
 
     /// The address, with the port the system chose if the configuration said 0.
@@ -127,6 +162,7 @@ impl Server {
     /// Answers until `shutdown`, then lets answers under way finish for a moment.
     pub async fn serve(self, shutdown: CancellationToken) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let headers = Arc::new(self.headers);
         let tasks = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
@@ -135,7 +171,18 @@ impl Server {
             };
             match accepted {
                 Ok((stream, place)) => {
-                    tasks.spawn(connection(stream, self.answers.clone(), shutdown.clone(), place));
+                    let (answers, headers) = (self.answers.clone(), headers.clone());
+                    let (handshake, shutdown) = (self.handshake.clone(), shutdown.clone());
+                    tasks.spawn(async move {
+                        let opened = match handshake {
+                            None => Ok(Box::new(stream) as Box<dyn Stream>),
+                            Some(handshake) => handshake(stream).await,
+                        };
+                        match opened {
+                            Ok(stream) => connection(stream, answers, headers, shutdown, place).await,
+                            Err(error) => tracing::debug!(%error, "a connection failed before its request"),
+                        }
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(address = %self.local, %error, "a connection cannot be accepted");
@@ -161,14 +208,19 @@ async fn next(
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     answers: Arc<dyn Answers>,
+    headers: Arc<HeaderMap>,
     shutdown: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {
     let service = service_fn(move |request| {
-        let answers = answers.clone();
-        async move { Ok::<_, std::convert::Infallible>(respond(request, &*answers).await) }
+        let (answers, headers) = (answers.clone(), headers.clone());
+        async move {
+            let mut response = respond(request, &*answers).await;
+            response.headers_mut().extend((*headers).clone());
+            Ok::<_, std::convert::Infallible>(response)
+        }
     });
     let mut builder = http1::Builder::new();
     // Without the timer the header timeout is silently off.
@@ -197,7 +249,10 @@ async fn respond(request: Request<Incoming>, answers: &dyn Answers) -> Response<
         Ok(Ok(_)) => {
             let method = if head.method == Method::HEAD { Method::GET } else { head.method };
             let (host, origin) = (header(&head.headers, &HOST), header(&head.headers, &ORIGIN));
-            let asked = Asked { method, path: head.uri.path().to_owned(), host, origin };
+            let (accept, accept_encoding) =
+                (header(&head.headers, &ACCEPT), header(&head.headers, &ACCEPT_ENCODING));
+            let path = head.uri.path().to_owned();
+            let asked = Asked { method, path, host, origin, accept, accept_encoding };
             answers.answer(&asked).await
         }
     };
@@ -221,6 +276,9 @@ fn written(page: Page) -> Response<Full<Bytes>> {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    if let Some(encoding) = page.encoding {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
     if let Some(methods) = page.allow {
         headers.insert(ALLOW, HeaderValue::from_static(methods));
     }

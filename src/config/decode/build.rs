@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::service::{Defined, Reference, Service, Wanted, definitions, service};
-use super::{Context, Section, backend, batch, exporters, extensions, forwarding, otlp, pipelines, sampling};
+use super::{
+    Context, Section, backend, batch, exporters, extensions, file, forwarding, otlp, pipelines, prometheus,
+    sampling,
+};
 use crate::config::catalog::{Kind, canonical};
 use crate::config::diagnostic::nearest;
 use crate::config::print::Printed;
@@ -249,6 +252,8 @@ impl<'a> Build<'a> {
                 .map(|config| Exporter::LoadBalancing(Box::new(config))),
             _ if one.id.kind == "logging" => Some(Exporter::Debug(exporters::logging(section))),
             "debug" => Some(Exporter::Debug(exporters::debug(section))),
+            "prometheus" => Some(Exporter::Prometheus(Box::new(prometheus::prometheus(section)))),
+            "file" => Some(Exporter::File(Box::new(file::file(section)))),
             _ => Some(Exporter::Nop),
         }
     }

@@ -57,10 +57,16 @@ fn verbosity(section: &mut Section<'_>, default: &'static str, otherwise: Verbos
 fn sinks(section: &mut Section<'_>) {
     section.ignored::<bool>("use_internal_logger");
     section.without_effect::<Vec<String>>("output_paths", "what is shown goes to standard output");
+    no_queue(section, "nothing waits to be shown");
+}
+
+/// `sending_queue` where nothing is sent.
+pub(super) fn no_queue(section: &mut Section<'_>, why: &str) {
     if let Some(entry) = section.find("sending_queue", KeyKind::Ignored)
         && !entry.value.is_null()
+        && !section.is_switched_off("sending_queue")
     {
-        let message = "'sending_queue' has no effect here: nothing waits to be shown";
+        let message = format!("'sending_queue' has no effect here: {why}");
         section.warn(&entry.mark, "sending_queue", message, None);
     }
 }

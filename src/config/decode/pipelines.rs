@@ -43,4 +43,24 @@ pub(super) fn check(context: &Context, pipeline: &Wanted) {
         }
         batched |= kind == "batch";
     }
+    exporters(context, pipeline);
+}
+
+/// Exporters that take other signals only.
+fn exporters(context: &Context, pipeline: &Wanted) {
+    let path = format!("{}::exporters", pipeline.path);
+    for reference in &pipeline.exporters {
+        let kind = reference.id.kind.as_str();
+        let known = signals(Kind::Exporter, kind);
+        if !known.contains(&pipeline.signal) {
+            let message = format!(
+                "failed to create {} exporter for data type \"{}\": telemetry type is not supported",
+                reference.shown(),
+                pipeline.signal.name()
+            );
+            let known: Vec<_> = known.iter().map(|signal| signal.name()).collect();
+            let help = format!("{kind} stands in pipelines of {} only", known.join(", "));
+            context.push(reference.mark.error(&path, message, Some(help)));
+        }
+    }
 }

@@ -1,0 +1,234 @@
+//! The shell of the `prometheus` exporter: requests into the store, scrapes out of it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::config::Prometheus;
+use super::negotiate::{content_type, style, takes_gzip};
+use super::store::{Limits, Store};
+use super::text::{self, Style};
+use super::translate::{Taken, Translator};
+use crate::compress::{self, Compression};
+use crate::flow::{Answer, Consumer, Request};
+use crate::observe::{Answers, Asked, BindError, ExporterMetrics, Handshake, Ledger, Page, Registry, Server};
+use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
+use crate::tls::{self, TlsError};
+
+/// A `prometheus` exporter. A clone is the same exporter.
+#[derive(Clone)]
+pub struct PrometheusExporter(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    translator: Translator,
+    timestamps: bool,
+    open_metrics: bool,
+    store: Mutex<Store>,
+    /// One exposition is written at a time.
+    writing: tokio::sync::Mutex<()>,
+    ledger: Ledger,
+    metrics: ExporterMetrics,
+}
+
+/// Why an exporter cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum PrometheusError {
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The certificate cannot be used.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
+    /// A header that HTTP does not allow.
+    #[error("response_headers: {0}")]
+    Header(String),
+}
+
+impl PrometheusExporter {
+    /// Listens, and serves scrapes until `stop`.
+    pub async fn start(
+        name: &str,
+        config: Prometheus,
+        registry: &Registry,
+        stop: &CancellationToken,
+    ) -> Result<Self, PrometheusError> {
+        let handshake = config.tls.as_ref().map(handshake).transpose()?;
+        let headers = headers(&config.response_headers)?;
+        let endpoint = match config.endpoint.strip_prefix(':') {
+            Some(port) => format!("0.0.0.0:{port}"),
+            None => config.endpoint.clone(),
+        };
+        let limits = Limits {
+            series: config.max_series,
+            bytes: config.max_series_bytes,
+            expiration: config.metric_expiration,
+        };
+        let (timestamps, open_metrics) = (config.send_timestamps, config.enable_open_metrics);
+        let translator = Translator::new(config);
+        let store = Store::new(limits, translator.target_info());
+        let exporter = Self(Arc::new(Inner {
+            name: name.to_owned(),
+            translator,
+            timestamps,
+            open_metrics,
+            store: Mutex::new(store),
+            writing: tokio::sync::Mutex::new(()),
+            ledger: Ledger::new(registry, "exporter", name, Signal::Metrics),
+            metrics: ExporterMetrics::new(registry, name, None),
+        }));
+        exporter.expose(registry);
+        let key = "endpoint"; // whoever starts it says whose
+        let mut server =
+            Server::bind(key, &endpoint, Arc::new(exporter.clone())).await?.with_headers(headers);
+        if let Some(handshake) = handshake {
+            server = server.secured(handshake);
+        }
+        tracing::info!(exporter = name, address = %server.local_addr(), "metrics are at /metrics");
+        tokio::spawn(server.serve(stop.clone()));
+        Ok(exporter)
+    }
+
+    /// Its own size, as metrics.
+    fn expose(&self, registry: &Registry) {
+        let who = [("exporter", self.0.name.as_str())];
+        for (name, help, which) in [
+            ("ringtail_prometheus_series", "Series kept for scrapes, targets included", 0),
+            ("ringtail_prometheus_bytes", "Bytes the series take, about", 1),
+        ] {
+            let inner = Arc::downgrade(&self.0);
+            registry.computed_gauge(name, help, &who, move || {
+                let (series, bytes) = inner.upgrade()?.store.lock().size();
+                Some([series, bytes][which] as f64)
+            });
+        }
+    }
+}
+
+impl Inner {
+    fn take(&self, request: &Request) -> Taken {
+        let now = Instant::now();
+        let taken = self.translator.take(&request.body, request.items, &mut self.store.lock(), now);
+        self.ledger.taken(request.items);
+        // The sum is of the items counted on arrival, whatever is found in the bytes.
+        let mut left = request.items;
+        for (reason, points) in &taken.left_out {
+            let points = (*points).min(left);
+            left -= points;
+            self.ledger.dropped(*reason, points);
+            self.metrics.send_failed(Signal::Metrics, points);
+        }
+        self.ledger.delivered(left);
+        self.metrics.sent(Signal::Metrics, left);
+        taken
+    }
+
+    fn exposition(&self, style: Style) -> String {
+        let mut out = String::new();
+        let mut last: Option<String> = None;
+        {
+            let mut store = self.store.lock();
+            store.expire(Instant::now());
+            let (name, targets) = store.targets();
+            text::targets(&mut out, style, name, targets);
+        }
+        loop {
+            // Not locked for longer than a family takes: requests come in between.
+            let store = self.store.lock();
+            let Some((name, family)) = store.next(last.as_deref()) else { break };
+            text::family(&mut out, style, name, family);
+            last = Some(name.to_owned());
+        }
+        text::end(&mut out, style);
+        out
+    }
+}
+
+impl Consumer for PrometheusExporter {
+    fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
+        if request.signal != Signal::Metrics {
+            return Box::pin(std::future::ready(Err(unsupported())));
+        }
+        let taken = self.0.take(&request);
+        for name in &taken.clashes {
+            tracing::error!(
+                exporter = self.0.name,
+                metric = name,
+                "points of this name come as another type than the first; they are dropped"
+            );
+        }
+        Box::pin(std::future::ready(Ok(Accepted::default())))
+    }
+}
+
+impl Answers for PrometheusExporter {
+    fn answer<'a>(&'a self, asked: &'a Asked) -> BoxFuture<'a, Page> {
+        Box::pin(async move {
+            if asked.path != "/metrics" {
+                return Page::text(404, "404 page not found: the metrics are at /metrics\n");
+            }
+            let inner = Arc::clone(&self.0);
+            let style = style(asked.accept.as_deref(), inner.open_metrics);
+            let style = Style { timestamps: inner.timestamps, ..style };
+            let gzip = takes_gzip(asked.accept_encoding.as_deref());
+            let _turn = self.0.writing.lock().await;
+            // Off the workers: a scrape may write a million lines.
+            let written = tokio::task::spawn_blocking(move || {
+                let text = inner.exposition(style);
+                if !gzip {
+                    return text.into_bytes();
+                }
+                let mut packed = Vec::new();
+                compress::deflate(Compression::Gzip, text.as_bytes(), &mut packed);
+                packed
+            });
+            match written.await {
+                Ok(body) => Page {
+                    content_type: content_type(style),
+                    encoding: gzip.then_some("gzip"),
+                    ..Page::text(200, body)
+                },
+                Err(error) => {
+                    tracing::error!(%error, "the metrics cannot be written: a bug");
+                    Page::text(500, "the metrics cannot be written: a bug of ringtail's, see its log\n")
+                }
+            }
+        })
+    }
+}
+
+fn handshake(config: &tls::ServerConfig) -> Result<Handshake, TlsError> {
+    let acceptor = tls::acceptor(config, &[b"http/1.1"])?;
+    Ok(Arc::new(move |stream| {
+        let acceptor = acceptor.clone();
+        Box::pin(async move {
+            let stream = acceptor.accept(stream).await.map_err(io::Error::other)?;
+            Ok(Box::new(stream) as Box<dyn crate::observe::Stream>)
+        })
+    }))
+}
+
+fn headers(given: &[(String, String)]) -> Result<HeaderMap, PrometheusError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        let wrong = |error: String| PrometheusError::Header(format!("{name}: {error}"));
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+        let value = HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?;
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+fn unsupported() -> Refusal {
+    Refusal {
+        fault: Fault::Unhandled,
+        reason: Reason::Unsupported,
+        message: "the prometheus exporter takes metrics only".into(),
+        retry_after: None,
+    }
+}

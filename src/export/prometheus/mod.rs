@@ -1,0 +1,27 @@
+//! `prometheus`: the last value of every metric, for servers that come and scrape.
+//!
+//! Owns: the last value of each series; the listener of `/metrics`.
+//! Takes: encoded requests of metrics.
+//! Gives: text 0.0.4, or OpenMetrics 1.0 where it is on and asked for.
+//! Bounds: `max_series` and `max_series_bytes`, targets included; series leave after `metric_expiration` without an
+//! update; one exposition is written at a time.
+//! Loses: points that Prometheus has no form for or that are older than what is known: `type_conflict`,
+//! `unsupported_temporality`, `invalid_name`, `out_of_order`, `series_full`, `malformed`. All counted.
+//!
+//! Exponential histograms are native histograms only in Prometheus' protobuf form. In text they have classic buckets,
+//! whose bounds are powers of two: coarser, but the same in every series, and quantiles can be asked for.
+
+mod any;
+mod config;
+mod exporter;
+mod labels;
+mod names;
+mod negotiate;
+mod point;
+mod read;
+mod store;
+mod text;
+mod translate;
+
+pub use config::{Prometheus, ResourceLabels, Translation};
+pub use exporter::{PrometheusError, PrometheusExporter};
