@@ -56,7 +56,7 @@ fn the_values_in_the_reference_are_the_defaults() {
     let full = reference().settings;
     let minimal = "yaml:{receivers: {otlp: {protocols: {grpc: , http: }}}, processors: {batch: , \
         tail_sampling: {policies: [{name: all, type: always_sample}], journal: {max_memory: 4GiB}, \
-        decision_cache: {sampled_cache_size: 1000000, non_sampled_cache_size: 4000000}}}, \
+        decision_cache: {sampled_cache_size: 1000000, non_sampled_cache_size: 1000000}}}, \
         exporters: {debug: , prometheus: {endpoint: \"localhost:8889\"}, file: {path: /var/log/ringtail/out.json}, otlp_grpc: {endpoint: \"localhost:14317\"}, load_balancing: {resolver: {static: {hostnames: [\"localhost:5317\", \"localhost:5318\"]}}}}, \
         service: {pipelines: {traces: {receivers: [otlp], processors: [tail_sampling, batch], \
         exporters: [load_balancing, otlp_grpc]}, \
