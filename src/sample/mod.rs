@@ -6,6 +6,7 @@
 //! Bounds: `num_traces`, spans and bytes a trace, sizes of both memories of verdicts.
 //! Loses: nothing; what is not kept is named.
 
+mod asked;
 mod chain;
 mod check;
 mod config;
@@ -27,6 +28,7 @@ mod verdicts;
 
 use crate::outcome::Reason;
 
+pub use asked::{Age, Counts, Size};
 pub use chain::Place;
 pub use check::check_pattern;
 pub use config::{Config, DecisionCache, Early, Strategy, WhenFull};
@@ -35,7 +37,7 @@ pub use explain::Explanation;
 pub use moment::Moment;
 pub use remember::Remembered;
 pub use rule::{Composite, Dynamic, Ema, Method, Number, Policy, Rule, StatusCodes};
-pub use sampler::{Age, Counts, Placing, Sampler, Size};
+pub use sampler::{Placing, Sampler};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
 //! Taking verdicts: when they are due, when there is no room to wait, and at the end.
 
+use super::asked::Age;
 use super::decided::{Decided, Known, Output, Trigger};
 use super::index::{State, Ticket};
 use super::judge::{Candidate, Outcome, Verdict, Vote};
-use super::sampler::{Age, Sampler, is_open, is_retained};
+use super::sampler::{Sampler, is_open, is_retained};
 use super::{Moment, Reason, Strategy, WhenFull};
 
 impl Sampler {
