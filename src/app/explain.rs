@@ -110,7 +110,7 @@ fn text(value: &Value) -> &str {
 
 fn clock(seconds: &Value) -> String {
     let seconds = seconds.as_f64().filter(|seconds| (0.0..1e11).contains(seconds)).unwrap_or(0.0);
-    timestamp(UNIX_EPOCH + Duration::from_secs_f64(seconds))
+    timestamp(UNIX_EPOCH + Duration::from_millis((seconds * 1e3).round() as u64))
 }
 
 /// How long the answer may take.
@@ -129,7 +129,7 @@ mod tests {
             "trace_id": "0af7651916cd43dd8448eb211c80319c", "owners": {},
             "verdicts": [{
                 "processor": "tail_sampling", "pipeline": "traces", "state": "decided", "verdict": "sampled",
-                "policy": "errors", "trigger": "deadline", "decided": 1_700_000_000.5, "late_spans": 2,
+                "policy": "errors", "trigger": "deadline", "decided": 1_700_000_000.296, "late_spans": 2,
                 "facts": {"spans": 3, "bytes": 900, "has_root": true, "has_error": true, "duration_ms": 12.25},
                 "votes": [{"policy": "errors", "vote": "sampled"}, {"policy": "slow", "vote": "not_sampled"}],
                 "threshold": {"rejected_below": "80000000000000", "kept_share": 0.5},
@@ -137,7 +137,7 @@ mod tests {
         });
         let words = in_words(&told);
         for part in [
-            "tail_sampling in traces: kept by errors at 2023-11-14T22:13:20.5",
+            "tail_sampling in traces: kept by errors at 2023-11-14T22:13:20.296Z",
             "(deadline)",
             "3 spans with its root, 12.2 ms, with an error",
             "2 spans came later",
