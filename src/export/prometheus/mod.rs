@@ -25,3 +25,6 @@ mod translate;
 
 pub use config::{Prometheus, ResourceLabels, Translation};
 pub use exporter::{PrometheusError, PrometheusExporter};
+
+#[cfg(test)]
+mod tests;
