@@ -156,7 +156,7 @@ async fn a_real_prometheus_scrapes_it() {
     for keys in ["", ", enable_open_metrics: true, send_timestamps: false"] {
         let (ringtail, endpoint) = exporting(keys).await;
         send(&ringtail, &[&counter("net.io", 7), HISTOGRAM, EXPONENTIAL].join(",")).await;
-        let prometheus = start(&program, endpoint);
+        let prometheus = start(&program, endpoint, &[]);
         let found = query(prometheus.1, "net_io_bytes_total").await;
         assert_eq!(found["value"][1], "7");
         // Prometheus keeps the labels of the target and puts ours aside, unless it is told to honor them.
@@ -175,7 +175,25 @@ async fn a_real_prometheus_scrapes_it() {
     }
 }
 
-fn start(program: &Path, target: SocketAddr) -> (Running, SocketAddr) {
+#[tokio::test]
+async fn a_real_prometheus_takes_native_histograms() {
+    let Some(program) = peers::program("RINGTAIL_PROMETHEUS") else { return };
+    let (ringtail, endpoint) = exporting("").await;
+    send(&ringtail, &[&counter("net.io", 7), HISTOGRAM, EXPONENTIAL].join(",")).await;
+    let prometheus = start(&program, endpoint, &["--enable-feature=native-histograms"]);
+    assert_eq!(query(prometheus.1, "net_io_bytes_total").await["value"][1], "7");
+    assert_eq!(
+        query(prometheus.1, "histogram_quantile(0.5,latency_seconds_bucket)").await["value"][1],
+        "0.75"
+    );
+    assert_eq!(query(prometheus.1, "histogram_count(size)").await["value"][1], "4");
+    // Four buckets of scale 3 from 1 on: the last ends at the square root of two.
+    let highest = query(prometheus.1, "histogram_quantile(1,size)").await["value"][1].clone();
+    let highest: f64 = highest.as_str().unwrap().parse().unwrap();
+    assert!((highest - 2_f64.sqrt()).abs() < 1e-9, "{highest}");
+}
+
+fn start(program: &Path, target: SocketAddr, arguments: &[&str]) -> (Running, SocketAddr) {
     let address = free_address();
     let folder = tempfile::tempdir().unwrap();
     let config = format!(
@@ -187,6 +205,7 @@ fn start(program: &Path, target: SocketAddr) -> (Running, SocketAddr) {
         .arg(format!("--config.file={}", folder.path().join("config.yaml").display()))
         .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
         .arg(format!("--web.listen-address={address}"))
+        .args(arguments)
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()

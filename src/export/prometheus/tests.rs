@@ -6,12 +6,15 @@ mod series;
 use std::time::Instant;
 
 use super::config::Prometheus;
+use super::page::Exposition;
 use super::store::{Limits, Store};
-use super::text::{self, Style};
+use super::text::Style;
 use super::translate::{Taken, Translator};
 use crate::outcome::{Reason, Signal};
 use crate::split::count_items;
 use crate::wire::json::{Limits as JsonLimits, to_protobuf};
+
+const PROTOBUF: Style = Style { open_metrics: false, protobuf: true, any_names: false, timestamps: true };
 
 /// An exporter without its shell.
 struct Desk {
@@ -20,7 +23,7 @@ struct Desk {
     now: Instant,
 }
 
-const OPEN: Style = Style { open_metrics: true, any_names: false, timestamps: false };
+const OPEN: Style = Style { open_metrics: true, protobuf: false, any_names: false, timestamps: false };
 
 impl Desk {
     fn new(config: Prometheus) -> Self {
@@ -58,17 +61,20 @@ impl Desk {
     }
 
     fn styled(&mut self, style: Style) -> String {
+        String::from_utf8(self.page(style)).unwrap()
+    }
+
+    fn page(&mut self, style: Style) -> Vec<u8> {
         self.store.expire(self.now);
-        let mut out = String::new();
+        let mut page = Exposition::new(style);
         let (name, targets) = self.store.targets();
-        text::targets(&mut out, style, name, targets);
+        page.targets(name, targets);
         let mut last: Option<String> = None;
         while let Some((name, family)) = self.store.next(last.as_deref()) {
-            text::family(&mut out, style, name, family);
+            page.family(name, family);
             last = Some(name.to_owned());
         }
-        text::end(&mut out, style);
-        out
+        page.finish()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::export::prometheus::config::{ResourceLabels, Translation};
+use crate::wire::json::proto::unzigzag;
+use crate::wire::{Field, Fields, Payload, read_varint};
 
 #[test]
 fn a_request_of_every_kind_is_an_exposition() {
@@ -112,6 +114,53 @@ d_seconds_count 6
     );
     assert_eq!(desk.styled(OPEN), expected);
     assert!(!desk.text().contains("trace_id"), "exemplars are OpenMetrics' only");
+}
+
+/// The bytes in these fields of a message, one inside the other, the last of each.
+fn inside<'a>(message: &'a [u8], path: &[u32]) -> &'a [u8] {
+    path.iter().fold(message, |message, number| {
+        let fields = Fields::new(message).map(Result::unwrap);
+        let field = fields.filter(|field| field.number == *number).last().unwrap();
+        &message[field.bytes().unwrap()]
+    })
+}
+
+fn numbers(message: &[u8], number: u32) -> Vec<u64> {
+    let fields = Fields::new(message).map(Result::unwrap).filter(|field| field.number == number);
+    let number = |field: Field| match field.payload {
+        Payload::Varint(value) | Payload::Fixed64(value) => value,
+        other => panic!("{other:?}"),
+    };
+    fields.map(number).collect()
+}
+
+#[test]
+fn protobuf_has_native_histograms_and_their_classic_buckets() {
+    let mut desk = Desk::bare();
+    let metric = r#"{"name":"size","description":"H","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[
+        {"timeUnixNano":"5000000","count":"9","sum":20,"scale":9,"zeroCount":"1",
+        "positive":{"offset":-2,"bucketCounts":["1","0","2","5"]}}]}}"#;
+    desk.metric(metric);
+    let page = desk.page(PROTOBUF);
+    let (length, start) = read_varint(&page, 0).unwrap();
+    let family = &page[start..];
+    assert_eq!(family.len() as u64, length);
+    assert_eq!(
+        (inside(family, &[1]), inside(family, &[2]), numbers(family, 3)),
+        (&b"size"[..], &b"H"[..], vec![4])
+    );
+    let metric = inside(family, &[4]);
+    assert_eq!(numbers(metric, 6), [5]);
+    let histogram = inside(metric, &[7]);
+    assert_eq!((numbers(histogram, 1), numbers(histogram, 2)), (vec![9], vec![20_f64.to_bits()]));
+    let last = inside(histogram, &[3]);
+    assert_eq!((numbers(last, 1), numbers(last, 2)), (vec![9], vec![f64::INFINITY.to_bits()]));
+    // Scale 8 is the finest: buckets -2 and -1 become -1, 0 and 1 become 0; by upper bounds that is 0 and 1.
+    let zigzagged = |numbers: Vec<u64>| numbers.into_iter().map(unzigzag).collect::<Vec<_>>();
+    assert_eq!((zigzagged(numbers(histogram, 5)), numbers(histogram, 7)), (vec![8], vec![1]));
+    let span = inside(histogram, &[12]);
+    assert_eq!((zigzagged(numbers(span, 1)), numbers(span, 2)), (vec![0], vec![2]));
+    assert_eq!(zigzagged(numbers(histogram, 13)), [1, 6]);
 }
 
 #[test]

@@ -113,6 +113,7 @@ proptest! {
         prop_assert!(taken.points + left_out >= items);
         desk.text();
         desk.styled(OPEN);
+        desk.page(PROTOBUF);
     }
 
     #[test]
@@ -130,5 +131,6 @@ proptest! {
         let left_out: u64 = taken.left_out.iter().map(|(_, points)| points).sum();
         prop_assert_eq!(taken.points + left_out, items.max(taken.points + left_out));
         desk.text();
+        desk.page(PROTOBUF);
     }
 }
