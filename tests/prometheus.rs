@@ -13,6 +13,7 @@ use std::path::Path;
 use ringtail::compress::{Compression, inflate};
 use serde_json::Value;
 
+use support::certs::Certs;
 use support::http;
 use support::process::{Ports, Ringtail, free_address};
 use support::wait;
@@ -111,6 +112,28 @@ async fn open_metrics_and_gzip_are_given_to_who_asks() {
     let text = std::str::from_utf8(&text).unwrap();
     assert!(text.contains(" # {trace_id=\"0102030405060708090a0b0c0d0e0f10\",span_id="), "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");
+}
+
+#[tokio::test]
+async fn the_page_is_served_over_tls_to_clients_with_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let certs = Certs::write(folder.path());
+    let tls = format!(
+        ", tls: {{cert_file: '{}', key_file: '{}', client_ca_file: '{}'}}",
+        certs.cert.display(),
+        certs.key.display(),
+        certs.ca.display()
+    );
+    let (ringtail, endpoint) = exporting(&tls).await;
+    send(&ringtail, HISTOGRAM).await;
+    for show in [false, true] {
+        let page = async {
+            let stream = certs.connect(endpoint, b"http/1.1", show).await.ok()?;
+            http::send_over(stream, http::request("GET", "/metrics", &[], "")).await.ok()
+        };
+        assert_eq!(page.await.map(|page| page.text().contains("latency_seconds_sum")), show.then_some(true));
+    }
+    assert!(http::get(endpoint, "/metrics").await.is_err(), "plaintext is not answered");
 }
 
 #[tokio::test]
