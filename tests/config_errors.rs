@@ -473,3 +473,100 @@ fn a_connector_in_a_pipeline_is_named_as_such() {
         ],
     );
 }
+
+/// A configuration with one exporter for metrics and logs.
+fn ending_in(exporter: &str, signal: &str) -> String {
+    let id = exporter.split(':').next().unwrap();
+    format!(
+        "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nexporters: {{{exporter}}}\n\
+         service: {{pipelines: {{{signal}: {{receivers: [otlp], exporters: [{id}]}}}}}}\n"
+    )
+}
+
+#[test]
+fn the_prometheus_exporter_is_checked_as_the_collector_checks_it() {
+    for (keys, expected) in [
+        ("", "exporters::prometheus::endpoint: requires a non-empty \"endpoint\""),
+        (
+            "endpoint: 'x:1', translation_strategy: None",
+            "exporters::prometheus::translation_strategy: invalid translation_strategy: \"None\"",
+        ),
+        (
+            "endpoint: 'x:1', const_labels: [a]",
+            "exporters::prometheus::const_labels: 'const_labels' expected a map, got list",
+        ),
+        (
+            "endpoint: 'x:1', auth: {authenticator: a}",
+            "exporters::prometheus::auth: 'auth' is not available in this version: no authenticator extensions exist here",
+        ),
+        (
+            "endpoint: 'x:1', max_series: 0",
+            "exporters::prometheus::max_series: 'max_series' must be positive: \"0\"",
+        ),
+        (
+            "endpoint: 'x:1', metrics_path: /m",
+            "exporters::prometheus::metrics_path: 'prometheus' has invalid keys: metrics_path",
+        ),
+    ] {
+        let found = errors(&ending_in(&format!("prometheus: {{{keys}}}"), "metrics"));
+        assert!(found.len() == 1 && found[0].ends_with(expected), "{keys}: {found:?}");
+    }
+    let text = ending_in("prometheus: {endpoint: 'x:1'}", "logs");
+    let expected =
+        "failed to create \"prometheus\" exporter for data type \"logs\": telemetry type is not supported";
+    assert!(errors(&text)[0].ends_with(expected), "{:?}", errors(&text));
+    let quiet = ending_in(
+        "prometheus: {endpoint: 'x:1', send_timestamps: true, resource_to_telemetry_conversion: {enabled: true}}",
+        "metrics",
+    );
+    assert_eq!(warnings(&quiet), [""; 0]);
+}
+
+#[test]
+fn the_file_exporter_is_checked_as_the_collector_checks_it() {
+    for (keys, expected) in [
+        ("", "path: path must be non-empty"),
+        ("path: a, format: csv", "format: format type is not supported"),
+        ("path: a, compression: gzip", "compression: compression is not supported"),
+        (
+            "path: a, append: true, rotation: ",
+            "append: append and rotation enabled at the same time is not supported",
+        ),
+        (
+            "path: a, flush_interval: -1s",
+            "flush_interval: 'flush_interval' value must be greater than or equal to 0: \"-1s\"",
+        ),
+        (
+            "path: a, group_by: {enabled: true}",
+            "path: path must contain exactly one * when group_by is enabled",
+        ),
+        (
+            "path: '*a', group_by: {enabled: true}",
+            "path: path must not start with * when group_by is enabled",
+        ),
+        (
+            "path: 'a*', group_by: {enabled: true, resource_attribute: ''}",
+            "resource_attribute must not be empty when group_by is enabled",
+        ),
+        (
+            "path: a, directory_permissions: '0755'",
+            "directory_permissions requires create_directory to be true",
+        ),
+        (
+            "path: a, create_directory: true, directory_permissions: '0x'",
+            "directory_permissions value must be a valid octal representation",
+        ),
+        (
+            "path: a, create_directory: true, directory_permissions: '1777'",
+            "directory_permissions contain invalid bits for file access",
+        ),
+    ] {
+        let found = errors(&ending_in(&format!("file: {{{keys}}}"), "logs"));
+        assert!(found.len() == 1 && found[0].ends_with(expected), "{keys}: {found:?}");
+    }
+    let quiet = ending_in(
+        "file: {path: 'a*', flush_interval: 5s, rotation: {localtime: false}, group_by: {enabled: true}}",
+        "logs",
+    );
+    assert_eq!(warnings(&quiet), [""; 0]);
+}

@@ -13,6 +13,7 @@ use std::path::Path;
 use ringtail::compress::{Compression, inflate};
 use serde_json::Value;
 
+use support::certs::Certs;
 use support::http;
 use support::process::{Ports, Ringtail, free_address};
 use support::wait;
@@ -114,6 +115,28 @@ async fn open_metrics_and_gzip_are_given_to_who_asks() {
 }
 
 #[tokio::test]
+async fn the_page_is_served_over_tls_to_clients_with_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let certs = Certs::write(folder.path());
+    let tls = format!(
+        ", tls: {{cert_file: '{}', key_file: '{}', client_ca_file: '{}'}}",
+        certs.cert.display(),
+        certs.key.display(),
+        certs.ca.display()
+    );
+    let (ringtail, endpoint) = exporting(&tls).await;
+    send(&ringtail, HISTOGRAM).await;
+    for show in [false, true] {
+        let page = async {
+            let stream = certs.connect(endpoint, b"http/1.1", show).await.ok()?;
+            http::send_over(stream, http::request("GET", "/metrics", &[], "")).await.ok()
+        };
+        assert_eq!(page.await.map(|page| page.text().contains("latency_seconds_sum")), show.then_some(true));
+    }
+    assert!(http::get(endpoint, "/metrics").await.is_err(), "plaintext is not answered");
+}
+
+#[tokio::test]
 async fn points_that_are_left_out_are_counted_by_reason() {
     let (ringtail, endpoint) = exporting("").await;
     send(&ringtail, &counter("a", 5)).await;
@@ -156,7 +179,7 @@ async fn a_real_prometheus_scrapes_it() {
     for keys in ["", ", enable_open_metrics: true, send_timestamps: false"] {
         let (ringtail, endpoint) = exporting(keys).await;
         send(&ringtail, &[&counter("net.io", 7), HISTOGRAM, EXPONENTIAL].join(",")).await;
-        let prometheus = start(&program, endpoint);
+        let prometheus = start(&program, endpoint, &[]);
         let found = query(prometheus.1, "net_io_bytes_total").await;
         assert_eq!(found["value"][1], "7");
         // Prometheus keeps the labels of the target and puts ours aside, unless it is told to honor them.
@@ -175,7 +198,25 @@ async fn a_real_prometheus_scrapes_it() {
     }
 }
 
-fn start(program: &Path, target: SocketAddr) -> (Running, SocketAddr) {
+#[tokio::test]
+async fn a_real_prometheus_takes_native_histograms() {
+    let Some(program) = peers::program("RINGTAIL_PROMETHEUS") else { return };
+    let (ringtail, endpoint) = exporting("").await;
+    send(&ringtail, &[&counter("net.io", 7), HISTOGRAM, EXPONENTIAL].join(",")).await;
+    let prometheus = start(&program, endpoint, &["--enable-feature=native-histograms"]);
+    assert_eq!(query(prometheus.1, "net_io_bytes_total").await["value"][1], "7");
+    assert_eq!(
+        query(prometheus.1, "histogram_quantile(0.5,latency_seconds_bucket)").await["value"][1],
+        "0.75"
+    );
+    assert_eq!(query(prometheus.1, "histogram_count(size)").await["value"][1], "4");
+    // Four buckets of scale 3 from 1 on: the last ends at the square root of two.
+    let highest = query(prometheus.1, "histogram_quantile(1,size)").await["value"][1].clone();
+    let highest: f64 = highest.as_str().unwrap().parse().unwrap();
+    assert!((highest - 2_f64.sqrt()).abs() < 1e-9, "{highest}");
+}
+
+fn start(program: &Path, target: SocketAddr, arguments: &[&str]) -> (Running, SocketAddr) {
     let address = free_address();
     let folder = tempfile::tempdir().unwrap();
     let config = format!(
@@ -187,6 +228,7 @@ fn start(program: &Path, target: SocketAddr) -> (Running, SocketAddr) {
         .arg(format!("--config.file={}", folder.path().join("config.yaml").display()))
         .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
         .arg(format!("--web.listen-address={address}"))
+        .args(arguments)
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()

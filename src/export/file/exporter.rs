@@ -71,7 +71,7 @@ struct Writer {
     ledgers: [Ledger; 3],
     metrics: ExporterMetrics,
     files: Files,
-    /// The last request could not be written, and the log says so.
+    /// The file could not be written to, and the log says so.
     failing: bool,
 }
 
@@ -94,7 +94,8 @@ impl Writer {
             Err(refusal) => {
                 ledger.refused(refusal.reason, items);
                 self.metrics.send_failed(signal, items);
-                if !std::mem::replace(&mut self.failing, true) {
+                // A request that cannot be written at all is its sender's to mend, who is told.
+                if refusal.passes() && !std::mem::replace(&mut self.failing, true) {
                     tracing::error!(exporter = self.name, error = %refusal.message, "a request cannot be written");
                 }
                 Err(refusal)

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Prometheus;
 use super::negotiate::{content_type, style, takes_gzip};
+use super::page::Exposition;
 use super::store::{Limits, Store};
-use super::text::{self, Style};
+use super::text::Style;
 use super::translate::{Taken, Translator};
 use crate::compress::{self, Compression};
 use crate::flow::{Answer, Consumer, Request};
@@ -128,24 +129,23 @@ impl Inner {
         taken
     }
 
-    fn exposition(&self, style: Style) -> String {
-        let mut out = String::new();
-        let mut last: Option<String> = None;
+    fn exposition(&self, style: Style) -> Vec<u8> {
+        self.store.lock().expire(Instant::now());
+        let mut page = Exposition::new(style);
         {
-            let mut store = self.store.lock();
-            store.expire(Instant::now());
+            let store = self.store.lock();
             let (name, targets) = store.targets();
-            text::targets(&mut out, style, name, targets);
+            page.targets(name, targets);
         }
+        let mut last: Option<String> = None;
         loop {
             // Not locked for longer than a family takes: requests come in between.
             let store = self.store.lock();
             let Some((name, family)) = store.next(last.as_deref()) else { break };
-            text::family(&mut out, style, name, family);
+            page.family(name, family);
             last = Some(name.to_owned());
         }
-        text::end(&mut out, style);
-        out
+        page.finish()
     }
 }
 
@@ -179,12 +179,12 @@ impl Answers for PrometheusExporter {
             let _turn = self.0.writing.lock().await;
             // Off the workers: a scrape may write a million lines.
             let written = tokio::task::spawn_blocking(move || {
-                let text = inner.exposition(style);
+                let page = inner.exposition(style);
                 if !gzip {
-                    return text.into_bytes();
+                    return page;
                 }
                 let mut packed = Vec::new();
-                compress::deflate(Compression::Gzip, text.as_bytes(), &mut packed);
+                compress::deflate(Compression::Gzip, &page, &mut packed);
                 packed
             });
             match written.await {

@@ -9,23 +9,28 @@ pub(super) fn style(accept: Option<&str>, open_metrics: bool) -> Style {
     for range in accept.unwrap_or_default().split(',') {
         let mut parts = range.split(';').map(str::trim);
         let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let (mut quality, mut version) = (1.0_f32, None);
+        let (mut quality, mut version, mut encoding) = (1.0_f32, None, None);
         for part in parts {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             match (name.trim(), value.trim().trim_matches('"')) {
                 ("q", q) => quality = q.parse().unwrap_or(0.0),
                 ("version", number) => version = Some(number),
+                ("encoding", how) => encoding = Some(how),
                 ("escaping", how) => any_names |= how == "allow-utf-8",
                 _ => {}
             }
         }
-        let open = match (media.as_str(), version) {
-            ("application/openmetrics-text", None | Some("1.0.0" | "0.0.1")) if open_metrics => true,
-            ("text/plain", None | Some("0.0.4" | "1.0.0")) | ("*/*" | "text/*", _) => false,
+        let mut style = Style::default();
+        match (media.as_str(), version) {
+            ("application/vnd.google.protobuf", _) if encoding == Some("delimited") => style.protobuf = true,
+            ("application/openmetrics-text", None | Some("1.0.0" | "0.0.1")) if open_metrics => {
+                style.open_metrics = true;
+            }
+            ("text/plain", None | Some("0.0.4" | "1.0.0")) | ("*/*" | "text/*", _) => {}
             _ => continue,
-        };
+        }
         if quality > 0.0 {
-            wanted.push((quality, Style { open_metrics: open, ..Style::default() }));
+            wanted.push((quality, style));
         }
     }
     wanted.sort_by(|(a, _), (b, _)| b.total_cmp(a));
@@ -36,6 +41,14 @@ pub(super) fn style(accept: Option<&str>, open_metrics: bool) -> Style {
 /// Its `Content-Type`.
 pub(super) fn content_type(style: Style) -> &'static str {
     match (style.open_metrics, style.any_names) {
+        (_, false) if style.protobuf => {
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; \
+             escaping=underscores"
+        }
+        (_, true) if style.protobuf => {
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; \
+             escaping=allow-utf-8"
+        }
         (false, false) => "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
         (false, true) => "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8",
         (true, false) => "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
@@ -66,6 +79,10 @@ mod tests {
         assert!(!open(None, true) && !open(Some("*/*"), true) && !open(Some("text/html"), true));
         assert!(!open(Some("text/plain;q=0.9,application/openmetrics-text;q=0.1"), true));
         assert!(!open(Some("application/openmetrics-text; version=2.0.0"), true));
+        let native =
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+        assert!(style(Some(&format!("{native},{prometheus}")), false).protobuf);
+        assert!(!style(Some("application/vnd.google.protobuf;encoding=text"), false).protobuf);
         assert!(style(Some("text/plain;version=1.0.0;escaping=allow-utf-8"), false).any_names);
         assert!(!style(Some(prometheus), true).any_names);
     }

@@ -100,6 +100,14 @@ impl Value {
     }
 }
 
+impl Exemplar {
+    /// The ids it has, under the names of their labels.
+    pub(super) fn ids(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let ids: [(&'static str, &[u8]); 2] = [("trace_id", &self.trace_id), ("span_id", &self.span_id)];
+        ids.into_iter().filter(|(_, id)| id.iter().any(|byte| *byte != 0))
+    }
+}
+
 impl Histogram {
     /// Bounds in any order, each counted once; counts that are missing are 0.
     pub(super) fn new(count: u64, sum: f64, bounds: &[f64], counts: &[u64]) -> Self {
@@ -110,6 +118,16 @@ impl Histogram {
         buckets.sort_by(|(a, _), (b, _)| a.total_cmp(b));
         buckets.dedup_by(|(a, _), (b, _)| a == b);
         Self { count, sum, buckets: buckets.into() }
+    }
+
+    /// Each bound with the count of all up to it.
+    pub(super) fn cumulative(&self) -> Vec<(f64, u64)> {
+        let mut total = 0_u64;
+        let add = |(bound, count): &(f64, u64)| {
+            total = total.saturating_add(*count);
+            (*bound, total)
+        };
+        self.buckets.iter().map(add).collect()
     }
 
     fn add(&mut self, before: &Self) -> bool {

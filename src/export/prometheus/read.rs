@@ -322,7 +322,7 @@ fn attribute(pair: &[u8]) -> Result<(String, String), Malformed> {
 }
 
 /// The messages in these fields, in order. What cannot be read ends them.
-fn messages<'a, const N: usize>(bytes: &'a [u8], numbers: [u32; N]) -> impl Iterator<Item = &'a [u8]> {
+fn messages<const N: usize>(bytes: &[u8], numbers: [u32; N]) -> impl Iterator<Item = &[u8]> {
     let mut fields = Fields::of(bytes);
     std::iter::from_fn(move || {
         loop {

@@ -247,6 +247,11 @@ impl Series {
         let Point { start, time, value, exemplars, .. } = point;
         Self { value, exemplars: latest(exemplars), time, start, updated: now }
     }
+
+    /// The latest exemplar above the one bound and up to the other.
+    pub(super) fn exemplar_between(&self, below: f64, bound: f64) -> Option<&Exemplar> {
+        self.exemplars.iter().rev().find(|one| one.value > below && one.value <= bound)
+    }
 }
 
 /// What a series is after one more point, or why it stays as it is.

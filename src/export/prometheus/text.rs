@@ -13,6 +13,8 @@ use crate::wire::json::push_hex;
 pub(super) struct Style {
     /// OpenMetrics instead of the older text.
     pub(super) open_metrics: bool,
+    /// Protobuf instead of text.
+    pub(super) protobuf: bool,
     /// The reader takes names of any characters, in quotes.
     pub(super) any_names: bool,
     /// Samples carry times.
@@ -51,14 +53,16 @@ pub(super) fn end(out: &mut String, style: Style) {
     }
 }
 
-fn shown(style: Style, name: &str) -> String {
+/// The name for this reader.
+pub(super) fn shown(style: Style, name: &str) -> String {
     match style.any_names || is_plain_metric(name) {
         true => name.to_owned(),
         false => with_underscores(name, true),
     }
 }
 
-fn pairs(style: Style, labels: &Labels) -> Vec<(String, String)> {
+/// The labels for this reader.
+pub(super) fn pairs(style: Style, labels: &Labels) -> Vec<(String, String)> {
     match style.any_names {
         true => labels.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         false => labels::plain(labels),
@@ -111,12 +115,7 @@ impl Sample<'_> {
                 self.line("", None, &style.float(*value), time, example);
             }
             Value::Histogram(histogram) => {
-                let cumulative = histogram.buckets.iter().scan(0_u64, |total, (bound, count)| {
-                    *total = total.saturating_add(*count);
-                    Some((*bound, *total))
-                });
-                let buckets: Vec<_> = cumulative.collect();
-                self.buckets(&buckets, histogram.count, histogram.sum, series, time);
+                self.buckets(&histogram.cumulative(), histogram.count, histogram.sum, series, time);
             }
             Value::Exponential(value) => self.buckets(&value.classic(), value.count, value.sum, series, time),
             Value::Summary(summary) => {
@@ -134,8 +133,7 @@ impl Sample<'_> {
         let style = self.style;
         let mut below = f64::NEG_INFINITY;
         for (bound, seen) in buckets.iter().copied().chain([(f64::INFINITY, count)]) {
-            let mut inside = series.exemplars.iter().rev();
-            let example = inside.find(|one| one.value > below && one.value <= bound);
+            let example = series.exemplar_between(below, bound);
             let le = Some(("le", style.float(bound)));
             self.line("_bucket", le, &seen.to_string(), time, example);
             below = bound;
@@ -190,9 +188,8 @@ impl Sample<'_> {
 
 fn push_example(out: &mut String, style: Style, example: &Exemplar) {
     out.push_str(" # {");
-    let ids: [(&str, &[u8]); 2] = [("trace_id", &example.trace_id), ("span_id", &example.span_id)];
     let mut separator = "";
-    for (name, id) in ids.into_iter().filter(|(_, id)| id.iter().any(|byte| *byte != 0)) {
+    for (name, id) in example.ids() {
         out.push_str(separator);
         out.push_str(name);
         out.push_str("=\"");

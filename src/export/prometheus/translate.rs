@@ -179,7 +179,3 @@ fn shown_as(metric: &Metric<'_>) -> Option<(Type, Suffix)> {
         (Shape::Summary, _) => Some((Type::Summary, Suffix::Other)),
     }
 }
-
-#[cfg(test)]
-#[path = "translate_tests.rs"]
-mod tests;
