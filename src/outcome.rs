@@ -169,6 +169,12 @@ pub enum Reason {
     Corrupt,
     /// More distinct sets of `metadata_keys` values than `metadata_cardinality_limit`.
     MetadataCardinality,
+    /// A processor was told to leave such items out.
+    Filtered,
+    /// `probabilistic_sampler` did not choose it.
+    SampledOut,
+    /// `memory_limiter`: the process uses as much memory as it may.
+    MemoryLimit,
     /// Shutting down.
     Shutdown,
     /// A bug of ours.
@@ -206,13 +212,16 @@ impl Reason {
             Self::DiskFull => "disk_full",
             Self::Corrupt => "corrupt",
             Self::MetadataCardinality => "metadata_cardinality",
+            Self::Filtered => "filtered",
+            Self::SampledOut => "sampled_out",
+            Self::MemoryLimit => "memory_limit",
             Self::Shutdown => "shutdown",
             Self::Internal => "internal",
         }
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
@@ -240,6 +249,9 @@ impl Reason {
         Self::DiskFull,
         Self::Corrupt,
         Self::MetadataCardinality,
+        Self::Filtered,
+        Self::SampledOut,
+        Self::MemoryLimit,
         Self::Shutdown,
         Self::Internal,
     ];

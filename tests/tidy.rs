@@ -19,7 +19,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("retry", &[]),
     ("compress", &[]),
     ("tls", &[]),
-    ("sample", &["trace_id", "wire", "outcome", "split"]),
+    ("pattern", &[]),
+    ("digest", &[]),
+    ("sample", &["trace_id", "wire", "outcome", "split", "pattern"]),
+    ("edit", &["wire", "outcome", "split", "pattern", "digest"]),
     ("batch", &["wire", "outcome", "split"]),
     ("lane", &[]),
     ("workers", &[]),
@@ -28,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("observe", &["outcome"]),
     ("journal", &["observe"]),
     ("discover", &["route", "observe"]),
-    ("flow", &["outcome", "observe", "workers", "lane", "retry", "split", "batch"]),
+    ("flow", &["outcome", "observe", "workers", "lane", "retry", "split", "batch", "wire", "edit"]),
     (
         "receive",
         &["outcome", "wire", "split", "compress", "tls", "lane", "workers", "stream", "observe", "flow"],
@@ -55,14 +58,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "config",
         &[
             "outcome", "route", "retry", "compress", "tls", "client", "observe", "discover", "receive",
-            "forward", "export", "sample", "batch", "journal",
+            "forward", "export", "sample", "batch", "journal", "edit", "pattern", "flow", "wire",
         ],
     ),
     ("manual", &[]),
 ];
 
 /// Modules that know no runtime, socket, file, clock or ambient randomness.
-const PURE: &[&str] = &["trace_id", "outcome", "wire", "split", "route", "retry", "sample", "batch"];
+const PURE: &[&str] = &[
+    "trace_id", "outcome", "wire", "split", "route", "retry", "sample", "batch", "pattern", "digest", "edit",
+];
 
 /// What a pure module may not say, and what to do instead.
 const IMPURE: &[(&str, &str)] = &[

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ComponentId, Exporter, Pipeline, Processor, Settings};
 use crate::discover::{self, Discovery, Event};
 use crate::export::{self, DebugExporter, NopExporter, OtlpExporter};
-use crate::flow::{BatchParts, BatchProcessor, Consumer, Outlets, Stage};
+use crate::flow::{BatchParts, BatchProcessor, Consumer, EditParts, EditProcessor, Outlets, Stage};
 use crate::forward::{self, LoadBalancer};
 use crate::observe::{Registry, SamplerSeries};
 use crate::outcome::Signal;
@@ -227,6 +227,11 @@ impl Lines {
                 });
                 self.stage(Arc::new(processor.clone()));
                 Ok(Arc::new(processor))
+            }
+            Processor::Edit(config) => {
+                let (signal, registry) = (pipeline.signal, ground.registry);
+                let config = (**config).clone();
+                Ok(Arc::new(EditProcessor::new(EditParts { name: &name, signal, config, next, registry })))
             }
         }
     }

@@ -42,7 +42,7 @@ impl Kind {
     pub(super) fn available(self) -> &'static [&'static str] {
         match self {
             Self::Receiver => &["otlp"],
-            Self::Processor => &["tail_sampling", "batch"],
+            Self::Processor => &["tail_sampling", "batch", "resource", "attributes"],
             Self::Exporter => &[
                 "load_balancing",
                 "otlp_grpc",

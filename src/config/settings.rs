@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::outcome::Signal;
-use crate::{batch, export, forward, journal, observe, receive, sample};
+use crate::{batch, edit, export, forward, journal, observe, receive, sample};
 
 /// `type[/name]`, as the user wrote it (an alias stays an alias in labels).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +64,8 @@ pub enum Processor {
     TailSampling(Box<TailSampling>),
     /// `batch`.
     Batch(batch::Config),
+    /// `resource`, `attributes`.
+    Edit(Box<edit::Config>),
 }
 
 /// `tail_sampling` with its `journal`.

@@ -4,6 +4,7 @@ mod backend;
 mod batch;
 mod build;
 mod calls;
+mod editing;
 mod exporters;
 mod extensions;
 mod forwarding;

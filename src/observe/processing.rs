@@ -1,0 +1,29 @@
+//! `otelcol_processor_incoming_items` and `…_outgoing_items`: what goes through a processor.
+
+use super::instruments::Counter;
+use super::metrics::Registry;
+use crate::outcome::Signal;
+
+/// The series of one processor and signal; its instances in several pipelines count together.
+#[derive(Clone, Debug)]
+pub struct ProcessorMetrics {
+    /// Items that came.
+    pub incoming: Counter,
+    /// Items that went on.
+    pub outgoing: Counter,
+}
+
+impl ProcessorMetrics {
+    /// For `processor` by its name in the configuration.
+    pub fn new(registry: &Registry, processor: &str, signal: Signal) -> Self {
+        let by = [("processor", processor), ("otel_signal", signal.name())];
+        let counter = |name, help| registry.counter(name, help, &by);
+        Self {
+            incoming: counter("otelcol_processor_incoming_items", "Number of items passed to the processor"),
+            outgoing: counter(
+                "otelcol_processor_outgoing_items",
+                "Number of items emitted from the processor",
+            ),
+        }
+    }
+}
