@@ -30,5 +30,6 @@ pub mod split;
 pub mod stream;
 pub mod tls;
 pub mod trace_id;
+pub mod trace_state;
 pub mod wire;
 pub mod workers;

@@ -19,10 +19,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("retry", &[]),
     ("compress", &[]),
     ("tls", &[]),
+    ("trace_state", &["wire"]),
     ("pattern", &[]),
     ("digest", &[]),
-    ("sample", &["trace_id", "wire", "outcome", "split", "pattern"]),
-    ("edit", &["wire", "outcome", "split", "pattern", "digest"]),
+    ("sample", &["trace_id", "wire", "outcome", "split", "pattern", "trace_state"]),
+    ("edit", &["wire", "outcome", "split", "pattern", "digest", "trace_state"]),
     ("batch", &["wire", "outcome", "split"]),
     ("lane", &[]),
     ("workers", &[]),
@@ -45,7 +46,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "shard",
-        &["trace_id", "outcome", "wire", "split", "lane", "workers", "observe", "flow", "journal", "sample"],
+        &[
+            "trace_id",
+            "trace_state",
+            "outcome",
+            "wire",
+            "split",
+            "lane",
+            "workers",
+            "observe",
+            "flow",
+            "journal",
+            "sample",
+        ],
     ),
     (
         "export",
@@ -66,7 +79,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Modules that know no runtime, socket, file, clock or ambient randomness.
 const PURE: &[&str] = &[
-    "trace_id", "outcome", "wire", "split", "route", "retry", "sample", "batch", "pattern", "digest", "edit",
+    "trace_id",
+    "outcome",
+    "wire",
+    "split",
+    "route",
+    "retry",
+    "sample",
+    "batch",
+    "pattern",
+    "digest",
+    "trace_state",
+    "edit",
 ];
 
 /// What a pure module may not say, and what to do instead.

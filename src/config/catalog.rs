@@ -42,7 +42,7 @@ impl Kind {
     pub(super) fn available(self) -> &'static [&'static str] {
         match self {
             Self::Receiver => &["otlp"],
-            Self::Processor => &["tail_sampling", "batch", "resource", "attributes"],
+            Self::Processor => &["tail_sampling", "batch", "resource", "attributes", "probabilistic_sampler"],
             Self::Exporter => &[
                 "load_balancing",
                 "otlp_grpc",
@@ -87,6 +87,7 @@ pub(super) fn canonical(kind: Kind, name: &str) -> &str {
 pub(super) fn signals(kind: Kind, name: &str) -> &'static [Signal] {
     match (kind, name) {
         (Kind::Processor, "tail_sampling") => &[Signal::Traces],
+        (Kind::Processor, "probabilistic_sampler") => &[Signal::Traces, Signal::Logs],
         _ => &Signal::ALL,
     }
 }

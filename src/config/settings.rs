@@ -64,7 +64,7 @@ pub enum Processor {
     TailSampling(Box<TailSampling>),
     /// `batch`.
     Batch(batch::Config),
-    /// `resource`, `attributes`.
+    /// `resource`, `attributes`, `probabilistic_sampler`.
     Edit(Box<edit::Config>),
 }
 

@@ -4,6 +4,7 @@ use super::actions::Actions;
 use super::attributes_editor::AttributesEditor;
 use super::condition::Condition;
 use super::resource::ResourceEditor;
+use super::sampler::{Sampler, Sampling};
 use super::walk::Editor;
 use crate::outcome::Reason;
 
@@ -21,6 +22,8 @@ pub enum Config {
         /// `exclude`: no items that fit.
         exclude: Option<Box<Condition>>,
     },
+    /// `probabilistic_sampler`.
+    Sampler(Sampling),
 }
 
 impl Config {
@@ -28,6 +31,7 @@ impl Config {
     pub fn editor(&self) -> Box<dyn Editor> {
         match self {
             Self::Resource(actions) => Box::new(ResourceEditor::new(actions.clone())),
+            Self::Sampler(sampling) => Box::new(Sampler::new(sampling.clone())),
             Self::Attributes { actions, include, exclude } => {
                 let condition = |one: &Option<Box<Condition>>| one.as_deref().cloned();
                 Box::new(AttributesEditor::new(actions.clone(), condition(include), condition(exclude)))
@@ -39,6 +43,7 @@ impl Config {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Resource(_) | Self::Attributes { .. } => Reason::Filtered,
+            Self::Sampler(_) => Reason::SampledOut,
         }
     }
 }

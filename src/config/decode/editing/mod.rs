@@ -3,6 +3,7 @@
 mod actions;
 mod any;
 mod condition;
+mod sampler;
 
 use super::Section;
 use crate::edit::Config;
@@ -17,6 +18,7 @@ pub(super) fn processor(kind: &str, section: &mut Section<'_>, signals: &[Signal
             exclude: condition::condition(section, "exclude", signals).map(Box::new),
             actions: actions::actions(section, "actions"),
         }),
+        "probabilistic_sampler" => Some(Config::Sampler(sampler::sampling(section))),
         _ => None,
     }
 }
