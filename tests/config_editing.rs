@@ -131,3 +131,40 @@ fn values_from_outside_are_not_shown() {
     let shown = loaded.unwrap().print(Mode::Redacted, Format::Yaml);
     assert!(shown.contains("[REDACTED]") && !shown.contains("hush"), "{shown}");
 }
+
+#[test]
+fn memory_limits_are_checked_as_the_collector_checks_them() {
+    let wrong = |limiter: &str| errors(&["traces"], "memory_limiter", limiter);
+    let all = |text: &str| wrong(text).join("; ");
+    assert!(all("{limit_mib: 100}").ends_with("'check_interval' must be greater than zero"));
+    assert!(
+        all("{check_interval: 1s}").ends_with("'limit_mib' or 'limit_percentage' must be greater than zero")
+    );
+    let spike = "{check_interval: 1s, limit_mib: 100, spike_limit_mib: 100}";
+    assert!(all(spike).ends_with("'spike_limit_mib' must be smaller than 'limit_mib'"));
+    let percent = "{check_interval: 1s, limit_percentage: 101}";
+    assert!(all(percent).ends_with("less than or equal to hundred"));
+    let fine = "{check_interval: 1s, limit_percentage: 75, spike_limit_percentage: 15}";
+    assert_eq!(read(&["traces"], "memory_limiter", fine).unwrap().warnings, []);
+}
+
+#[test]
+fn samplers_are_checked_as_the_collector_checks_them() {
+    let wrong = |sampler: &str| errors(&["traces"], "probabilistic_sampler", sampler).join("; ");
+    assert!(wrong("{sampling_percentage: -1}").ends_with("sampling rate is negative: -1.000000%"));
+    assert!(wrong("{mode: odd}").ends_with("unsupported sampler mode \"odd\""));
+    assert!(wrong("{sampling_precision: 0}").ends_with("invalid sampling precision: 0"));
+    assert!(wrong("{sampling_precision: 15}").contains("should be <= 14: 15"));
+    assert!(
+        wrong("{attribute_source: x}").ends_with("invalid attribute source: x. Expected: traceID or record")
+    );
+    assert!(read(&["traces", "logs"], "probabilistic_sampler", "sampling_percentage: 110").is_ok());
+    let metrics = errors(&["metrics"], "probabilistic_sampler", "sampling_percentage: 1").join("; ");
+    assert!(metrics.contains("telemetry type is not supported"), "{metrics}");
+}
+
+#[test]
+fn what_does_nothing_here_says_so() {
+    let loaded = read(&["traces"], "groupbytrace", "wait_duration: 10s").unwrap();
+    assert!(loaded.warnings[0].message.contains("has no effect here"), "{:?}", loaded.warnings);
+}

@@ -11,6 +11,7 @@ mod batching;
 mod editing;
 mod fan_out;
 mod held;
+mod memory;
 mod ticket;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 pub use batching::{BatchParts, BatchProcessor};
 pub use editing::{EditParts, EditProcessor};
 pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
+pub use memory::{Amount, MemoryGate, MemoryLimit, MemoryLimiter};
 
 /// An encoded OTLP export request on its way.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! `otelcol_processor_incoming_items` and `…_outgoing_items`: what goes through a processor.
+//! What goes through processors, by the Collector's names.
 
 use super::instruments::Counter;
 use super::metrics::Registry;
@@ -24,6 +24,29 @@ impl ProcessorMetrics {
                 "otelcol_processor_outgoing_items",
                 "Number of items emitted from the processor",
             ),
+        }
+    }
+}
+
+/// `otelcol_processor_memory_limiter_*` of one processor and signal.
+#[derive(Clone, Debug)]
+pub struct MemoryLimiterMetrics {
+    /// Items that were let through.
+    pub accepted: Counter,
+    /// Items that were refused.
+    pub refused: Counter,
+}
+
+impl MemoryLimiterMetrics {
+    /// For `processor` by its name in the configuration.
+    pub fn new(registry: &Registry, processor: &str, signal: Signal) -> Self {
+        let counter = |what, help| {
+            let name = format!("otelcol_processor_memory_limiter_{what}_{}", signal.items());
+            registry.counter(&name, help, &[("processor", processor)])
+        };
+        Self {
+            accepted: counter("accepted", "Number of items let through by the memory limiter"),
+            refused: counter("refused", "Number of items refused by the memory limiter"),
         }
     }
 }

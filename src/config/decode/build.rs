@@ -6,6 +6,7 @@ use super::service::{Defined, Reference, Service, Wanted, definitions, service};
 use super::{
     Context, Section, backend, batch, editing, exporters, extensions, forwarding, otlp, pipelines, sampling,
 };
+use super::{groupbytrace, memory};
 use crate::config::catalog::{Kind, canonical};
 use crate::config::diagnostic::nearest;
 use crate::config::print::Printed;
@@ -238,6 +239,11 @@ impl<'a> Build<'a> {
         match one.id.kind.as_str() {
             "batch" => Some(Processor::Batch(batch::batch(section))),
             "tail_sampling" => Some(Processor::TailSampling(Box::new(sampling::tail_sampling(section)))),
+            "memory_limiter" => Some(Processor::MemoryLimiter(memory::limiter(section))),
+            "groupbytrace" => {
+                groupbytrace::keys(section);
+                Some(Processor::GroupByTrace)
+            }
             kind => {
                 editing::processor(kind, section, &signals).map(|config| Processor::Edit(Box::new(config)))
             }
