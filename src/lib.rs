@@ -21,6 +21,7 @@ pub mod manual;
 pub mod observe;
 pub mod outcome;
 pub mod pattern;
+pub mod pii;
 pub mod receive;
 pub mod retry;
 pub mod route;

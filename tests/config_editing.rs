@@ -168,3 +168,26 @@ fn what_does_nothing_here_says_so() {
     let loaded = read(&["traces"], "groupbytrace", "wait_duration: 10s").unwrap();
     assert!(loaded.warnings[0].message.contains("has no effect here"), "{:?}", loaded.warnings);
 }
+
+#[test]
+fn one_line_switches_personal_data_off_and_takes_no_attribute_away() {
+    let redaction = |text: &str| {
+        let loaded = read(&["traces"], "redaction", text).unwrap();
+        match loaded.settings.processors.values().next() {
+            Some(Processor::Edit(config)) => match &**config {
+                Config::Redaction(redaction) => (**redaction).clone(),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(redaction("pii: [emails]").allowed_keys, None);
+    assert_eq!(redaction("{}").allowed_keys, Some(Default::default()), "without it, as in the Collector");
+    assert_eq!(redaction("{pii: [emails], allowed_keys: [a]}").allowed_keys, Some(["a".to_owned()].into()));
+    let wrong = |text: &str| errors(&["traces"], "redaction", text).join("; ");
+    assert!(wrong("pii: [phones]").ends_with("unknown kind of personal data \"phones\""));
+    assert!(wrong("blocked_values: [\"(\"]").contains("failed to process block list: error compiling regex"));
+    assert!(wrong("hash_function: crc").ends_with("unknown HashFunction \"crc\""));
+    assert!(wrong("hash_function: hmac-sha256").contains("hmac_key must not be empty"));
+    assert!(wrong("url_sanitizer: {enabled: true}").contains("not available in this version"));
+}

@@ -50,6 +50,7 @@ impl Kind {
                 "probabilistic_sampler",
                 "memory_limiter",
                 "groupbytrace",
+                "redaction",
             ],
             Self::Exporter => &[
                 "load_balancing",

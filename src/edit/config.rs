@@ -3,6 +3,7 @@
 use super::actions::Actions;
 use super::attributes_editor::AttributesEditor;
 use super::condition::Condition;
+use super::redaction::{Redaction, Redactor};
 use super::resource::ResourceEditor;
 use super::sampler::{Sampler, Sampling};
 use super::walk::Editor;
@@ -22,6 +23,8 @@ pub enum Config {
         /// `exclude`: no items that fit.
         exclude: Option<Box<Condition>>,
     },
+    /// `redaction`.
+    Redaction(Box<Redaction>),
     /// `probabilistic_sampler`.
     Sampler(Sampling),
 }
@@ -31,6 +34,7 @@ impl Config {
     pub fn editor(&self) -> Box<dyn Editor> {
         match self {
             Self::Resource(actions) => Box::new(ResourceEditor::new(actions.clone())),
+            Self::Redaction(redaction) => Box::new(Redactor::new((**redaction).clone())),
             Self::Sampler(sampling) => Box::new(Sampler::new(sampling.clone())),
             Self::Attributes { actions, include, exclude } => {
                 let condition = |one: &Option<Box<Condition>>| one.as_deref().cloned();
@@ -42,7 +46,7 @@ impl Config {
     /// Why items are dropped, if any are.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Resource(_) | Self::Attributes { .. } => Reason::Filtered,
+            Self::Resource(_) | Self::Attributes { .. } | Self::Redaction(_) => Reason::Filtered,
             Self::Sampler(_) => Reason::SampledOut,
         }
     }

@@ -3,6 +3,7 @@
 mod actions;
 mod any;
 mod condition;
+mod redaction;
 mod sampler;
 
 use super::Section;
@@ -18,6 +19,7 @@ pub(super) fn processor(kind: &str, section: &mut Section<'_>, signals: &[Signal
             exclude: condition::condition(section, "exclude", signals).map(Box::new),
             actions: actions::actions(section, "actions"),
         }),
+        "redaction" => Some(Config::Redaction(Box::new(redaction::redaction(section)))),
         "probabilistic_sampler" => Some(Config::Sampler(sampler::sampling(section))),
         _ => None,
     }
