@@ -181,6 +181,12 @@ pub enum Reason {
     SeriesFull,
     /// Telemetry without the resource attribute that says where it goes.
     NoDestination,
+    /// A processor was told to leave such items out.
+    Filtered,
+    /// `probabilistic_sampler` did not choose it.
+    SampledOut,
+    /// `memory_limiter`: the process uses as much memory as it may.
+    MemoryLimit,
     /// Shutting down.
     Shutdown,
     /// A bug of ours.
@@ -224,13 +230,16 @@ impl Reason {
             Self::OutOfOrder => "out_of_order",
             Self::SeriesFull => "series_full",
             Self::NoDestination => "no_destination",
+            Self::Filtered => "filtered",
+            Self::SampledOut => "sampled_out",
+            Self::MemoryLimit => "memory_limit",
             Self::Shutdown => "shutdown",
             Self::Internal => "internal",
         }
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 38] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
@@ -264,6 +273,9 @@ impl Reason {
         Self::OutOfOrder,
         Self::SeriesFull,
         Self::NoDestination,
+        Self::Filtered,
+        Self::SampledOut,
+        Self::MemoryLimit,
         Self::Shutdown,
         Self::Internal,
     ];

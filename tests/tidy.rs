@@ -19,7 +19,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("retry", &[]),
     ("compress", &[]),
     ("tls", &[]),
-    ("sample", &["trace_id", "wire", "outcome", "split"]),
+    ("trace_state", &["wire"]),
+    ("pattern", &[]),
+    ("pii", &[]),
+    ("digest", &[]),
+    ("sample", &["trace_id", "wire", "outcome", "split", "pattern", "trace_state"]),
+    ("edit", &["wire", "outcome", "split", "pattern", "pii", "digest", "trace_state"]),
     ("batch", &["wire", "outcome", "split"]),
     ("lane", &[]),
     ("workers", &[]),
@@ -28,7 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("observe", &["outcome"]),
     ("journal", &["observe"]),
     ("discover", &["route", "observe"]),
-    ("flow", &["outcome", "observe", "workers", "lane", "retry", "split", "batch"]),
+    ("flow", &["outcome", "observe", "workers", "lane", "retry", "split", "batch", "wire", "edit"]),
     (
         "receive",
         &["outcome", "wire", "split", "compress", "tls", "lane", "workers", "stream", "observe", "flow"],
@@ -42,7 +47,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "shard",
-        &["trace_id", "outcome", "wire", "split", "lane", "workers", "observe", "flow", "journal", "sample"],
+        &[
+            "trace_id",
+            "trace_state",
+            "outcome",
+            "wire",
+            "split",
+            "lane",
+            "workers",
+            "observe",
+            "flow",
+            "journal",
+            "sample",
+        ],
     ),
     (
         "export",
@@ -55,14 +72,29 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "config",
         &[
             "outcome", "route", "retry", "compress", "tls", "client", "observe", "discover", "receive",
-            "forward", "export", "sample", "batch", "journal",
+            "forward", "export", "sample", "batch", "journal", "edit", "pattern", "pii", "digest", "flow",
+            "wire",
         ],
     ),
     ("manual", &[]),
 ];
 
 /// Modules that know no runtime, socket, file, clock or ambient randomness.
-const PURE: &[&str] = &["trace_id", "outcome", "wire", "split", "route", "retry", "sample", "batch"];
+const PURE: &[&str] = &[
+    "trace_id",
+    "outcome",
+    "wire",
+    "split",
+    "route",
+    "retry",
+    "sample",
+    "batch",
+    "pattern",
+    "pii",
+    "digest",
+    "trace_state",
+    "edit",
+];
 
 /// What a pure module may not say, and what to do instead.
 const IMPURE: &[(&str, &str)] = &[

@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use ringtail::sample::facts::{Facts, Plan};
 use ringtail::sample::judge::{Candidate, Policies};
-use ringtail::sample::tracestate::write_threshold;
+use ringtail::trace_state::write_threshold;
 use ringtail::sample::{Config, Dynamic, Method, Moment, Number, Policy, Rule, StatusCodes};
 use ringtail::split::{Slice, gather};
 use ringtail_fuzz::{Census, Request, count};

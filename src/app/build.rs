@@ -1,5 +1,6 @@
 //! The service put together from its settings: exporters, pipelines, receivers.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ComponentId, Exporter, Pipeline, Processor, Settings};
 use crate::discover::{self, Discovery, Event};
 use crate::export::{self, DebugExporter, FileExporter, NopExporter, OtlpExporter, PrometheusExporter};
-use crate::flow::{BatchParts, BatchProcessor, Consumer, Outlets, Stage};
+use crate::flow::{
+    BatchParts, BatchProcessor, Consumer, EditParts, EditProcessor, MemoryGate, MemoryLimiter, Outlets, Stage,
+};
 use crate::forward::{self, LoadBalancer};
 use crate::observe::{Registry, SamplerSeries};
 use crate::outcome::Signal;
@@ -78,7 +81,7 @@ pub async fn build(settings: &Settings, ground: &Ground<'_>) -> Result<Service, 
     }
     let Exporters { balancers, consumers, stages } = exporters;
     let stages = Stages { lines: Vec::new(), exporters: stages };
-    let mut lines = Lines { samplers: Vec::new(), stages, fronts: BTreeMap::new() };
+    let mut lines = Lines { samplers: Vec::new(), stages, fronts: BTreeMap::new(), gates: BTreeMap::new() };
     for pipeline in &settings.pipelines {
         lines.add(settings, pipeline, &consumers, ground)?;
     }
@@ -163,6 +166,7 @@ struct Lines {
     samplers: Vec<Sampler>,
     stages: Stages,
     fronts: BTreeMap<ComponentId, Arc<dyn Consumer>>,
+    gates: BTreeMap<ComponentId, MemoryGate>,
 }
 
 impl Lines {
@@ -240,6 +244,22 @@ impl Lines {
                 });
                 self.stage(Arc::new(processor.clone()));
                 Ok(Arc::new(processor))
+            }
+            Processor::GroupByTrace => Ok(next),
+            Processor::MemoryLimiter(limit) => {
+                let gate = match self.gates.entry(id.clone()) {
+                    Entry::Occupied(known) => known.get().clone(),
+                    Entry::Vacant(place) => {
+                        let gate = MemoryGate::start(&name, limit);
+                        place.insert(gate.map_err(|error| format!("processors::{id}: {error}"))?).clone()
+                    }
+                };
+                Ok(Arc::new(MemoryLimiter::new(gate, pipeline.signal, next, ground.registry)))
+            }
+            Processor::Edit(config) => {
+                let (signal, registry) = (pipeline.signal, ground.registry);
+                let config = (**config).clone();
+                Ok(Arc::new(EditProcessor::new(EditParts { name: &name, signal, config, next, registry })))
             }
         }
     }

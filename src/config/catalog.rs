@@ -42,7 +42,16 @@ impl Kind {
     pub(super) fn available(self) -> &'static [&'static str] {
         match self {
             Self::Receiver => &["otlp"],
-            Self::Processor => &["tail_sampling", "batch"],
+            Self::Processor => &[
+                "tail_sampling",
+                "batch",
+                "resource",
+                "attributes",
+                "probabilistic_sampler",
+                "memory_limiter",
+                "groupbytrace",
+                "redaction",
+            ],
             Self::Exporter => &[
                 "load_balancing",
                 "otlp_grpc",
@@ -88,7 +97,8 @@ pub(super) fn canonical(kind: Kind, name: &str) -> &str {
 /// The signals that a component of this type can be used with.
 pub(super) fn signals(kind: Kind, name: &str) -> &'static [Signal] {
     match (kind, name) {
-        (Kind::Processor, "tail_sampling") => &[Signal::Traces],
+        (Kind::Processor, "tail_sampling" | "groupbytrace") => &[Signal::Traces],
+        (Kind::Processor, "probabilistic_sampler") => &[Signal::Traces, Signal::Logs],
         (Kind::Exporter, "prometheus") => &[Signal::Metrics],
         _ => &Signal::ALL,
     }

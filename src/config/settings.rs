@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::outcome::Signal;
-use crate::{batch, export, forward, journal, observe, receive, sample};
+use crate::{batch, edit, export, flow, forward, journal, observe, receive, sample};
 
 /// `type[/name]`, as the user wrote it (an alias stays an alias in labels).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +68,12 @@ pub enum Processor {
     TailSampling(Box<TailSampling>),
     /// `batch`.
     Batch(batch::Config),
+    /// `resource`, `attributes`, `redaction`, `probabilistic_sampler`.
+    Edit(Box<edit::Config>),
+    /// `memory_limiter`.
+    MemoryLimiter(flow::MemoryLimit),
+    /// `groupbytrace`, which does nothing here: `tail_sampling` brings the spans of a trace together itself.
+    GroupByTrace,
 }
 
 /// `tail_sampling` with its `journal`.

@@ -1,4 +1,4 @@
-//! What travels between stages, how it fans out and how it is batched: pipelines as built from `service.pipelines`.
+//! What travels between stages, how it fans out, is changed and batched: pipelines as built from `service.pipelines`.
 //!
 //! Owns: the list of exporters behind each receiver and signal; what waits in a `batch` processor.
 //! Takes: encoded requests from receivers and samplers.
@@ -8,8 +8,10 @@
 //! processor took and an exporter then refuses for good, or the end cuts off: `shutdown` and the exporter's own reason.
 
 mod batching;
+mod editing;
 mod fan_out;
 mod held;
+mod memory;
 mod ticket;
 
 use std::sync::Arc;
@@ -21,7 +23,9 @@ use futures_util::future::{BoxFuture, join_all};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
 pub use batching::{BatchParts, BatchProcessor};
+pub use editing::{EditParts, EditProcessor};
 pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
+pub use memory::{Amount, MemoryGate, MemoryLimit, MemoryLimiter};
 
 /// An encoded OTLP export request on its way.
 #[derive(Clone, Debug)]

@@ -11,7 +11,6 @@ mod config;
 mod error;
 mod folder;
 mod frame;
-mod limit;
 mod open;
 mod position;
 mod read;
@@ -29,7 +28,6 @@ use std::time::Instant;
 pub use config::{Compression, Config, Sync};
 pub use error::{CommitError, Full, OpenError, ReadError};
 pub use frame::RECORD_BYTES_MAX;
-pub use limit::available_memory;
 pub use position::{Position, Record};
 pub use recover::{Fault, Recovery};
 

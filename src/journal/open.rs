@@ -5,11 +5,11 @@ use std::fs::File;
 use std::path::Path;
 
 use super::folder::{self, Folder, Opening};
-use super::limit::available_memory;
 use super::read::Window;
 use super::recover::{Replay, Survivor};
 use super::segment::Layout;
 use super::{Compression, Config, Journal, Mark, OpenError, Record, Recovery, Sync, Syncing};
+use crate::observe::available_memory;
 
 /// Smallest segment: a limit that is small is divided into some, so that something can be recycled.
 const SEGMENT_BYTES_MIN: u64 = 16 << 10;

@@ -38,6 +38,11 @@ pub fn expose_process(registry: &Registry, started: Instant) {
     }
 }
 
+/// Bytes of memory that are backed by no file: what this process has asked for and touched.
+pub fn memory_in_use() -> Option<u64> {
+    kib(&fs::read_to_string("/proc/self/status").ok()?, "RssAnon:").map(|kib| kib as u64 * 1024)
+}
+
 /// User and system time of `/proc/self/stat`, fields 14 and 15. The program's name comes second, in parentheses, and
 /// may itself hold spaces and parentheses.
 fn cpu_seconds(stat: &str) -> Option<f64> {

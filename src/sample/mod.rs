@@ -23,7 +23,6 @@ mod rule;
 mod sampler;
 #[cfg(test)]
 mod testing;
-pub mod tracestate;
 mod verdicts;
 
 use crate::outcome::Reason;

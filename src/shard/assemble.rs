@@ -12,8 +12,8 @@ use super::record::{
 use crate::journal::{Journal, Position, ReadError};
 use crate::outcome::Signal;
 use crate::sample::Place;
-use crate::sample::tracestate::{Edit, write_threshold};
 use crate::split::{Assembler, gather_into};
+use crate::trace_state::{Edit, write_threshold};
 use crate::wire::{Fields, otlp, write_varint};
 
 /// How much leaves as one request.

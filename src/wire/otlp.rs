@@ -17,6 +17,10 @@ pub const SCOPE_ITEMS: u32 = 2;
 pub const SCOPE_SCOPE: u32 = 1;
 /// `attributes` of a resource.
 pub const RESOURCE_ATTRIBUTES: u32 = 1;
+/// `name` of an instrumentation scope.
+pub const SCOPE_NAME: u32 = 1;
+/// `version` of an instrumentation scope.
+pub const SCOPE_VERSION: u32 = 2;
 /// `attributes` of an instrumentation scope.
 pub const SCOPE_ATTRIBUTES: u32 = 3;
 /// `key` of an attribute.
@@ -58,15 +62,39 @@ pub const VALUE_INT: u32 = 3;
 pub const VALUE_DOUBLE: u32 = 4;
 /// `array_value`, `kvlist_value` and `bytes_value` of an attribute's value.
 pub const VALUE_OTHERS: [u32; 3] = [5, 6, 7];
+/// `values` of a list, and of a map its pairs.
+pub const VALUES: u32 = 1;
 /// `trace_id` of a log record.
 pub const LOG_TRACE_ID: u32 = 9;
+/// `severity_number` of a log record.
+pub const LOG_SEVERITY_NUMBER: u32 = 2;
+/// `severity_text` of a log record.
+pub const LOG_SEVERITY_TEXT: u32 = 3;
+/// `body` of a log record.
+pub const LOG_BODY: u32 = 5;
 /// `attributes` of a log record.
 pub const LOG_ATTRIBUTES: u32 = 6;
+
+/// `events` of a span.
+pub const SPAN_EVENTS: u32 = 11;
+/// `attributes` of an event of a span.
+pub const EVENT_ATTRIBUTES: u32 = 3;
+/// `name` of a metric.
+pub const METRIC_NAME: u32 = 1;
 
 /// The data of a metric: gauge, sum, histogram, exponential histogram, summary; each has its points in field 1.
 pub const METRIC_DATA: [u32; 5] = [5, 7, 9, 10, 11];
 /// `data_points` of each kind of metric data.
 pub const DATA_POINTS: u32 = 1;
+
+/// `attributes` of the data points in this field of a metric: histograms have another number than the rest.
+pub fn point_attributes(data: u32) -> u32 {
+    match data {
+        9 => 9,
+        10 => 1,
+        _ => 7,
+    }
+}
 
 /// The field of an item that holds its trace id, for signals that have one.
 pub fn trace_id_field(signal: Signal) -> Option<u32> {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::service::{Defined, Reference, Service, Wanted, definitions, service};
 use super::{
-    Context, Section, backend, batch, exporters, extensions, file, forwarding, otlp, pipelines, prometheus,
-    sampling,
+    Context, Section, backend, batch, editing, exporters, extensions, file, forwarding, otlp, pipelines,
+    prometheus, sampling,
 };
+use super::{groupbytrace, memory};
 use crate::config::catalog::{Kind, canonical};
 use crate::config::diagnostic::nearest;
 use crate::config::print::Printed;
@@ -213,11 +214,8 @@ impl<'a> Build<'a> {
                 settings.receivers.extend(wanted.then(|| (one.id.clone(), config)));
             }
             (Kind::Processor, _) => {
-                let config = match name {
-                    "batch" => Processor::Batch(batch::batch(&mut section)),
-                    _ => Processor::TailSampling(Box::new(sampling::tail_sampling(&mut section))),
-                };
-                settings.processors.extend(wanted.then(|| (one.id.clone(), config)));
+                let config = self.processor(one, &mut section);
+                settings.processors.extend(config.filter(|_| wanted).map(|config| (one.id.clone(), config)));
             }
             (Kind::Exporter, _) => {
                 let config = self.exporter(one, &mut section);
@@ -237,14 +235,34 @@ impl<'a> Build<'a> {
         section.finish()
     }
 
-    fn exporter(&self, one: &Defined<'a>, section: &mut Section<'a>) -> Option<Exporter> {
+    fn processor(&self, one: &Defined<'a>, section: &mut Section<'a>) -> Option<Processor> {
+        let signals = self.signals(one, |pipeline| &pipeline.processors);
+        match one.id.kind.as_str() {
+            "batch" => Some(Processor::Batch(batch::batch(section))),
+            "tail_sampling" => Some(Processor::TailSampling(Box::new(sampling::tail_sampling(section)))),
+            "memory_limiter" => Some(Processor::MemoryLimiter(memory::limiter(section))),
+            "groupbytrace" => {
+                groupbytrace::keys(section);
+                Some(Processor::GroupByTrace)
+            }
+            kind => {
+                editing::processor(kind, section, &signals).map(|config| Processor::Edit(Box::new(config)))
+            }
+        }
+    }
+
+    /// The signals of the pipelines that name a component in one of their lists.
+    fn signals(&self, one: &Defined<'a>, list: impl Fn(&Wanted) -> &Vec<Reference>) -> Vec<Signal> {
         let uses = |signal: &Signal| {
             self.service.pipelines.iter().any(|pipeline| {
-                pipeline.signal == *signal
-                    && pipeline.exporters.iter().any(|reference| reference.id == one.id)
+                pipeline.signal == *signal && list(pipeline).iter().any(|reference| reference.id == one.id)
             })
         };
-        let signals: Vec<Signal> = Signal::ALL.into_iter().filter(uses).collect();
+        Signal::ALL.into_iter().filter(uses).collect()
+    }
+
+    fn exporter(&self, one: &Defined<'a>, section: &mut Section<'a>) -> Option<Exporter> {
+        let signals = self.signals(one, |pipeline| &pipeline.exporters);
         match canonical(Kind::Exporter, &one.id.kind) {
             "otlp_grpc" => Some(Exporter::Otlp(Box::new(backend::otlp_grpc(section)))),
             "otlp_http" => Some(Exporter::Otlp(Box::new(backend::otlp_http(section, &signals)))),

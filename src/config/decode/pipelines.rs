@@ -41,6 +41,12 @@ pub(super) fn check(context: &Context, pipeline: &Wanted) {
             }
             sampled = true;
         }
+        if kind == "memory_limiter" && index > 0 {
+            warn(
+                "memory_limiter is not the first processor: what stands before it works and holds memory for requests that are then refused",
+                "put memory_limiter first",
+            );
+        }
         batched |= kind == "batch";
     }
     exporters(context, pipeline);

@@ -5,9 +5,9 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Facts;
-use super::pattern;
 use super::predicate::Predicate;
 use super::value::{Value, compare};
+use crate::pattern;
 use crate::sample::Number;
 
 /// Where an attribute stands; the Collector treats odd values differently there.

@@ -4,11 +4,12 @@ use std::hash::{BuildHasher, RandomState};
 
 use smallvec::SmallVec;
 
+use super::Facts;
 use super::compat_latency::{self, Bounds};
 use super::keys::{FactList, Keys};
 use super::predicate::Predicate;
 use super::size::Schemas;
-use super::{Facts, pattern};
+use crate::pattern;
 use crate::sample::{Config, Rule};
 
 /// What has to be looked at, compiled from the policies. What no policy asks for costs nothing.

@@ -9,7 +9,7 @@ use super::keys::{Place, fingerprint};
 use super::size::collector_len;
 use super::value::{Parts, key_and_value, read_value};
 use super::{Facts, Plan};
-use crate::sample::tracestate;
+use crate::trace_state;
 use crate::wire::{Field, Fields, Malformed, Payload, otlp};
 
 /// Scratch memory of the looks of one request.
@@ -178,7 +178,7 @@ impl<'p> Look<'p> {
         state.facts.clear();
         (state.has_ot, state.randomness) = (false, None);
         if self.plan.wants_ot
-            && let Ok(Some(ot)) = tracestate::read(text)
+            && let Ok(Some(ot)) = trace_state::read(text)
         {
             state.has_ot = ot.randomness.is_some() || ot.threshold.is_some();
             state.randomness = ot.randomness;
@@ -186,7 +186,7 @@ impl<'p> Look<'p> {
         if self.plan.states.is_empty() {
             return;
         }
-        let members = tracestate::strict(text).unwrap_or_default();
+        let members = trace_state::strict(text).unwrap_or_default();
         for (wanted, values, fact) in &self.plan.states {
             let member = members.iter().find(|(key, _)| *key == wanted.as_bytes());
             if member.is_some_and(|(_, value)| values.iter().any(|known| known.as_bytes() == *value)) {

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::Candidate;
 use crate::sample::Moment;
 use crate::sample::facts::Facts;
-use crate::sample::tracestate::NEVER;
+use crate::trace_state::NEVER;
 
 /// What a trace costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

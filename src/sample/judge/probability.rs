@@ -1,6 +1,6 @@
 //! `probabilistic`: a hash of the trace id against a threshold, or the trace's randomness against OpenTelemetry's.
 
-use crate::sample::tracestate::NEVER;
+use crate::trace_state::NEVER;
 
 /// A percentage of all traces, the same ones on every node.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use super::court::randomness;
 use super::node::Node;
 use super::{Candidate, Policies, Tally, Verdict, Vote};
 use crate::sample::facts::Facts;
-use crate::sample::tracestate::NEVER;
+use crate::trace_state::NEVER;
 
 /// What a policy will say, whatever else comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,33 +1,6 @@
-//! Patterns in Go's RE2 syntax, as written for the Collector, put into the syntax of the engine here.
-//!
-//! The engines agree; the notations do not: `\d`, `\w`, `\s` and `\b` are ASCII in Go, `\Q..\E` and octal escapes exist,
-//! classes do not nest, `{` may stand for itself, repetitions do not stack. What Go refuses is refused, in its words.
+//! One pattern, read as Go reads it and written as the engine here reads it.
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
-
-use super::pattern_class::{self, literal};
-
-/// Compiled patterns may take this much memory, all of a policy together.
-const COMPILED_BYTES_MAX: usize = 64 << 20;
-
-/// Compiles a list of which any may match, searched unanchored. The error is the Collector's text.
-pub(super) fn compile(patterns: &[String]) -> Result<RegexSet, String> {
-    let mut translated = Vec::with_capacity(patterns.len());
-    for pattern in patterns {
-        let one = translate(pattern).and_then(|one| {
-            // Alone first, so that an error names the pattern that has it.
-            let alone = RegexSetBuilder::new([&one]).size_limit(COMPILED_BYTES_MAX).build();
-            alone.map(|_| one).map_err(|error| error_of("invalid or too large", &first_line(&error)))
-        });
-        translated.push(one.map_err(|error| format!("invalid regex `{pattern}`: {error}"))?);
-    }
-    let set = RegexSetBuilder::new(translated).size_limit(COMPILED_BYTES_MAX).build();
-    set.map_err(|error| format!("invalid regex list: {}", first_line(&error)))
-}
-
-fn first_line(error: &regex::Error) -> String {
-    error.to_string().lines().last().unwrap_or_default().to_owned()
-}
+use super::class::{self, literal};
 
 /// An error as Go's `regexp` words it.
 pub(super) fn error_of(what: &str, expression: &str) -> String {
@@ -42,11 +15,13 @@ struct Translator<'a> {
     depth: usize,
     repeatable: bool,          // something stands before that can be repeated
     repeated: Option<&'a str>, // the last thing read was this repetition (and what follows it)
-    names: Vec<&'a str>,
+    captures: bool,
+    names: Vec<&'a str>, // of the groups that capture; empty for those without a name
 }
 
-/// Puts one pattern into the syntax here.
-pub(super) fn translate(pattern: &str) -> Result<String, String> {
+/// Puts one pattern into the syntax here. With `captures`, groups capture as in Go, by number only, since names may
+/// start with a digit there; the second part is their names.
+pub(super) fn translate(pattern: &str, captures: bool) -> Result<(String, Vec<&str>), String> {
     let mut translator = Translator {
         whole: pattern,
         rest: pattern,
@@ -54,6 +29,7 @@ pub(super) fn translate(pattern: &str) -> Result<String, String> {
         depth: 0,
         repeatable: false,
         repeated: None,
+        captures,
         names: Vec::new(),
     };
     while let Some(c) = translator.rest.chars().next() {
@@ -62,7 +38,7 @@ pub(super) fn translate(pattern: &str) -> Result<String, String> {
     if translator.depth > 0 {
         return Err(error_of("missing closing )", pattern));
     }
-    Ok(translator.out)
+    Ok((translator.out, translator.names))
 }
 
 impl<'a> Translator<'a> {
@@ -71,8 +47,8 @@ impl<'a> Translator<'a> {
         match c {
             '(' if self.rest.starts_with("(?") => return self.perl_group(),
             '(' => {
-                self.depth += 1;
-                self.emit(1, "(?:", false);
+                self.names.push("");
+                self.open(1);
             }
             ')' if self.depth == 0 => return Err(error_of("unexpected )", self.whole)),
             ')' => {
@@ -84,7 +60,7 @@ impl<'a> Translator<'a> {
             '$' => self.emit(1, "(?:$)", true),
             '.' => self.emit(1, ".", true),
             '[' => {
-                self.rest = pattern_class::translate(self.rest, &mut self.out)?;
+                self.rest = class::translate(self.rest, &mut self.out)?;
                 self.repeatable = true;
             }
             '*' | '+' | '?' => return self.repeat(1, before),
@@ -101,6 +77,12 @@ impl<'a> Translator<'a> {
             _ => self.literal(c),
         }
         Ok(())
+    }
+
+    /// A group that captures begins.
+    fn open(&mut self, read: usize) {
+        self.depth += 1;
+        self.emit(read, if self.captures { "(" } else { "(?:" }, false);
     }
 
     fn emit(&mut self, read: usize, written: &str, repeatable: bool) {
@@ -148,10 +130,10 @@ impl<'a> Translator<'a> {
                 self.rest = end.map_or("", |end| &quoted[end + 2..]);
             }
             _ => {
-                if let Some(rest) = pattern_class::group(self.rest, &mut self.out, false)? {
+                if let Some(rest) = class::group(self.rest, &mut self.out, false)? {
                     self.rest = rest;
                 } else {
-                    let (c, rest) = pattern_class::escaped(self.rest)?;
+                    let (c, rest) = class::escaped(self.rest)?;
                     literal(c, &mut self.out);
                     self.rest = rest;
                 }
@@ -176,8 +158,7 @@ impl<'a> Translator<'a> {
                 return Err(error_of("duplicate capture group name", name));
             }
             self.names.push(name);
-            self.depth += 1;
-            self.emit(end + 1, "(?:", false);
+            self.open(end + 1);
             return Ok(());
         }
         self.flags()
@@ -236,99 +217,4 @@ fn repetition(text: &str) -> Option<(usize, bool)> {
         Some(max) => count(max)?,
     };
     Some((inside.len() + 2, min <= 1000 && max <= 1000 && min <= max))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn matches(pattern: &str, text: &str) -> bool {
-        compile(&[pattern.to_owned()]).unwrap().is_match(text.as_bytes())
-    }
-
-    #[test]
-    fn patterns_mean_what_they_mean_in_go() {
-        let cases = [
-            ("[cm]", "acme", true),
-            ("[^cm$]", "cm", false),
-            (".*", "", true),
-            (r"^\d+$", "٣", false),
-            (r"^\d+$", "12", true),
-            (r"^\s$", "\u{b}", false),
-            (r"^\w$", "é", false),
-            (r"^[\w-]+$", "a-b_c", true),
-            (r"^[\D]$", "é", true),
-            (r"\bfoo\b", "éfooé", true),
-            (r"^\Qa.b\E+$", "a.bb", true),
-            (r"\Qa.b", "a.b", true),
-            ("a{,2}", "a{,2}", true),
-            ("a{,2}", "aa", false),
-            ("x{2}", "xx", true),
-            ("{", "{", true),
-            ("[a&&b]", "&", true),
-            ("[[a]", "[", true),
-            ("[]a]", "]", true),
-            ("[a-]", "-", true),
-            ("[--/]", ".", true),
-            ("[[:alpha:]]", "9", false),
-            ("[[:^alpha:]]", "9", true),
-            (r"^\101\x42\x{43}$", "ABC", true),
-            (r"\_\-\/", "_-/", true),
-            ("a.b", "a\nb", false),
-            ("(?s)a.b", "a\nb", true),
-            ("a$", "a\n", false),
-            ("(?m)a$", "a\n", true),
-            ("(?i)ACME", "acme", true),
-            ("(?i:A)b", "aB", false),
-            ("(?P<x>a)(?<y>b)", "ab", true),
-            (r"^\p{Greek}\pL$", "αz", true),
-            (r"^\p{^Greek}$", "α", false),
-            (r"^\P{Greek}$", "z", true),
-            ("^*a", "a", true),
-            ("(|a)b", "b", true),
-            ("(?i)(?-i)A", "a", false),
-        ];
-        for (pattern, text, expected) in cases {
-            assert_eq!(matches(pattern, text), expected, "{pattern} on {text:?}");
-        }
-    }
-
-    #[test]
-    fn what_go_refuses_is_refused_in_its_words() {
-        let cases = [
-            ("(", "missing closing ): `(`"),
-            ("a)b", "unexpected ): `a)b`"),
-            ("[a", "missing closing ]: `[a`"),
-            ("*a", "missing argument to repetition operator: `*`"),
-            ("a|+?", "missing argument to repetition operator: `+?`"),
-            ("a**", "invalid nested repetition operator: `**`"),
-            ("a{2}{3}", "invalid nested repetition operator: `{2}{3}`"),
-            ("a{1001}", "invalid repeat count: `{1001}`"),
-            ("a{3,2}", "invalid repeat count: `{3,2}`"),
-            ("a(?=b)", "invalid or unsupported Perl syntax: `(?=`"),
-            ("a(?!b)", "invalid or unsupported Perl syntax: `(?!`"),
-            ("(?<=a)b", "invalid named capture: `(?<=a)b`"),
-            ("(?x)a", "invalid or unsupported Perl syntax: `(?x`"),
-            (r"(a)\1", r"invalid escape sequence: `\1`"),
-            (r"\Z", r"invalid escape sequence: `\Z`"),
-            ("a\\", "trailing backslash at end of expression: ``"),
-            ("[b-a]", "invalid character class range: `b-a`"),
-            ("[[:foo:]]", "invalid character class range: `[:foo:]`"),
-            (r"[a-\d]", r"invalid escape sequence: `\d`"),
-        ];
-        for (pattern, error) in cases {
-            let expected = format!("invalid regex `{pattern}`: error parsing regexp: {error}");
-            assert_eq!(compile(&[pattern.to_owned()]).unwrap_err(), expected, "{pattern}");
-        }
-        assert!(compile(&[r"\p{Nonsense}".into()]).is_err());
-    }
-
-    proptest::proptest! {
-        #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
-
-        #[test]
-        fn no_pattern_panics(pattern in r"[a-z(){}\[\]\\?*+|^$.:,<>PQE0-9-]{0,24}") {
-            let _ = compile(&[pattern]);
-        }
-    }
 }

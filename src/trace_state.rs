@@ -29,7 +29,8 @@ pub enum Edit {
     Unparseable,
 }
 
-type Member<'a> = (&'a [u8], &'a [u8]);
+/// Key and value.
+pub type Member<'a> = (&'a [u8], &'a [u8]);
 
 const MEMBERS_MAX: usize = 32;
 const STATE_BYTES_MAX: usize = 1024;
@@ -37,7 +38,7 @@ const OT_BYTES_MAX: usize = 256;
 
 /// The members of a trace state by the letter of W3C: one odd member, a repeated key or a 33rd member spoil the whole.
 /// Blanks around members and empty members are allowed.
-pub(in crate::sample) fn strict(state: &[u8]) -> Option<SmallVec<[Member<'_>; 4]>> {
+pub fn strict(state: &[u8]) -> Option<SmallVec<[Member<'_>; 4]>> {
     let mut members = SmallVec::<[Member<'_>; 4]>::new();
     for text in state.split(|byte| *byte == b',').filter(|text| !text.is_empty()) {
         let (key, value) = member(trim(text))?;
@@ -143,37 +144,61 @@ fn state_of(span: &[u8]) -> Result<&[u8], Unparseable> {
     Ok(state)
 }
 
-type Text = SmallVec<[u8; 64]>;
+/// A trace state being written.
+pub type Text = SmallVec<[u8; 64]>;
 
-/// The trace state with `threshold`; `ot` comes first, as what changed last should. `None` when it has one that is
-/// stricter.
+/// The trace state with `threshold`. `None` when it has one that is stricter.
 fn with_threshold(state: &[u8], threshold: u64) -> Result<Option<Text>, Unparseable> {
-    let value = ot_value(state)?;
-    let (ot, extras) = value.map(parse).transpose()?.unwrap_or_default();
+    let mut ot = read(state)?.unwrap_or_default();
     let threshold = threshold.min(NEVER - 1);
     if ot.threshold.is_some_and(|before| before > threshold) {
         return Ok(None);
     }
-    let mut text = Text::from_slice(b"ot=");
-    if let Some(randomness) = ot.randomness {
-        text.extend_from_slice(format!("rv:{randomness:014x};").as_bytes());
-    }
-    let digits = format!("{threshold:014x}");
-    let digits = digits.trim_end_matches('0');
-    text.extend_from_slice(b"th:");
-    text.extend_from_slice(if digits.is_empty() { b"0" } else { digits.as_bytes() });
-    for extra in extras {
-        text.push(b';');
-        text.extend_from_slice(extra);
-    }
-    for member in others(state).filter(|member| !member.starts_with(b"ot=")) {
-        text.push(b',');
-        text.extend_from_slice(member);
-    }
-    Ok(Some(text))
+    ot.threshold = Some(threshold);
+    rewrite(state, ot).map(Some)
 }
 
-fn copy_with_state(span: &[u8], state: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+/// The trace state with this in `ot`, which comes first, as what changed last should. What else `ot` says is kept, and
+/// so are other members.
+pub fn rewrite(state: &[u8], ot: Ot) -> Result<Text, Unparseable> {
+    let extras = ot_value(state)?.map(parse).transpose()?.unwrap_or_default().1;
+    let mut text = Text::new();
+    let mut push = |part: &[u8]| {
+        text.extend_from_slice(if text.is_empty() { b"ot=" } else { b";" });
+        text.extend_from_slice(part);
+    };
+    if let Some(randomness) = ot.randomness {
+        push(format!("rv:{}", randomness_text(randomness)).as_bytes());
+    }
+    if let Some(threshold) = ot.threshold {
+        push(format!("th:{}", threshold_text(threshold)).as_bytes());
+    }
+    extras.into_iter().for_each(push);
+    for member in others(state).filter(|member| !member.starts_with(b"ot=")) {
+        if !text.is_empty() {
+            text.push(b',');
+        }
+        text.extend_from_slice(member);
+    }
+    Ok(text)
+}
+
+/// Randomness as it is written: 14 hexadecimal digits.
+pub fn randomness_text(randomness: u64) -> String {
+    format!("{randomness:014x}")
+}
+
+/// A threshold as it is written: as many of the 14 digits as matter, at least one.
+pub fn threshold_text(threshold: u64) -> String {
+    let digits = format!("{threshold:014x}");
+    match digits.trim_end_matches('0') {
+        "" => "0".to_owned(),
+        digits => digits.to_owned(),
+    }
+}
+
+/// Copies an encoded span to `out` with this trace state.
+pub fn copy_with_state(span: &[u8], state: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     let write_state = |out: &mut Vec<u8>| {
         out.push((otlp::SPAN_TRACE_STATE << 3 | 2) as u8);
         write_varint(out, state.len() as u64);

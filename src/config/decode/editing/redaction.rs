@@ -1,0 +1,110 @@
+//! `redaction`.
+
+use regex::bytes::RegexSet;
+
+use crate::config::decode::Section;
+use crate::digest::Digest;
+use crate::edit::{Hashing, Redaction, Summary};
+use crate::pattern::{self, Pattern};
+use crate::pii::Rule;
+
+pub(super) fn redaction(section: &mut Section<'_>) -> Redaction {
+    // The one line that switches rules on must not take away all attributes by the way.
+    let only_pii = section.has("pii") && !section.has("allowed_keys");
+    let allow_all = section.get("allow_all_keys", only_pii);
+    let allowed = section.get::<Vec<String>>("allowed_keys", Vec::new());
+    let for_url = "its rules are not here; pii: [url_passwords] and blocked_values are";
+    section.refused("url_sanitizer", for_url, "remove it, or write patterns under blocked_values");
+    let for_db = "statements are not parsed here";
+    section.refused("db_sanitizer", for_db, "remove it, or write patterns under blocked_values");
+    Redaction {
+        allowed_keys: (!allow_all).then(|| allowed.into_iter().collect()),
+        ignored_keys: section.get::<Vec<String>>("ignored_keys", Vec::new()).into_iter().collect(),
+        ignored_key_patterns: patterns(section, "ignored_key_patterns", "ignore keys"),
+        blocked_key_patterns: patterns(section, "blocked_key_patterns", "block keys"),
+        blocked_values: blocked_values(section),
+        allowed_values: patterns(section, "allowed_values", "allow"),
+        pii: pii(section),
+        redact_all_types: section.get("redact_all_types", false),
+        hashing: hashing(section),
+        summary: summary(section),
+    }
+}
+
+fn patterns(section: &mut Section<'_>, key: &'static str, what: &str) -> RegexSet {
+    let list = section.get(key, Vec::new());
+    match pattern::compile(&list) {
+        Ok(patterns) => patterns,
+        Err(reason) => {
+            wrong(section, key, what, &reason);
+            RegexSet::empty()
+        }
+    }
+}
+
+fn blocked_values(section: &mut Section<'_>) -> Vec<Pattern> {
+    let list = section.get::<Vec<String>>("blocked_values", Vec::new());
+    let compiled = list.iter().map(|one| Pattern::new(one)).collect::<Result<_, _>>();
+    compiled.unwrap_or_else(|reason: String| {
+        wrong(section, "blocked_values", "block", &reason);
+        Vec::new()
+    })
+}
+
+fn wrong(section: &Section<'_>, key: &str, what: &str, reason: &str) {
+    let reason = if section.is_expanded(key) { "invalid regex" } else { reason };
+    let message = format!("failed to process {what} list: error compiling regex in list: {reason}");
+    section.error(key, message, Some("patterns are RE2's, without look-around".into()));
+}
+
+fn pii(section: &mut Section<'_>) -> Vec<Rule> {
+    let names = section.get::<Vec<String>>("pii", Vec::new());
+    let rule = |name: &String| match Rule::ALL.into_iter().find(|rule| rule.name() == name) {
+        Some(rule) => Some(rule),
+        None => {
+            let shown = if section.is_expanded("pii") { "(not shown)" } else { name };
+            let help = format!("valid values: {}", Rule::ALL.map(Rule::name).join(", "));
+            section.error("pii", format!("unknown kind of personal data {shown:?}"), Some(help));
+            None
+        }
+    };
+    names.iter().filter_map(rule).collect()
+}
+
+fn hashing(section: &mut Section<'_>) -> Hashing {
+    let words = [
+        ("", None),
+        ("md5", Some((Digest::Md5, false))),
+        ("sha1", Some((Digest::Sha1, false))),
+        ("sha3", Some((Digest::Sha3, false))),
+        ("hmac-sha256", Some((Digest::Sha256, true))),
+        ("hmac-sha512", Some((Digest::Sha512, true))),
+    ];
+    let chosen = section.level("hash_function", "", &words, "unknown HashFunction");
+    let key = section.secret("hmac_key").unwrap_or_default();
+    match chosen.flatten() {
+        None => Hashing::None,
+        Some((digest, false)) => Hashing::Digest(digest),
+        Some((digest, true)) => {
+            if key.is_empty() {
+                let message = "hmac_key must not be empty when hash_function is hmac-sha256 or hmac-sha512";
+                section.error("hmac_key", message, None);
+            }
+            Hashing::Hmac(digest, key)
+        }
+    }
+}
+
+/// Any other word is as good as none, as in the Collector.
+fn summary(section: &mut Section<'_>) -> Summary {
+    match section.get("summary", String::new()).as_str() {
+        "debug" => Summary::Debug,
+        "info" => Summary::Info,
+        "silent" | "" => Summary::Silent,
+        _ => {
+            let help = "valid values: debug, info, silent".to_owned();
+            section.warn(&section.mark_of("summary"), "summary", "an unknown word means silent", Some(help));
+            Summary::Silent
+        }
+    }
+}

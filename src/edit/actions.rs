@@ -1,0 +1,337 @@
+//! The actions of `resource` and `attributes`: insert, update, upsert, delete, hash, extract, convert.
+
+use super::Headers;
+use super::attributes::Attributes;
+use super::text::as_text;
+use super::value::Value;
+use crate::digest::Digest;
+use crate::pattern::Pattern;
+use crate::wire::Malformed;
+
+/// What is done to a list of attributes, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Actions(pub Vec<Action>);
+
+/// One action.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// The attribute it is about; empty when only a pattern says so.
+    pub key: String,
+    /// What it does.
+    pub change: Change,
+}
+
+/// What an action does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Only where the key is absent.
+    Insert(Source),
+    /// Only where the key is present.
+    Update(Source),
+    /// In any case.
+    Upsert(Source),
+    /// Removes the key, and keys that the pattern finds.
+    Delete(Option<Pattern>),
+    /// Puts the SHA-256 of the value in its place, also for keys that the pattern finds.
+    Hash(Option<Pattern>),
+    /// Gives each group of the pattern an attribute.
+    Extract(Pattern),
+    /// Text: `true`; anything but text becomes text.
+    ConvertToText,
+    /// A whole number, where the value can be read as one.
+    ConvertToInt,
+    /// A number, likewise.
+    ConvertToDouble,
+}
+
+/// Where a value comes from; the first that has one counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Source {
+    /// A value of the configuration, encoded.
+    pub value: Option<Vec<u8>>,
+    /// The name of a request header, in lower case.
+    pub header: Option<String>,
+    /// Another attribute of the same list.
+    pub attribute: Option<String>,
+    /// What is used when nothing else has a value, encoded.
+    pub default: Option<Vec<u8>>,
+}
+
+impl Actions {
+    /// Does what the actions say with the attributes of `message`.
+    pub fn apply(
+        &self,
+        message: &[u8],
+        list: &mut Attributes,
+        headers: Option<&Headers>,
+    ) -> Result<(), Malformed> {
+        self.0.iter().try_for_each(|action| action.apply(message, list, headers))
+    }
+}
+
+impl Action {
+    fn apply(
+        &self,
+        message: &[u8],
+        list: &mut Attributes,
+        headers: Option<&Headers>,
+    ) -> Result<(), Malformed> {
+        let key = self.key.as_bytes();
+        match &self.change {
+            Change::Insert(source) if list.find(message, key).is_none() => {
+                if let Some(value) = source.get(message, list, headers) {
+                    list.add(key, &value);
+                }
+            }
+            Change::Update(source) => {
+                let value = source.get(message, list, headers);
+                if let (Some(index), Some(value)) = (list.find(message, key), value) {
+                    list.set(index, &value);
+                }
+            }
+            Change::Upsert(source) => {
+                if let Some(value) = source.get(message, list, headers) {
+                    list.put(message, key, &value);
+                }
+            }
+            Change::Insert(_) => {}
+            Change::Delete(pattern) => {
+                self.each(message, list, pattern.as_ref(), |list, index| {
+                    list.remove(index);
+                    Ok(())
+                })?;
+            }
+            Change::Hash(pattern) => self.each(message, list, pattern.as_ref(), |list, index| {
+                let hashed = hash(list.value(message, index)?);
+                list.set(index, &Value::Text(hashed.as_bytes()).to_bytes());
+                Ok(())
+            })?,
+            Change::Extract(pattern) => self.extract(message, list, pattern)?,
+            Change::ConvertToText | Change::ConvertToInt | Change::ConvertToDouble => {
+                if let Some(index) = list.find(message, key)
+                    && let Some(converted) = self.convert(list.value(message, index)?)?
+                {
+                    list.set(index, &converted);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every attribute of the key, and those whose keys the pattern finds. A sender may have written a key twice.
+    fn each(
+        &self,
+        message: &[u8],
+        list: &mut Attributes,
+        pattern: Option<&Pattern>,
+        mut change: impl FnMut(&mut Attributes, usize) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        for index in 0..list.end() {
+            if !list.is_left(index) {
+                continue;
+            }
+            let key = list.key(message, index);
+            if key == self.key.as_bytes() && !(self.key.is_empty() && pattern.is_some()) {
+                change(list, index)?;
+                // The Collector hashes what key and pattern both name twice.
+                if matches!(self.change, Change::Hash(_)) && matches(pattern, list, message, index) {
+                    change(list, index)?;
+                }
+            } else if matches(pattern, list, message, index) {
+                change(list, index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn extract(&self, message: &[u8], list: &mut Attributes, pattern: &Pattern) -> Result<(), Malformed> {
+        let Some(index) = list.find(message, self.key.as_bytes()) else { return Ok(()) };
+        let encoded = list.encoded(message, index).to_vec();
+        let Value::Text(text) = Value::read(&encoded)? else { return Ok(()) };
+        let Some(found) = pattern.regex.captures(text) else { return Ok(()) };
+        for (name, group) in pattern.groups.iter().zip(found.iter().skip(1)) {
+            let part = group.map_or(&b""[..], |group| group.as_bytes());
+            list.put(message, name.as_bytes(), &Value::Text(part).to_bytes());
+        }
+        Ok(())
+    }
+
+    /// The encoded value of the wanted type; nothing when it has that type or cannot have it.
+    fn convert(&self, value: Value<'_>) -> Result<Option<Vec<u8>>, Malformed> {
+        let text = |text| std::str::from_utf8(text).ok();
+        let converted = match (&self.change, value) {
+            (Change::ConvertToText, Value::Text(_)) => None,
+            (Change::ConvertToText, other) => {
+                return Ok(Some(Value::Text(&as_text(other)?).to_bytes()));
+            }
+            (Change::ConvertToInt, Value::Double(value)) => Some(Value::Int(cut(value))),
+            (Change::ConvertToInt, Value::Bool(value)) => Some(Value::Int(value.into())),
+            (Change::ConvertToInt, Value::Text(value)) => {
+                text(value).and_then(|text| text.parse().ok()).map(Value::Int)
+            }
+            (Change::ConvertToDouble, Value::Int(value)) => Some(Value::Double(value as f64)),
+            (Change::ConvertToDouble, Value::Bool(value)) => Some(Value::Double(f64::from(u8::from(value)))),
+            (Change::ConvertToDouble, Value::Text(value)) => {
+                text(value).and_then(|text| text.parse().ok()).map(Value::Double)
+            }
+            _ => None,
+        };
+        Ok(converted.map(Value::to_bytes))
+    }
+}
+
+/// As processors of Intel and AMD cut a number, and so the Collector there: what does not fit is the least number.
+fn cut(value: f64) -> i64 {
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value);
+    if fits { value as i64 } else { i64::MIN }
+}
+
+fn matches(pattern: Option<&Pattern>, list: &Attributes, message: &[u8], index: usize) -> bool {
+    pattern.is_some_and(|pattern| pattern.regex.is_match(list.key(message, index)))
+}
+
+/// SHA-256 in hexadecimal digits; of numbers as eight bytes. Lists, maps and bytes have none in the Collector: empty.
+fn hash(value: Value<'_>) -> String {
+    let sum = |bytes: &[u8]| Digest::Sha256.hex(&[bytes]);
+    match value {
+        Value::Text(text) => sum(text),
+        Value::Bool(value) => sum(&[u8::from(value)]),
+        Value::Int(value) => sum(&value.to_le_bytes()),
+        Value::Double(value) => sum(&value.to_bits().to_le_bytes()),
+        Value::Empty | Value::List(_) | Value::Map(_) | Value::Bytes(_) => String::new(),
+    }
+}
+
+impl Source {
+    fn get(&self, message: &[u8], list: &Attributes, headers: Option<&Headers>) -> Option<Vec<u8>> {
+        if let Some(value) = &self.value {
+            return Some(value.clone());
+        }
+        let header = self.header.as_ref().and_then(|name| header(name, headers?));
+        let attribute = || {
+            let index = list.find(message, self.attribute.as_ref()?.as_bytes())?;
+            Some(list.encoded(message, index).to_vec())
+        };
+        header.or_else(attribute).or_else(|| self.default.clone())
+    }
+}
+
+/// The values of a header, encoded as one text.
+fn header(name: &str, headers: &Headers) -> Option<Vec<u8>> {
+    let values: Vec<&str> =
+        headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect();
+    (!values.is_empty()).then(|| Value::Text(values.join(";").as_bytes()).to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edit::AttributesEditor;
+    use crate::edit::testing::{edit_with, encoded, list, request, shown, span, text};
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+
+    fn value(value: Any) -> Source {
+        Source { value: Some(encoded(value)), ..Source::default() }
+    }
+
+    fn action(key: &str, change: Change) -> Action {
+        Action { key: key.into(), change }
+    }
+
+    fn after(pairs: Vec<(&str, Any)>, actions: Vec<Action>) -> String {
+        let headers = [("tenant".to_owned(), "a".to_owned()), ("tenant".to_owned(), "b".to_owned())];
+        let mut editor = AttributesEditor::new(Actions(actions), None, None);
+        let request = request(vec![], vec![span("s", pairs)]);
+        shown(&edit_with(&request, &mut editor, Some(&headers)).1[0].attributes)
+    }
+
+    #[test]
+    fn values_are_put_where_the_action_says() {
+        let new = || value(text("new"));
+        let from = |attribute: &str| Source { attribute: Some(attribute.into()), ..Source::default() };
+        let header = |name: &str| Source {
+            header: Some(name.into()),
+            default: Some(encoded(text("none"))),
+            ..Source::default()
+        };
+        let cases: Vec<(Vec<Action>, &str)> = vec![
+            (vec![action("a", Change::Insert(new()))], "a=1i b=x"),
+            (vec![action("c", Change::Insert(new()))], "a=1i b=x c=new"),
+            (vec![action("a", Change::Update(new()))], "a=new b=x"),
+            (vec![action("c", Change::Update(new()))], "a=1i b=x"),
+            (vec![action("a", Change::Upsert(value(Any::DoubleValue(0.5))))], "a=0.5d b=x"),
+            (vec![action("c", Change::Upsert(value(Any::BoolValue(true))))], "a=1i b=x c=true"),
+            (vec![action("c", Change::Insert(from("a")))], "a=1i b=x c=1i"),
+            (vec![action("c", Change::Insert(from("z")))], "a=1i b=x"),
+            (vec![action("c", Change::Insert(header("tenant")))], "a=1i b=x c=a;b"),
+            (vec![action("c", Change::Insert(header("other")))], "a=1i b=x c=none"),
+            (vec![action("c", Change::Insert(from("a"))), action("a", Change::Delete(None))], "b=x c=1i"),
+            (
+                vec![
+                    action("c", Change::Insert(new())),
+                    action("c", Change::Delete(None)),
+                    action("c", Change::Upsert(from("b"))),
+                    action("b", Change::Update(value(text("y")))),
+                ],
+                "a=1i b=y c=x",
+            ),
+        ];
+        for (actions, expected) in cases {
+            let shown = after(vec![("a", Any::IntValue(1)), ("b", text("x"))], actions.clone());
+            assert_eq!(shown, expected, "{actions:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_found_by_pattern_too() {
+        let pattern = || Some(Pattern::new("^b").unwrap());
+        let pairs = || vec![("a", text("1")), ("b1", text("2")), ("b2", text("3")), ("c", text("4"))];
+        assert_eq!(after(pairs(), vec![action("a", Change::Delete(pattern()))]), "c=4");
+        assert_eq!(after(pairs(), vec![action("", Change::Delete(pattern()))]), "a=1 c=4");
+        let hashed = after(pairs(), vec![action("", Change::Hash(pattern()))]);
+        let two = Digest::Sha256.hex(&[b"2"]);
+        assert!(hashed.starts_with(&format!("a=1 b1={two} b2=")) && hashed.ends_with(" c=4"), "{hashed}");
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_collector() {
+        let hashed = |value| after(vec![("k", value)], vec![action("k", Change::Hash(None))]);
+        assert_eq!(hashed(text("a")), format!("k={}", Digest::Sha256.hex(&[b"a"])));
+        assert_eq!(
+            hashed(Any::IntValue(1)),
+            format!("k={}", Digest::Sha256.hex(&[&[1, 0, 0, 0, 0, 0, 0, 0]]))
+        );
+        assert_eq!(hashed(Any::BoolValue(true)), format!("k={}", Digest::Sha256.hex(&[&[1]])));
+        assert_eq!(hashed(list(vec![])), "k=");
+    }
+
+    #[test]
+    fn groups_become_attributes() {
+        let pattern = Pattern::new(r"^/(?P<area>\w+)/(?P<id>\d+)?").unwrap();
+        let extract = || vec![action("path", Change::Extract(pattern.clone()))];
+        let shown = after(vec![("path", text("/cart/12")), ("id", Any::IntValue(3))], extract());
+        assert_eq!(shown, "area=cart id=12 path=/cart/12");
+        assert_eq!(after(vec![("path", text("/cart/"))], extract()), "area=cart id= path=/cart/");
+        assert_eq!(after(vec![("path", text("x"))], extract()), "path=x");
+        assert_eq!(after(vec![("path", Any::IntValue(1))], extract()), "path=1i");
+    }
+
+    #[test]
+    fn types_are_converted_where_they_can() {
+        let cases = [
+            (Change::ConvertToText, Any::IntValue(5), "k=5"),
+            (Change::ConvertToText, Any::DoubleValue(0.5), "k=0.5"),
+            (Change::ConvertToText, list(vec![Any::BoolValue(true)]), "k=[true]"),
+            (Change::ConvertToInt, text("12"), "k=12i"),
+            (Change::ConvertToInt, text("1.5"), "k=1.5"),
+            (Change::ConvertToInt, Any::DoubleValue(-1.9), "k=-1i"),
+            (Change::ConvertToInt, Any::BoolValue(true), "k=1i"),
+            (Change::ConvertToDouble, text("1.5"), "k=1.5d"),
+            (Change::ConvertToDouble, text("x"), "k=x"),
+            (Change::ConvertToDouble, Any::IntValue(2), "k=2d"),
+        ];
+        for (change, value, expected) in cases {
+            assert_eq!(after(vec![("k", value)], vec![action("k", change)]), expected);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Changes of telemetry on its way, spliced into the encoded request: what an edit does not touch stays the same bytes.
+//!
+//! Owns: what `resource`, `attributes`, `redaction` and `probabilistic_sampler` do with a request.
+//! Takes: encoded export requests of all signals, request headers.
+//! Gives: the same request when nothing changes; otherwise one whose entries on the path of a change are rebuilt.
+//! Bounds: a request grows by what the configuration adds to each resource and item.
+//! Loses: what an editor drops, counted by the caller; entries that became empty by that go with it.
+
+mod actions;
+mod attributes;
+mod attributes_editor;
+mod condition;
+mod config;
+mod message;
+mod redaction;
+mod resource;
+mod sampler;
+mod splice;
+mod text;
+mod value;
+mod walk;
+
+pub use actions::{Action, Actions, Change, Source};
+pub use attributes_editor::AttributesEditor;
+pub use condition::{Condition, Library, Match, Matching, SeverityBound};
+pub use config::Config;
+pub use message::Message;
+pub use redaction::{Hashing, Redaction, Redactor, Summary};
+pub use resource::ResourceEditor;
+pub use sampler::{Mode, Sampler, Sampling};
+pub use text::as_text;
+pub use value::{Value, write_field};
+pub use walk::{Edited, Editor, Fate, Parents, Walker};
+
+/// Headers of a request: names in lower case, a name may come several times.
+pub type Headers = [(String, String)];
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

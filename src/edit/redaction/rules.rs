@@ -1,0 +1,244 @@
+//! What is done with one list of attributes, and the attributes that say so.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use regex::bytes::RegexSet;
+
+use crate::digest::Digest;
+use crate::edit::attributes::Attributes;
+use crate::edit::text::as_text;
+use crate::edit::value::Value;
+use crate::pattern::Pattern;
+use crate::pii::{self, MASK};
+use crate::wire::Malformed;
+
+/// What to redact.
+#[derive(Clone, Debug, Default)]
+pub struct Redaction {
+    /// `allowed_keys`; `None` = `allow_all_keys`.
+    pub allowed_keys: Option<BTreeSet<String>>,
+    /// `ignored_keys`: passed as they are.
+    pub ignored_keys: BTreeSet<String>,
+    /// `ignored_key_patterns`, likewise.
+    pub ignored_key_patterns: RegexSet,
+    /// `blocked_key_patterns`: values of such keys are masked whole.
+    pub blocked_key_patterns: RegexSet,
+    /// `blocked_values`: what they find in a value is masked.
+    pub blocked_values: Vec<Pattern>,
+    /// `allowed_values`: values in which they find something are passed as they are.
+    pub allowed_values: RegexSet,
+    /// `pii`: what else is masked in values.
+    pub pii: Vec<pii::Rule>,
+    /// `redact_all_types`: values that are no text are looked at as text.
+    pub redact_all_types: bool,
+    /// `hash_function`: what stands for what is masked.
+    pub hashing: Hashing,
+    /// `summary`.
+    pub summary: Summary,
+}
+
+/// What stands for what is masked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hashing {
+    /// `****`.
+    #[default]
+    None,
+    /// A digest of it.
+    Digest(Digest),
+    /// A keyed digest of it.
+    Hmac(Digest, String),
+}
+
+/// How much is said of what was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Summary {
+    /// Nothing.
+    #[default]
+    Silent,
+    /// How many attributes.
+    Info,
+    /// Which attributes too.
+    Debug,
+}
+
+impl PartialEq for Redaction {
+    fn eq(&self, other: &Self) -> bool {
+        let keys = |one: &Self| (one.allowed_keys.clone(), one.ignored_keys.clone());
+        let sets = |one: &Self| {
+            [&one.ignored_key_patterns, &one.blocked_key_patterns, &one.allowed_values]
+                .map(|set| set.patterns().to_vec())
+        };
+        let rest = |one: &Self| (one.pii.clone(), one.redact_all_types, one.hashing.clone(), one.summary);
+        keys(self) == keys(other)
+            && sets(self) == sets(other)
+            && rest(self) == rest(other)
+            && self.blocked_values == other.blocked_values
+    }
+}
+
+/// Keys by what was done with them.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) redacted: Vec<Vec<u8>>,
+    pub(super) masked: Vec<Vec<u8>>,
+    pub(super) allowed: Vec<Vec<u8>>,
+    pub(super) ignored: usize,
+}
+
+/// Attributes that are ours, so that they pass.
+const OWN: &[u8] = b"redaction.";
+
+impl Redaction {
+    /// Redacts a list of attributes.
+    pub(super) fn apply(&self, message: &[u8], list: &mut Attributes) -> Result<(), Malformed> {
+        let says = self.summary != Summary::Silent;
+        let mut found = Found::default();
+        let mut note = |to: fn(&mut Found) -> &mut Vec<Vec<u8>>, key: &[u8]| {
+            if says {
+                to(&mut found).push(key.to_vec());
+            }
+        };
+        let mut ignored = 0;
+        for index in 0..list.end() {
+            let key = list.key(message, index);
+            if self.ignores(key) {
+                ignored += 1;
+            } else if !self.passes(key) {
+                note(|found| &mut found.redacted, key);
+                list.remove(index);
+            } else {
+                let text = self.text_of(list.value(message, index)?)?;
+                if self.allows(&text) {
+                    note(|found| &mut found.allowed, key);
+                } else if let Some(masked) = self.mask_at(key, &text) {
+                    note(|found| &mut found.masked, key);
+                    list.set(index, &Value::Text(&masked).to_bytes());
+                }
+            }
+        }
+        found.ignored = ignored;
+        found.sum_up(self, message, list, false)
+    }
+
+    /// The text that is looked at.
+    fn text_of<'a>(&self, value: Value<'a>) -> Result<Cow<'a, [u8]>, Malformed> {
+        match value {
+            Value::Text(text) => Ok(Cow::Borrowed(text)),
+            other if self.redact_all_types => as_text(other),
+            _ => Ok(Cow::Borrowed(&[])),
+        }
+    }
+
+    pub(super) fn ignores(&self, key: &[u8]) -> bool {
+        has(&self.ignored_keys, key) || self.ignored_key_patterns.is_match(key)
+    }
+
+    pub(super) fn passes(&self, key: &[u8]) -> bool {
+        self.allowed_keys.as_ref().is_none_or(|keys| has(keys, key) || key.starts_with(OWN))
+    }
+
+    pub(super) fn allows(&self, text: &[u8]) -> bool {
+        self.allowed_values.is_match(text)
+    }
+
+    pub(super) fn masks_key(&self, key: &[u8]) -> bool {
+        self.blocked_key_patterns.is_match(key)
+    }
+
+    fn mask_at(&self, key: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+        if self.masks_key(key) { Some(self.mask_whole(text)) } else { self.mask(text) }
+    }
+
+    /// A value masked whole; each line, as the Collector does it.
+    pub(super) fn mask_whole(&self, text: &[u8]) -> Vec<u8> {
+        let lines = text.split(|byte| *byte == b'\n');
+        lines.map(|line| self.stand_in(line)).collect::<Vec<_>>().join(&b'\n')
+    }
+
+    /// The text with what is blocked masked; nothing when nothing is.
+    pub(super) fn mask(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let mut masked = Cow::Borrowed(text);
+        for pattern in &self.blocked_values {
+            let by = |found: &regex::bytes::Captures<'_>| self.stand_in(&found[0]);
+            if let Cow::Owned(next) = pattern.regex.replace_all(&masked, by) {
+                masked = Cow::Owned(next);
+            }
+        }
+        if let Cow::Owned(next) = pii::mask_all(&self.pii, &masked) {
+            masked = Cow::Owned(next);
+        }
+        (*masked != *text).then(|| masked.into_owned())
+    }
+
+    fn stand_in(&self, text: &[u8]) -> Vec<u8> {
+        match &self.hashing {
+            Hashing::None => MASK.to_vec(),
+            Hashing::Digest(digest) => digest.hex(&[text]).into_bytes(),
+            Hashing::Hmac(digest, key) => digest.hmac_hex(key.as_bytes(), text).into_bytes(),
+        }
+    }
+}
+
+fn has(keys: &BTreeSet<String>, key: &[u8]) -> bool {
+    std::str::from_utf8(key).is_ok_and(|key| keys.contains(key))
+}
+
+impl Found {
+    /// Adds the attributes that say what was done.
+    pub(super) fn sum_up(
+        self,
+        redaction: &Redaction,
+        message: &[u8],
+        list: &mut Attributes,
+        body: bool,
+    ) -> Result<(), Malformed> {
+        if redaction.summary == Summary::Silent {
+            return Ok(());
+        }
+        let part = if body { "body." } else { "" };
+        for (name, keys) in [("redacted", self.redacted), ("masked", self.masked), ("allowed", self.allowed)]
+        {
+            let count = keys.len();
+            if count > 0 && redaction.summary == Summary::Debug {
+                put_keys(&format!("redaction.{part}{name}.keys"), keys, message, list)?;
+            }
+            put_count(&format!("redaction.{part}{name}.count"), count, message, list)?;
+        }
+        put_count(&format!("redaction.{part}ignored.count"), self.ignored, message, list)
+    }
+}
+
+/// Keys in order, together with those of a redaction before.
+fn put_keys(
+    name: &str,
+    mut keys: Vec<Vec<u8>>,
+    message: &[u8],
+    list: &mut Attributes,
+) -> Result<(), Malformed> {
+    if let Some(index) = list.find(message, name.as_bytes())
+        && let Value::Text(before) = list.value(message, index)?
+        && !before.is_empty()
+    {
+        keys.extend(before.split(|byte| *byte == b',').map(<[u8]>::to_vec));
+    }
+    keys.sort();
+    list.put(message, name.as_bytes(), &Value::Text(&keys.join(&b',')).to_bytes());
+    Ok(())
+}
+
+fn put_count(name: &str, count: usize, message: &[u8], list: &mut Attributes) -> Result<(), Malformed> {
+    if count == 0 {
+        return Ok(());
+    }
+    let before = match list.find(message, name.as_bytes()) {
+        Some(index) => match list.value(message, index)? {
+            Value::Int(before) => before,
+            _ => 0,
+        },
+        None => 0,
+    };
+    let count = before.saturating_add(count as i64);
+    list.put(message, name.as_bytes(), &Value::Int(count).to_bytes());
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! What is redacted, where, and what is said of it.
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::trace::v1::span::Event;
+use prost::Message as _;
+
+use super::*;
+use crate::digest::Digest;
+use crate::edit::Walker;
+use crate::edit::testing::{attributes, edit, list, map, request, shown, span, text, valued};
+use crate::pattern::{self, Pattern};
+use crate::pii::Rule;
+
+fn patterns(patterns: &[&str]) -> regex::bytes::RegexSet {
+    pattern::compile(&patterns.iter().map(|pattern| (*pattern).to_owned()).collect::<Vec<_>>()).unwrap()
+}
+
+fn blocking(pattern: &str) -> Redaction {
+    Redaction { blocked_values: vec![Pattern::new(pattern).unwrap()], ..Redaction::default() }
+}
+
+fn after(redaction: Redaction, pairs: Vec<(&str, Any)>) -> String {
+    shown(&edit(&request(vec![], vec![span("s", pairs)]), &mut Redactor::new(redaction)).1[0].attributes)
+}
+
+#[test]
+fn keys_that_are_not_allowed_go() {
+    let allowed = |keys: &[&str]| Redaction {
+        allowed_keys: Some(keys.iter().map(|key| (*key).to_owned()).collect()),
+        ignored_keys: ["c".to_owned()].into(),
+        ignored_key_patterns: patterns(&["^safe"]),
+        summary: Summary::Debug,
+        ..Redaction::default()
+    };
+    let pairs = || ["a", "b", "c", "safe.x", "d"].into_iter().map(|key| (key, text("v"))).collect::<Vec<_>>();
+    let told = "redaction.ignored.count=2i redaction.redacted.count=2i redaction.redacted.keys=b,d";
+    assert_eq!(after(allowed(&["a"]), pairs()), format!("a=v c=v {told} safe.x=v"));
+    let all = "redaction.ignored.count=2i redaction.redacted.count=3i redaction.redacted.keys=a,b,d";
+    assert_eq!(after(allowed(&[]), pairs()), format!("c=v {all} safe.x=v"));
+}
+
+#[test]
+fn values_are_masked_unless_they_are_allowed() {
+    let four = |extra: Redaction| Redaction {
+        blocked_values: vec![Pattern::new("4[0-9]{3}").unwrap()],
+        allowed_values: patterns(&[".+@mycompany.com"]),
+        blocked_key_patterns: patterns(&["token$"]),
+        ..extra
+    };
+    let pairs = || {
+        vec![
+            ("card", text("is 4111 or 4222")),
+            ("mail", text("4111@mycompany.com")),
+            ("a.token", text("x\ny")),
+            ("n", Any::IntValue(4111)),
+            ("z", text("plain")),
+        ]
+    };
+    let silent = after(four(Redaction::default()), pairs());
+    assert_eq!(silent, "a.token=****\n**** card=is **** or **** mail=4111@mycompany.com n=4111i z=plain");
+    let all = after(
+        four(Redaction { redact_all_types: true, summary: Summary::Info, ..Redaction::default() }),
+        pairs(),
+    );
+    assert_eq!(
+        all,
+        "a.token=****\n**** card=is **** or **** mail=4111@mycompany.com n=**** redaction.allowed.count=1i \
+         redaction.masked.count=3i z=plain"
+    );
+}
+
+#[test]
+fn a_digest_may_stand_for_what_is_masked() {
+    let hashed = Redaction { hashing: Hashing::Digest(Digest::Sha3), ..blocking("secret") };
+    assert_eq!(
+        after(hashed, vec![("a", text("a secret!"))]),
+        format!("a=a {}!", Digest::Sha3.hex(&[b"secret"]))
+    );
+    let keyed = Redaction { hashing: Hashing::Hmac(Digest::Sha256, "k".into()), ..blocking("secret") };
+    assert_eq!(
+        after(keyed, vec![("a", text("secret"))]),
+        format!("a={}", Digest::Sha256.hmac_hex(b"k", b"secret"))
+    );
+}
+
+#[test]
+fn summaries_add_up_over_two_processors() {
+    let debug = || Redaction { summary: Summary::Debug, ..blocking("x") };
+    let first = vec![
+        ("b", text("x")),
+        ("redaction.masked.keys", text("a,c")),
+        ("redaction.masked.count", Any::IntValue(2)),
+    ];
+    assert_eq!(after(debug(), first), "b=**** redaction.masked.count=3i redaction.masked.keys=a,b,c");
+}
+
+#[test]
+fn resources_and_events_are_redacted_too() {
+    let mut one = span("s", vec![("a", text("x"))]);
+    let event = |value: &str| Event {
+        name: "e".into(),
+        attributes: attributes(vec![("k", text(value))]),
+        ..Event::default()
+    };
+    one.events = vec![event("fine"), event("x"), event("also fine")];
+    let (edited, spans) =
+        edit(&request(attributes(vec![("r", text("x"))]), vec![one]), &mut Redactor::new(blocking("x")));
+    let events: Vec<_> = spans[0].events.iter().map(|event| shown(&event.attributes)).collect();
+    assert_eq!(events, ["k=fine", "k=****", "k=also fine"]);
+    let decoded =
+        opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest::decode(edited.body)
+            .unwrap();
+    assert_eq!(shown(&decoded.resource_spans[0].resource.as_ref().unwrap().attributes), "r=****");
+}
+
+fn body_after(redaction: Redaction, body: Any) -> (Option<Any>, String) {
+    let record = LogRecord { body: Some(valued(body)), ..LogRecord::default() };
+    let scope = ScopeLogs { log_records: vec![record], ..ScopeLogs::default() };
+    let request = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() }],
+    };
+    let edited = Walker::default()
+        .edit(Signal::Logs, &request.encode_to_vec().into(), None, &mut Redactor::new(redaction))
+        .unwrap();
+    let decoded = ExportLogsServiceRequest::decode(edited.body).unwrap();
+    let record = &decoded.resource_logs[0].scope_logs[0].log_records[0];
+    (record.body.clone().and_then(|body| body.value), shown(&record.attributes))
+}
+
+#[test]
+fn bodies_are_redacted_all_the_way_down() {
+    let debug = || Redaction {
+        summary: Summary::Debug,
+        blocked_key_patterns: patterns(&["^pass"]),
+        ..blocking("4[0-9]{3}")
+    };
+    let (body, told) = body_after(debug(), text("card 4111"));
+    assert_eq!(body, Some(text("card ****")));
+    assert_eq!(told, "redaction.body.masked.count=1i redaction.body.masked.keys=body");
+    let deep = map(vec![
+        ("a", list(vec![text("fine"), map(vec![("card", text("4111"))])])),
+        ("password", text("p")),
+        ("n", Any::IntValue(1)),
+    ]);
+    let (body, told) = body_after(debug(), deep);
+    let expected = map(vec![
+        ("a", list(vec![text("fine"), map(vec![("card", text("****"))])])),
+        ("password", text("****")),
+        ("n", Any::IntValue(1)),
+    ]);
+    assert_eq!(body, Some(expected));
+    assert_eq!(told, "redaction.body.masked.count=2i redaction.body.masked.keys=a.[1].card,password");
+}
+
+#[test]
+fn personal_data_is_masked_by_its_kind() {
+    let pii = Redaction { pii: Rule::ALL.to_vec(), ..Redaction::default() };
+    let pairs = vec![
+        ("a", text("user@example.com")),
+        ("b", text("4111 1111 1111 1111")),
+        ("c", text("Bearer abcdefgh12345")),
+        ("d", text("https://u:p@h/")),
+        ("e", text("plain")),
+    ];
+    assert_eq!(after(pii.clone(), pairs), "a=u***@e***.com b=**** c=Bearer **** d=https://u:****@h/ e=plain");
+    assert_eq!(body_after(pii, text("from user@example.com")).0, Some(text("from u***@e***.com")));
+}

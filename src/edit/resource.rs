@@ -1,0 +1,45 @@
+//! `resource`: actions on the attributes of resources.
+
+use std::sync::Arc;
+
+use super::Headers;
+use super::actions::Actions;
+use super::attributes::Attributes;
+use super::message::Message;
+use super::walk::Editor;
+use crate::outcome::Signal;
+use crate::wire::{Malformed, otlp};
+
+/// Changes the attributes of each resource.
+#[derive(Debug)]
+pub struct ResourceEditor {
+    actions: Arc<Actions>,
+    headers: Vec<(String, String)>,
+    list: Attributes,
+    out: Vec<u8>,
+}
+
+impl ResourceEditor {
+    /// With these actions.
+    pub fn new(actions: Actions) -> Self {
+        Self { actions: Arc::new(actions), headers: Vec::new(), list: Attributes::default(), out: Vec::new() }
+    }
+}
+
+impl Editor for ResourceEditor {
+    fn looks_inside(&self) -> bool {
+        false
+    }
+
+    fn begin(&mut self, _signal: Signal, headers: Option<&Headers>) {
+        self.headers.clear();
+        self.headers.extend_from_slice(headers.unwrap_or_default());
+    }
+
+    fn resource(&mut self, resource: &mut Message<'_>) -> Result<(), Malformed> {
+        self.list.load(resource.bytes(), otlp::RESOURCE_ATTRIBUTES)?;
+        self.actions.apply(resource.bytes(), &mut self.list, Some(&self.headers))?;
+        self.list.store(resource, &mut self.out);
+        Ok(())
+    }
+}

@@ -1,0 +1,334 @@
+//! The walk over a request that asks an editor about each resource, scope, item and data point.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::message::Message;
+use super::splice::{Opened, Splices};
+use crate::outcome::Signal;
+use crate::split::count_item;
+use crate::wire::{Field, Fields, Malformed, otlp, read_varint, write_varint};
+
+/// Changes the parts of a request. Each is asked about after those around it.
+pub trait Editor: Send {
+    /// Whether it looks at what is inside resources; if not, only `resource` is called.
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
+    /// Whether it looks at the data points of metrics.
+    fn looks_at_points(&self) -> bool {
+        false
+    }
+
+    /// A request begins.
+    fn begin(&mut self, _signal: Signal, _headers: Option<&super::Headers>) {}
+
+    /// A resource entry begins. The message may be changed by later calls too, through [`Parents`].
+    fn resource(&mut self, _resource: &mut Message<'_>) -> Result<(), Malformed> {
+        Ok(())
+    }
+
+    /// A scope entry of that resource begins.
+    fn scope(&mut self, _scope: &mut Message<'_>, _resource: &mut Message<'_>) -> Result<(), Malformed> {
+        Ok(())
+    }
+
+    /// A span, log record or metric.
+    fn item(
+        &mut self,
+        _item: &mut Message<'_>,
+        _parents: &mut Parents<'_, '_, '_>,
+    ) -> Result<Fate, Malformed> {
+        Ok(Fate::Keep)
+    }
+
+    /// A data point of that metric. `kind` is the metric's field that holds it.
+    fn point(
+        &mut self,
+        _point: &mut Message<'_>,
+        _metric: &[u8],
+        _kind: u32,
+        _parents: &mut Parents<'_, '_, '_>,
+    ) -> Result<Fate, Malformed> {
+        Ok(Fate::Keep)
+    }
+}
+
+/// What becomes of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on, changed or not.
+    Keep,
+    /// It is left out.
+    Drop,
+}
+
+/// The messages around an item; an editor may change them still.
+#[derive(Debug)]
+pub struct Parents<'p, 'a, 'b> {
+    /// The resource, empty when the request has none.
+    pub resource: &'p mut Message<'a>,
+    /// The instrumentation scope, likewise.
+    pub scope: &'p mut Message<'b>,
+}
+
+/// A request after its edit.
+#[derive(Debug)]
+pub struct Edited {
+    /// The body; the same buffer when nothing changed.
+    pub body: Bytes,
+    /// Items that were left out: spans, log records, data points.
+    pub dropped: u64,
+}
+
+/// Edits requests; its memory is reused from one to the next.
+#[derive(Debug, Default)]
+pub struct Walker {
+    splices: Splices,
+    inner: Splices,       // of one metric
+    memory: [Vec<u8>; 4], // of resource, scope, item, point
+    dropped: u64,
+}
+
+impl Walker {
+    /// Runs `editor` over an export request of `signal`. Bytes that are not OTLP are refused whole.
+    pub fn edit(
+        &mut self,
+        signal: Signal,
+        body: &Bytes,
+        headers: Option<&super::Headers>,
+        editor: &mut dyn Editor,
+    ) -> Result<Edited, Malformed> {
+        self.splices.clear();
+        self.dropped = 0;
+        editor.begin(signal, headers);
+        let mut walk = Walk { signal, body, editor, of: self };
+        for field in Fields::new(body) {
+            let field = field?;
+            if field.number == otlp::REQUEST_RESOURCES {
+                walk.resource(&field)?;
+            }
+        }
+        let body = if self.splices.is_empty() { body.clone() } else { self.splices.apply(body).into() };
+        Ok(Edited { body, dropped: self.dropped })
+    }
+}
+
+/// One request.
+struct Walk<'w> {
+    signal: Signal,
+    body: &'w [u8],
+    editor: &'w mut dyn Editor,
+    of: &'w mut Walker,
+}
+
+/// The fields that describe an entry; more than one only from odd senders, whose later parts are merged into the first.
+type Parts = SmallVec<[Range<usize>; 1]>;
+
+/// What is left of an entry.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    kept: bool,
+    dropped: bool,
+}
+
+impl Left {
+    fn add(&mut self, fate: Fate) {
+        self.kept |= fate == Fate::Keep;
+        self.dropped |= fate == Fate::Drop;
+    }
+
+    /// An entry that became empty by what was dropped goes with it.
+    fn fate(self) -> Fate {
+        if self.dropped && !self.kept { Fate::Drop } else { Fate::Keep }
+    }
+}
+
+impl Walk<'_> {
+    fn resource(&mut self, entry: &Field) -> Result<(), Malformed> {
+        let body = self.body;
+        let range = entry.bytes()?;
+        let opened = self.of.splices.open();
+        let (mut parts, mut scopes) = (Parts::new(), SmallVec::<[Field; 8]>::new());
+        let mut has_scopes = false;
+        for field in Fields::within(body, range.clone()) {
+            let field = field?;
+            match field.number {
+                otlp::ENTRY_RESOURCE => parts.push(field.bytes().map(|_| field.whole)?),
+                otlp::ENTRY_SCOPES | otlp::ENTRY_SCOPES_DEPRECATED => {
+                    has_scopes |= field.number == otlp::ENTRY_SCOPES;
+                    scopes.push(field);
+                }
+                _ => {}
+            }
+        }
+        let joined = join(body, &parts)?;
+        let mut resource = Message::new(&joined, std::mem::take(&mut self.of.memory[0]));
+        self.editor.resource(&mut resource)?;
+        let mut left = Left::default();
+        let looks_inside = self.editor.looks_inside();
+        for scope in scopes.iter().filter(|_| looks_inside) {
+            // Older scopes beside today's are not counted on arrival, and so not when they are dropped.
+            let counted = !has_scopes || scope.number == otlp::ENTRY_SCOPES;
+            left.add(self.scope(scope, &mut resource, counted)?);
+        }
+        self.describe(otlp::ENTRY_RESOURCE, &parts, range.start, &resource);
+        self.of.memory[0] = resource.into_memory();
+        self.end(opened, entry, &range, left.fate());
+        Ok(())
+    }
+
+    fn scope(&mut self, entry: &Field, resource: &mut Message<'_>, counted: bool) -> Result<Fate, Malformed> {
+        let body = self.body;
+        let range = entry.bytes()?;
+        let opened = self.of.splices.open();
+        let mut parts = Parts::new();
+        for field in Fields::within(body, range.clone()) {
+            let field = field?;
+            if field.number == otlp::SCOPE_SCOPE {
+                parts.push(field.bytes().map(|_| field.whole)?);
+            }
+        }
+        let joined = join(body, &parts)?;
+        let mut scope = Message::new(&joined, std::mem::take(&mut self.of.memory[1]));
+        self.editor.scope(&mut scope, resource)?;
+        let mut left = Left::default();
+        for field in Fields::within(body, range.clone()) {
+            let field = field?;
+            if field.number == otlp::SCOPE_ITEMS {
+                let mut parents = Parents { resource, scope: &mut scope };
+                left.add(self.item(&field, &mut parents, counted)?);
+            }
+        }
+        self.describe(otlp::SCOPE_SCOPE, &parts, range.start, &scope);
+        self.of.memory[1] = scope.into_memory();
+        let fate = left.fate();
+        self.end(opened, entry, &range, fate);
+        Ok(fate)
+    }
+
+    #[inline]
+    fn item(
+        &mut self,
+        entry: &Field,
+        parents: &mut Parents<'_, '_, '_>,
+        counted: bool,
+    ) -> Result<Fate, Malformed> {
+        let range = entry.bytes()?;
+        let original = &self.body[range.clone()];
+        let mut item = Message::new(original, std::mem::take(&mut self.of.memory[2]));
+        let mut fate = self.editor.item(&mut item, parents)?;
+        if fate == Fate::Keep && self.signal == Signal::Metrics && self.editor.looks_at_points() {
+            fate = self.points(&mut item, parents)?;
+        }
+        if fate == Fate::Drop {
+            let opened = self.of.splices.open();
+            self.of.splices.remove(opened, entry.whole.clone());
+        } else if item.is_edited() {
+            let length = length_of(self.body, entry, &range);
+            self.of.splices.put(length.start..range.end, |out| write_bytes(out, item.bytes()));
+        }
+        if counted && (fate == Fate::Drop || (item.is_edited() && self.signal == Signal::Metrics)) {
+            let left = if fate == Fate::Drop { 0 } else { count_item(self.signal, item.bytes()) };
+            self.of.dropped += count_item(self.signal, original).saturating_sub(left);
+        }
+        self.of.memory[2] = item.into_memory();
+        Ok(fate)
+    }
+
+    /// The data points of a metric; when all were dropped, so is the metric.
+    fn points(
+        &mut self,
+        item: &mut Message<'_>,
+        parents: &mut Parents<'_, '_, '_>,
+    ) -> Result<Fate, Malformed> {
+        self.of.inner.clear();
+        let metric = item.bytes();
+        let mut left = Left::default();
+        for data in Fields::new(metric) {
+            let data = data?;
+            if !otlp::METRIC_DATA.contains(&data.number) {
+                continue;
+            }
+            let range = data.bytes()?;
+            let opened = self.of.inner.open();
+            for field in Fields::within(metric, range.clone()) {
+                let field = field?;
+                if field.number != otlp::DATA_POINTS {
+                    continue;
+                }
+                let inside = field.bytes()?;
+                let memory = std::mem::take(&mut self.of.memory[3]);
+                let mut point = Message::new(&metric[inside.clone()], memory);
+                let fate = self.editor.point(&mut point, metric, data.number, parents)?;
+                left.add(fate);
+                if fate == Fate::Drop {
+                    self.of.inner.put(field.whole, |_| {});
+                } else if point.is_edited() {
+                    let length = length_of(metric, &field, &inside);
+                    self.of.inner.put(length.start..inside.end, |out| write_bytes(out, point.bytes()));
+                }
+                self.of.memory[3] = point.into_memory();
+            }
+            self.of.inner.close(opened, length_of(metric, &data, &range), range.len());
+        }
+        if !self.of.inner.is_empty() {
+            let mut metric = self.of.inner.apply(metric);
+            item.replace(&mut metric);
+        }
+        Ok(left.fate())
+    }
+
+    /// A resource or scope was looked at: if it was edited, it is one field now, in place of the first of its parts.
+    fn describe(&mut self, number: u32, parts: &Parts, entry_start: usize, message: &Message<'_>) {
+        if !message.is_edited() {
+            return;
+        }
+        let place = parts.first().cloned().unwrap_or(entry_start..entry_start);
+        self.of.splices.put(place, |out| {
+            write_varint(out, u64::from(number << 3 | 2));
+            write_bytes(out, message.bytes());
+        });
+        for part in parts.iter().skip(1) {
+            self.of.splices.put(part.clone(), |_| {});
+        }
+    }
+
+    fn end(&mut self, opened: Opened, entry: &Field, range: &Range<usize>, fate: Fate) {
+        match fate {
+            Fate::Keep => self.of.splices.close(opened, length_of(self.body, entry, range), range.len()),
+            Fate::Drop => self.of.splices.remove(opened, entry.whole.clone()),
+        }
+    }
+}
+
+/// The message that came in these fields.
+fn join<'a>(body: &'a [u8], parts: &Parts) -> Result<Cow<'a, [u8]>, Malformed> {
+    let mut joined = Cow::Borrowed(&body[0..0]);
+    for part in parts {
+        for field in Fields::within(body, part.clone()) {
+            let bytes = &body[field?.bytes()?];
+            if joined.is_empty() {
+                joined = Cow::Borrowed(bytes);
+            } else {
+                joined.to_mut().extend_from_slice(bytes); // which is how protobuf merges messages
+            }
+        }
+    }
+    Ok(joined)
+}
+
+/// Where the length of a field with `payload` stands.
+fn length_of(body: &[u8], field: &Field, payload: &Range<usize>) -> Range<usize> {
+    let tag_end = read_varint(body, field.whole.start).map_or(field.whole.start, |(_, end)| end);
+    tag_end..payload.start
+}
+
+fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}

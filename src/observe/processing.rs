@@ -1,0 +1,52 @@
+//! What goes through processors, by the Collector's names.
+
+use super::instruments::Counter;
+use super::metrics::Registry;
+use crate::outcome::Signal;
+
+/// The series of one processor and signal; its instances in several pipelines count together.
+#[derive(Clone, Debug)]
+pub struct ProcessorMetrics {
+    /// Items that came.
+    pub incoming: Counter,
+    /// Items that went on.
+    pub outgoing: Counter,
+}
+
+impl ProcessorMetrics {
+    /// For `processor` by its name in the configuration.
+    pub fn new(registry: &Registry, processor: &str, signal: Signal) -> Self {
+        let by = [("processor", processor), ("otel_signal", signal.name())];
+        let counter = |name, help| registry.counter(name, help, &by);
+        Self {
+            incoming: counter("otelcol_processor_incoming_items", "Number of items passed to the processor"),
+            outgoing: counter(
+                "otelcol_processor_outgoing_items",
+                "Number of items emitted from the processor",
+            ),
+        }
+    }
+}
+
+/// `otelcol_processor_memory_limiter_*` of one processor and signal.
+#[derive(Clone, Debug)]
+pub struct MemoryLimiterMetrics {
+    /// Items that were let through.
+    pub accepted: Counter,
+    /// Items that were refused.
+    pub refused: Counter,
+}
+
+impl MemoryLimiterMetrics {
+    /// For `processor` by its name in the configuration.
+    pub fn new(registry: &Registry, processor: &str, signal: Signal) -> Self {
+        let counter = |what, help| {
+            let name = format!("otelcol_processor_memory_limiter_{what}_{}", signal.items());
+            registry.counter(&name, help, &[("processor", processor)])
+        };
+        Self {
+            accepted: counter("accepted", "Number of items let through by the memory limiter"),
+            refused: counter("refused", "Number of items refused by the memory limiter"),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The configuration of processors that change what passes: what is read, and what is refused in which words.
+
+#![allow(clippy::unwrap_used)]
+
+use ringtail::config::{Errors, Format, Loaded, Mode, Processor, load};
+use ringtail::edit::{Change, Config};
+
+/// A whole configuration around the processors, used in pipelines of these signals.
+fn read(signals: &[&str], id: &str, processor: &str) -> Result<Loaded, Errors> {
+    let pipelines: Vec<String> = signals
+        .iter()
+        .map(|signal| format!("{signal}: {{receivers: [otlp], processors: [{id}], exporters: [nop]}}"))
+        .collect();
+    let text = format!(
+        "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nexporters: {{nop: }}\n\
+         service: {{pipelines: {{{}}}}}\nprocessors:\n  {id}:\n    {processor}\n",
+        pipelines.join(", ")
+    );
+    let name = |name: &str| match name {
+        "C" => Some(text.clone()),
+        "SECRET" => Some("hush".to_owned()),
+        _ => None,
+    };
+    load(&["env:C".to_owned()], &[], &name)
+}
+
+/// `path: message` of every error.
+#[track_caller]
+fn errors(signals: &[&str], id: &str, processor: &str) -> Vec<String> {
+    let errors = read(signals, id, processor).err().unwrap_or_else(|| panic!("should not load: {processor}"));
+    errors.0.iter().map(|error| format!("{}: {}", error.path, error.message)).collect()
+}
+
+fn action_error(action: &str) -> String {
+    let found = errors(&["traces"], "resource", &format!("attributes: [{action}]"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    let start = "processors::resource::attributes[0]: ";
+    found[0].strip_prefix(start).unwrap_or_else(|| panic!("{found:?}")).to_owned()
+}
+
+#[test]
+fn wrong_actions_are_named_in_the_collectors_words() {
+    let cases = [
+        (
+            "{key: a, action: rename}",
+            "error with key \"a\" (0-th action): error creating AttrProc due to unsupported action \"rename\" \
+             (supported: insert, update, upsert, delete, hash, extract, convert)",
+        ),
+        (
+            "{key: a, action: insert, value: 1, from_attribute: b}",
+            "error with key \"a\" (0-th action): error creating AttrProc due to multiple value sources being set",
+        ),
+        (
+            "{key: a, action: insert}",
+            "error with key \"a\" (0-th action): error creating AttrProc. Either field \"value\", \
+             \"from_attribute\", \"from_context\", or \"default_value\" must be specified",
+        ),
+        (
+            "{action: delete}",
+            "error with key \"\" (0-th action): error creating AttrProc due to missing required field (at least \
+             one of \"key\" and \"pattern\" have to be used)",
+        ),
+        (
+            "{key: a, action: extract, pattern: \"(?P<x>a)(b)\"}",
+            "error with key \"a\" (0-th action): error creating AttrProc. Field \"pattern\" contains at least \
+             one unnamed matcher group",
+        ),
+        (
+            "{key: a, action: extract, pattern: ab}",
+            "error with key \"a\" (0-th action): error creating AttrProc. Field \"pattern\" contains no named \
+             matcher groups",
+        ),
+        (
+            "{key: a, action: convert, converted_type: bool}",
+            "error with key \"a\" (0-th action): error creating AttrProc due to invalid value \"bool\" in field \
+             \"converted_type\" for action \"convert\"",
+        ),
+        (
+            "{key: a, action: hash, value: 1}",
+            "error with key \"a\" (0-th action): error creating AttrProc. Action \"hash\" does not use \"value\" \
+             or \"from_attribute\" field. These must not be specified",
+        ),
+    ];
+    for (action, expected) in cases {
+        assert_eq!(action_error(action), expected, "{action}");
+    }
+    assert!(action_error("{key: a, action: delete, pattern: \"(\"}").contains("missing closing )"));
+}
+
+#[test]
+fn lists_without_actions_are_refused() {
+    let missing = |id: &str, key: &str| format!("processors::{id}: missing required field {key:?}");
+    assert_eq!(errors(&["traces"], "resource", "{}"), [missing("resource", "attributes")]);
+    assert_eq!(errors(&["traces"], "attributes", "{}"), [missing("attributes", "actions")]);
+}
+
+#[test]
+fn properties_have_to_fit_the_signal() {
+    let wrong = |signal: &str, include: &str| {
+        let found = errors(
+            &[signal],
+            "attributes",
+            &format!("{{actions: [{{key: a, action: delete}}], include: {include}}}"),
+        );
+        assert_eq!(found.len(), 1, "{found:?}");
+        found[0].clone()
+    };
+    assert!(wrong("traces", "{match_type: strict, log_bodies: [a]}").ends_with("for trace spans"));
+    assert!(wrong("logs", "{match_type: strict, services: [a]}").ends_with("not valid for log records"));
+    assert!(wrong("metrics", "{match_type: strict, services: [a]}").ends_with("not valid for metrics"));
+    assert!(wrong("traces", "{match_type: strict}").ends_with("field must be specified"));
+    assert!(
+        wrong("traces", "{match_type: exact, services: [a]}").ends_with("valid types are: [regexp strict]")
+    );
+    assert!(wrong("traces", "{match_type: regexp, services: [\"(\"]}").contains("missing closing )"));
+    assert!(wrong("traces", "{match_type: strict, span_kinds: [server]}").contains("SPAN_KIND_SERVER"));
+}
+
+#[test]
+fn words_are_read_in_any_case_and_every_instance_has_its_own() {
+    let loaded = read(&["traces", "logs"], "resource", "attributes: [{key: a, action: DELETE}]").unwrap();
+    let Some(Processor::Edit(config)) = loaded.settings.processors.values().next() else { panic!() };
+    let Config::Resource(actions) = &**config else { panic!() };
+    assert_eq!(actions.0[0].change, Change::Delete(None));
+}
+
+#[test]
+fn values_from_outside_are_not_shown() {
+    let loaded =
+        read(&["traces"], "resource", "attributes: [{key: a, value: '${env:SECRET}', action: insert}]");
+    let shown = loaded.unwrap().print(Mode::Redacted, Format::Yaml);
+    assert!(shown.contains("[REDACTED]") && !shown.contains("hush"), "{shown}");
+}
+
+#[test]
+fn memory_limits_are_checked_as_the_collector_checks_them() {
+    let wrong = |limiter: &str| errors(&["traces"], "memory_limiter", limiter);
+    let all = |text: &str| wrong(text).join("; ");
+    assert!(all("{limit_mib: 100}").ends_with("'check_interval' must be greater than zero"));
+    assert!(
+        all("{check_interval: 1s}").ends_with("'limit_mib' or 'limit_percentage' must be greater than zero")
+    );
+    let spike = "{check_interval: 1s, limit_mib: 100, spike_limit_mib: 100}";
+    assert!(all(spike).ends_with("'spike_limit_mib' must be smaller than 'limit_mib'"));
+    let percent = "{check_interval: 1s, limit_percentage: 101}";
+    assert!(all(percent).ends_with("less than or equal to hundred"));
+    let fine = "{check_interval: 1s, limit_percentage: 75, spike_limit_percentage: 15}";
+    assert_eq!(read(&["traces"], "memory_limiter", fine).unwrap().warnings, []);
+}
+
+#[test]
+fn samplers_are_checked_as_the_collector_checks_them() {
+    let wrong = |sampler: &str| errors(&["traces"], "probabilistic_sampler", sampler).join("; ");
+    assert!(wrong("{sampling_percentage: -1}").ends_with("sampling rate is negative: -1.000000%"));
+    assert!(wrong("{mode: odd}").ends_with("unsupported sampler mode \"odd\""));
+    assert!(wrong("{sampling_precision: 0}").ends_with("invalid sampling precision: 0"));
+    assert!(wrong("{sampling_precision: 15}").contains("should be <= 14: 15"));
+    assert!(
+        wrong("{attribute_source: x}").ends_with("invalid attribute source: x. Expected: traceID or record")
+    );
+    assert!(read(&["traces", "logs"], "probabilistic_sampler", "sampling_percentage: 110").is_ok());
+    let metrics = errors(&["metrics"], "probabilistic_sampler", "sampling_percentage: 1").join("; ");
+    assert!(metrics.contains("telemetry type is not supported"), "{metrics}");
+}
+
+#[test]
+fn what_does_nothing_here_says_so() {
+    let loaded = read(&["traces"], "groupbytrace", "wait_duration: 10s").unwrap();
+    assert!(loaded.warnings[0].message.contains("has no effect here"), "{:?}", loaded.warnings);
+}
+
+#[test]
+fn one_line_switches_personal_data_off_and_takes_no_attribute_away() {
+    let redaction = |text: &str| {
+        let loaded = read(&["traces"], "redaction", text).unwrap();
+        match loaded.settings.processors.values().next() {
+            Some(Processor::Edit(config)) => match &**config {
+                Config::Redaction(redaction) => (**redaction).clone(),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(redaction("pii: [emails]").allowed_keys, None);
+    assert_eq!(redaction("{}").allowed_keys, Some(Default::default()), "without it, as in the Collector");
+    assert_eq!(redaction("{pii: [emails], allowed_keys: [a]}").allowed_keys, Some(["a".to_owned()].into()));
+    let wrong = |text: &str| errors(&["traces"], "redaction", text).join("; ");
+    assert!(wrong("pii: [phones]").ends_with("unknown kind of personal data \"phones\""));
+    assert!(wrong("blocked_values: [\"(\"]").contains("failed to process block list: error compiling regex"));
+    assert!(wrong("hash_function: crc").ends_with("unknown HashFunction \"crc\""));
+    assert!(wrong("hash_function: hmac-sha256").contains("hmac_key must not be empty"));
+    assert!(wrong("url_sanitizer: {enabled: true}").contains("not available in this version"));
+}
