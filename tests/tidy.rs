@@ -14,12 +14,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("trace_id", &[]),
     ("outcome", &[]),
     ("wire", &["trace_id", "outcome"]),
+    ("ottl", &["trace_id", "wire", "outcome"]),
     ("split", &["trace_id", "wire", "outcome"]),
     ("route", &["trace_id"]),
     ("retry", &[]),
     ("compress", &[]),
     ("tls", &[]),
-    ("sample", &["trace_id", "wire", "outcome", "split"]),
+    ("sample", &["trace_id", "wire", "outcome", "ottl", "split"]),
     ("batch", &["wire", "outcome", "split"]),
     ("lane", &[]),
     ("workers", &[]),
@@ -62,7 +63,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that know no runtime, socket, file, clock or ambient randomness.
-const PURE: &[&str] = &["trace_id", "outcome", "wire", "split", "route", "retry", "sample", "batch"];
+const PURE: &[&str] = &["trace_id", "outcome", "wire", "ottl", "split", "route", "retry", "sample", "batch"];
 
 /// What a pure module may not say, and what to do instead.
 const IMPURE: &[(&str, &str)] = &[

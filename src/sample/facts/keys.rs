@@ -5,9 +5,9 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Facts;
-use super::pattern;
 use super::predicate::Predicate;
 use super::value::{Value, compare};
+use crate::ottl::pattern;
 use crate::sample::Number;
 
 /// Where an attribute stands; the Collector treats odd values differently there.
@@ -50,7 +50,7 @@ impl Keys {
         for (fact, predicate) in (0u16..).zip(predicates) {
             match predicate {
                 Predicate::Text { key, values, regex: true } => {
-                    let patterns = pattern::compile(values).unwrap_or_else(|_| RegexSet::empty());
+                    let patterns = pattern::compile_any(values).unwrap_or_else(|_| RegexSet::empty());
                     keys.wanted(key).patterns.push((patterns, fact));
                 }
                 Predicate::Text { key, values, regex: false } => {

@@ -2,8 +2,6 @@
 
 mod compat_latency;
 mod keys;
-mod pattern;
-mod pattern_class;
 mod plan;
 mod predicate;
 mod read;

@@ -4,11 +4,12 @@ use std::hash::{BuildHasher, RandomState};
 
 use smallvec::SmallVec;
 
+use super::Facts;
 use super::compat_latency::{self, Bounds};
 use super::keys::{FactList, Keys};
 use super::predicate::Predicate;
 use super::size::Schemas;
-use super::{Facts, pattern};
+use crate::ottl::pattern;
 use crate::sample::{Config, Rule};
 
 /// What has to be looked at, compiled from the policies. What no policy asks for costs nothing.
@@ -181,5 +182,5 @@ fn wants_ot(config: &Config) -> bool {
 
 /// Whether the patterns of a policy can be compiled; the error is the Collector's text.
 pub(in crate::sample) fn check_patterns(patterns: &[String]) -> Result<(), String> {
-    pattern::compile(patterns).map(|_| ())
+    pattern::compile_any(patterns).map(|_| ())
 }

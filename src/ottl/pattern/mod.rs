@@ -3,18 +3,20 @@
 //! The engines agree; the notations do not: `\d`, `\w`, `\s` and `\b` are ASCII in Go, `\Q..\E` and octal escapes exist,
 //! classes do not nest, `{` may stand for itself, repetitions do not stack. What Go refuses is refused, in its words.
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-use super::pattern_class::{self, literal};
+mod class;
+
+use class::literal;
 
 /// Compiled patterns may take this much memory, all of a policy together.
 const COMPILED_BYTES_MAX: usize = 64 << 20;
 
 /// Compiles a list of which any may match, searched unanchored. The error is the Collector's text.
-pub(super) fn compile(patterns: &[String]) -> Result<RegexSet, String> {
+pub fn compile_any(patterns: &[String]) -> Result<RegexSet, String> {
     let mut translated = Vec::with_capacity(patterns.len());
     for pattern in patterns {
-        let one = translate(pattern).and_then(|one| {
+        let one = translate(pattern, false).and_then(|one| {
             // Alone first, so that an error names the pattern that has it.
             let alone = RegexSetBuilder::new([&one]).size_limit(COMPILED_BYTES_MAX).build();
             alone.map(|_| one).map_err(|error| error_of("invalid or too large", &first_line(&error)))
@@ -30,7 +32,7 @@ fn first_line(error: &regex::Error) -> String {
 }
 
 /// An error as Go's `regexp` words it.
-pub(super) fn error_of(what: &str, expression: &str) -> String {
+fn error_of(what: &str, expression: &str) -> String {
     format!("error parsing regexp: {what}: `{expression}`")
 }
 
@@ -43,10 +45,18 @@ struct Translator<'a> {
     repeatable: bool,          // something stands before that can be repeated
     repeated: Option<&'a str>, // the last thing read was this repetition (and what follows it)
     names: Vec<&'a str>,
+    captures: bool, // whether groups can be referred to; they cost memory and time
+}
+
+/// Compiles one pattern whose groups can be referred to. The error is the Collector's text.
+pub fn compile(pattern: &str) -> Result<Regex, String> {
+    let translated = translate(pattern, true)?;
+    let built = RegexBuilder::new(&translated).size_limit(COMPILED_BYTES_MAX).build();
+    built.map_err(|error| error_of("invalid or too large", &first_line(&error)))
 }
 
 /// Puts one pattern into the syntax here.
-pub(super) fn translate(pattern: &str) -> Result<String, String> {
+fn translate(pattern: &str, captures: bool) -> Result<String, String> {
     let mut translator = Translator {
         whole: pattern,
         rest: pattern,
@@ -55,6 +65,7 @@ pub(super) fn translate(pattern: &str) -> Result<String, String> {
         repeatable: false,
         repeated: None,
         names: Vec::new(),
+        captures,
     };
     while let Some(c) = translator.rest.chars().next() {
         translator.step(c)?;
@@ -72,7 +83,7 @@ impl<'a> Translator<'a> {
             '(' if self.rest.starts_with("(?") => return self.perl_group(),
             '(' => {
                 self.depth += 1;
-                self.emit(1, "(?:", false);
+                self.emit(1, if self.captures { "(" } else { "(?:" }, false);
             }
             ')' if self.depth == 0 => return Err(error_of("unexpected )", self.whole)),
             ')' => {
@@ -84,7 +95,7 @@ impl<'a> Translator<'a> {
             '$' => self.emit(1, "(?:$)", true),
             '.' => self.emit(1, ".", true),
             '[' => {
-                self.rest = pattern_class::translate(self.rest, &mut self.out)?;
+                self.rest = class::translate(self.rest, &mut self.out)?;
                 self.repeatable = true;
             }
             '*' | '+' | '?' => return self.repeat(1, before),
@@ -148,10 +159,10 @@ impl<'a> Translator<'a> {
                 self.rest = end.map_or("", |end| &quoted[end + 2..]);
             }
             _ => {
-                if let Some(rest) = pattern_class::group(self.rest, &mut self.out, false)? {
+                if let Some(rest) = class::group(self.rest, &mut self.out, false)? {
                     self.rest = rest;
                 } else {
-                    let (c, rest) = pattern_class::escaped(self.rest)?;
+                    let (c, rest) = class::escaped(self.rest)?;
                     literal(c, &mut self.out);
                     self.rest = rest;
                 }
@@ -177,7 +188,12 @@ impl<'a> Translator<'a> {
             }
             self.names.push(name);
             self.depth += 1;
-            self.emit(end + 1, "(?:", false);
+            let open = match (self.captures, name.starts_with(|c: char| c.is_ascii_digit())) {
+                (false, _) => "(?:",
+                (true, true) => "(", // the engine here has no such names, and `$1x` finds none
+                (true, false) => &format!("(?P<{name}>"),
+            };
+            self.emit(end + 1, open, false);
             return Ok(());
         }
         self.flags()
@@ -243,7 +259,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
-        compile(&[pattern.to_owned()]).unwrap().is_match(text.as_bytes())
+        compile_any(&[pattern.to_owned()]).unwrap().is_match(text.as_bytes())
     }
 
     #[test]
@@ -318,15 +334,15 @@ mod tests {
         ];
         for (pattern, error) in cases {
             let expected = format!("invalid regex `{pattern}`: error parsing regexp: {error}");
-            assert_eq!(compile(&[pattern.to_owned()]).unwrap_err(), expected, "{pattern}");
+            assert_eq!(compile_any(&[pattern.to_owned()]).unwrap_err(), expected, "{pattern}");
         }
-        assert!(compile(&[r"\p{Nonsense}".into()]).is_err());
+        assert!(compile_any(&[r"\p{Nonsense}".into()]).is_err());
     }
 
     proptest::proptest! {
         #[test]
         fn no_pattern_panics(pattern in r"[a-z(){}\[\]\\?*+|^$.:,<>PQE0-9-]{0,24}") {
-            let _ = compile(&[pattern]);
+            let _ = compile_any(&[pattern]);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Classes and escapes of Go's pattern syntax.
 
-use super::pattern::error_of;
+use super::error_of;
 
 /// Writes a character that means itself.
 pub(super) fn literal(c: char, out: &mut String) {
