@@ -53,14 +53,14 @@ impl<'a> Target<'a> {
     }
 
     /// Puts a message in its place, unchanged. A metric's data says what its data points look like.
-    pub fn set(&mut self, context: Context, bytes: &'a [u8]) {
+    pub fn set(&mut self, context: Context, bytes: impl Into<Cow<'a, [u8]>>) {
         let message = &mut self.messages[context as usize];
-        message.bytes = Cow::Borrowed(bytes);
+        message.bytes = bytes.into();
         (message.changed, message.indexed) = (false, false);
         message.attributes = context.attributes();
         self.caches[context as usize].clear();
         if context == Context::Metric {
-            let data = Fields::new(bytes)
+            let data = Fields::new(&message.bytes)
                 .map_while(Result::ok)
                 .map(|field| field.number)
                 .filter(|number| otlp::METRIC_DATA.contains(number))

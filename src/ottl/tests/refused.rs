@@ -39,7 +39,7 @@ fn errors_say_where_and_why() {
         (r#"set(name, MapEach(attributes, (k, v) => v))"#, 30, "ottl.functions.enableLambda", None),
         (r#"Set(name, "x")"#, 0, "editor names must start with a lowercase letter", None),
         (r#"set(name, "x") where name"#, 25, "expected a comparison", None),
-        (r#"set(name, value="x", "y")"#, 21, "unnamed argument used after named", None),
+        (r#"set(target=name, "y")"#, 17, "unnamed argument used after named", None),
         (r#"set(name, valeu="x")"#, 10, "no such parameter: valeu", Some("value")),
         (r#"set(name, 99999999999999999999)"#, 10, "out of range", None),
     ];
