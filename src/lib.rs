@@ -19,6 +19,7 @@ pub mod journal;
 pub mod lane;
 pub mod manual;
 pub mod observe;
+pub mod ottl;
 pub mod outcome;
 pub mod pattern;
 pub mod pii;

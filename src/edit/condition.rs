@@ -85,7 +85,7 @@ impl PartialEq for Matching {
 impl Matching {
     /// A list of patterns in Go's syntax. The error is the Collector's text.
     pub fn patterns(patterns: &[String]) -> Result<Self, String> {
-        pattern::compile(patterns).map(Self::Patterns)
+        pattern::compile_any(patterns).map(Self::Patterns)
     }
 
     fn fits(&self, text: &[u8]) -> bool {

@@ -22,7 +22,7 @@ const COMPILED_BYTES_MAX: usize = 64 << 20;
 /// One pattern and the names of its groups.
 #[derive(Clone, Debug)]
 pub struct Pattern {
-    /// The engine's form; groups have numbers only.
+    /// The engine's form. Groups whose names start with a digit have only numbers there.
     pub regex: Regex,
     /// Names of the groups from the first on; empty where there is none.
     pub groups: Vec<String>,
@@ -44,8 +44,13 @@ impl Pattern {
     }
 }
 
+/// Compiles one pattern whose groups can be referred to. The error is Go's text.
+pub fn compile(pattern: &str) -> Result<Regex, String> {
+    Pattern::new(pattern).map(|pattern| pattern.regex)
+}
+
 /// Compiles a list of which any may match, searched unanchored. The error is the Collector's text.
-pub fn compile(patterns: &[String]) -> Result<RegexSet, String> {
+pub fn compile_any(patterns: &[String]) -> Result<RegexSet, String> {
     let mut translated = Vec::with_capacity(patterns.len());
     for pattern in patterns {
         let one = translate(pattern, false).and_then(|(one, _)| {
@@ -68,7 +73,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
-        compile(&[pattern.to_owned()]).unwrap().is_match(text.as_bytes())
+        compile_any(&[pattern.to_owned()]).unwrap().is_match(text.as_bytes())
     }
 
     #[test]
@@ -151,15 +156,15 @@ mod tests {
         ];
         for (pattern, error) in cases {
             let expected = format!("invalid regex `{pattern}`: error parsing regexp: {error}");
-            assert_eq!(compile(&[pattern.to_owned()]).unwrap_err(), expected, "{pattern}");
+            assert_eq!(compile_any(&[pattern.to_owned()]).unwrap_err(), expected, "{pattern}");
         }
-        assert!(compile(&[r"\p{Nonsense}".into()]).is_err());
+        assert!(compile_any(&[r"\p{Nonsense}".into()]).is_err());
     }
 
     proptest::proptest! {
         #[test]
         fn no_pattern_panics(pattern in r"[a-z(){}\[\]\\?*+|^$.:,<>PQE0-9-]{0,24}") {
-            let _ = compile(&[pattern]);
+            let _ = compile_any(&[pattern]);
         }
     }
 }

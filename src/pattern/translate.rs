@@ -19,8 +19,7 @@ struct Translator<'a> {
     names: Vec<&'a str>, // of the groups that capture; empty for those without a name
 }
 
-/// Puts one pattern into the syntax here. With `captures`, groups capture as in Go, by number only, since names may
-/// start with a digit there; the second part is their names.
+/// Puts one pattern into the syntax here. With `captures`, groups capture; the second part is their names.
 pub(super) fn translate(pattern: &str, captures: bool) -> Result<(String, Vec<&str>), String> {
     let mut translator = Translator {
         whole: pattern,
@@ -48,7 +47,7 @@ impl<'a> Translator<'a> {
             '(' if self.rest.starts_with("(?") => return self.perl_group(),
             '(' => {
                 self.names.push("");
-                self.open(1);
+                self.open(1, "");
             }
             ')' if self.depth == 0 => return Err(error_of("unexpected )", self.whole)),
             ')' => {
@@ -80,9 +79,14 @@ impl<'a> Translator<'a> {
     }
 
     /// A group that captures begins.
-    fn open(&mut self, read: usize) {
+    fn open(&mut self, read: usize, name: &str) {
         self.depth += 1;
-        self.emit(read, if self.captures { "(" } else { "(?:" }, false);
+        match name.chars().next() {
+            _ if !self.captures => self.emit(read, "(?:", false),
+            // A name that starts with a digit is none for the engine here.
+            Some('0'..='9') | None => self.emit(read, "(", false),
+            Some(_) => self.emit(read, &format!("(?P<{name}>"), false),
+        }
     }
 
     fn emit(&mut self, read: usize, written: &str, repeatable: bool) {
@@ -158,7 +162,7 @@ impl<'a> Translator<'a> {
                 return Err(error_of("duplicate capture group name", name));
             }
             self.names.push(name);
-            self.open(end + 1);
+            self.open(end + 1, name);
             return Ok(());
         }
         self.flags()

@@ -1,11 +1,17 @@
 //! What the Collector finds wrong with a policy when it starts, in its words.
 
-use super::facts::check_patterns;
+use super::facts::{check_condition, check_patterns};
 use super::{Policy, Rule, StatusCodes};
 
 /// Whether a pattern of `string_attribute` can be used; the error is the Collector's text.
 pub fn check_pattern(pattern: &str) -> Result<(), String> {
     check_patterns(&[pattern.to_owned()])
+}
+
+/// Whether a condition of `ottl_condition` can be used: on spans, or on their events. The error has the Collector's
+/// text, and what was probably meant.
+pub fn check_ottl(text: &str, on_events: bool) -> Result<(), (String, Option<String>)> {
+    check_condition(text, on_events).map_err(|error| (error.message, error.help))
 }
 
 impl Policy {
@@ -16,6 +22,15 @@ impl Policy {
                 return Err("expected at least one status code to filter on".into());
             }
             Rule::StringAttribute { values, regex: true, .. } => check_patterns(values)?,
+            Rule::OttlCondition { span, spanevent, .. } => {
+                if span.is_empty() && spanevent.is_empty() {
+                    return Err("expected at least one OTTL condition to filter on".into());
+                }
+                let check =
+                    |text: &String, events| check_condition(text, events).map_err(|error| error.message);
+                span.iter().try_for_each(|text| check(text, false))?;
+                spanevent.iter().try_for_each(|text| check(text, true))?;
+            }
             // The Collector starts and then crashes at the first decision.
             Rule::Numeric { min: None, max: None, .. } => {
                 return Err("at least one of min_value and max_value must be set".into());
@@ -64,6 +79,7 @@ impl Rule {
             Self::BytesLimiting { .. } => "bytes_limiting",
             Self::SpanCount { .. } => "span_count",
             Self::TraceState { .. } => "trace_state",
+            Self::OttlCondition { .. } => "ottl_condition",
             Self::TraceFlags => "trace_flags",
             Self::And(_) => "and",
             Self::Not(_) => "not",

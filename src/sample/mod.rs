@@ -29,13 +29,13 @@ use crate::outcome::Reason;
 
 pub use asked::{Age, Counts, Size};
 pub use chain::Place;
-pub use check::check_pattern;
+pub use check::{check_ottl, check_pattern};
 pub use config::{Config, DecisionCache, Early, Strategy, WhenFull};
 pub use decided::{Decided, Known, Late, Output, Trigger};
 pub use explain::Explanation;
 pub use moment::Moment;
 pub use remember::Remembered;
-pub use rule::{Composite, Dynamic, Ema, Method, Number, Policy, Rule, StatusCodes};
+pub use rule::{Composite, Dynamic, Ema, ErrorMode, Method, Number, Policy, Rule, StatusCodes};
 pub use sampler::{Placing, Sampler};
 
 #[cfg(test)]

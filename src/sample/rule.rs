@@ -94,6 +94,15 @@ pub enum Rule {
         /// Any of these.
         values: Vec<String>,
     },
+    /// `ottl_condition`: a span, or an event of one, meets a condition.
+    OttlCondition {
+        /// What a condition that fails means.
+        error_mode: ErrorMode,
+        /// Conditions on spans, any of which may hold.
+        span: Vec<String>,
+        /// Conditions on events, likewise.
+        spanevent: Vec<String>,
+    },
     /// `trace_flags`: the sampled bit.
     TraceFlags,
     /// `and`: all of them.
@@ -115,6 +124,17 @@ pub enum Number {
     Int(i64),
     /// A fraction; the Collector cuts it.
     Double(f64),
+}
+
+/// `error_mode` of `ottl_condition`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorMode {
+    /// A condition that fails does not match. The Collector logs it.
+    Ignore,
+    /// A condition that fails does not match.
+    Silent,
+    /// The first condition that fails ends the policy with an error.
+    Propagate,
 }
 
 /// The codes of `status_code`.

@@ -14,7 +14,7 @@ use crate::pattern::{self, Pattern};
 use crate::pii::Rule;
 
 fn patterns(patterns: &[&str]) -> regex::bytes::RegexSet {
-    pattern::compile(&patterns.iter().map(|pattern| (*pattern).to_owned()).collect::<Vec<_>>()).unwrap()
+    pattern::compile_any(&patterns.iter().map(|pattern| (*pattern).to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
 fn blocking(pattern: &str) -> Redaction {

@@ -50,7 +50,7 @@ impl Keys {
         for (fact, predicate) in (0u16..).zip(predicates) {
             match predicate {
                 Predicate::Text { key, values, regex: true } => {
-                    let patterns = pattern::compile(values).unwrap_or_else(|_| RegexSet::empty());
+                    let patterns = pattern::compile_any(values).unwrap_or_else(|_| RegexSet::empty());
                     keys.wanted(key).patterns.push((patterns, fact));
                 }
                 Predicate::Text { key, values, regex: false } => {

@@ -1,6 +1,7 @@
 //! Facts: what the policies need to know of a trace, gathered once per span on arrival from its encoded bytes.
 
 mod compat_latency;
+mod conditions;
 mod keys;
 mod plan;
 mod predicate;
@@ -17,6 +18,7 @@ use smallvec::SmallVec;
 
 use crate::split::{Run, Source};
 
+pub(super) use conditions::check as check_condition;
 pub use plan::Plan;
 pub(super) use plan::{check_patterns, fields_of};
 pub(super) use predicate::Predicate;
@@ -122,6 +124,18 @@ impl Facts {
     #[inline]
     pub(super) fn set(&mut self, fact: u16) {
         self.join_word(usize::from(fact) / 64, 1 << (fact % 64));
+    }
+
+    /// Makes the fact of this number false.
+    fn clear(&mut self, fact: u16) {
+        let (word, bits) = (usize::from(fact) / 64, !(1u64 << (fact % 64)));
+        match (word.checked_sub(1), &mut self.more) {
+            (None, _) => self.bits &= bits,
+            (Some(beyond), Some(more)) => {
+                more.words.get_mut(beyond).into_iter().for_each(|word| *word &= bits)
+            }
+            (Some(_), None) => {}
+        }
     }
 
     fn join_word(&mut self, word: usize, bits: u64) {

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::Facts;
 use super::compat_latency::{self, Bounds};
+use super::conditions::Conditions;
 use super::keys::{FactList, Keys};
 use super::predicate::Predicate;
 use super::size::Schemas;
@@ -24,6 +25,8 @@ pub struct Plan {
     pub(super) flags: FactList,
     /// Key, values and fact of `trace_state` policies.
     pub(super) states: Vec<(String, Vec<String>, u16)>,
+    /// `ottl_condition` policies.
+    pub(super) conditions: Vec<Conditions>,
     /// `compat`: latency policies.
     pub(super) latencies: Vec<Bounds>,
     /// The facts of `latencies`, a bit each: they are not joined but found anew when portions add up.
@@ -51,6 +54,7 @@ impl Plan {
             status: Default::default(),
             flags: FactList::new(),
             states: Vec::new(),
+            conditions: Vec::new(),
             latencies: Vec::new(),
             in_order: SmallVec::new(),
             schemas: if wants_exact_sizes(config) { Schemas::find() } else { None },
@@ -60,6 +64,12 @@ impl Plan {
         };
         for (fact, predicate) in (0u16..).zip(&predicates) {
             plan.want(fact, predicate);
+            if let Predicate::Conditions { span, spanevent, .. } = predicate {
+                let failure =
+                    predicate.failure().and_then(|failure| predicates.iter().position(|one| *one == failure));
+                let failed = failure.map(|failed| failed as u16);
+                plan.conditions.push(Conditions::new(span, spanevent, fact, failed));
+            }
         }
         plan
     }
@@ -85,7 +95,11 @@ impl Plan {
                 }
                 self.in_order[word] |= 1 << (fact % 64);
             }
-            Predicate::Text { .. } | Predicate::Number { .. } | Predicate::Boolean { .. } => {}
+            Predicate::Text { .. }
+            | Predicate::Number { .. }
+            | Predicate::Boolean { .. }
+            | Predicate::Conditions { .. }
+            | Predicate::Failure { .. } => {}
         }
     }
 
@@ -99,7 +113,12 @@ impl Plan {
         trace.envelope_bytes = trace.envelope_bytes.saturating_add(portion.envelope_bytes);
         trace.has_root |= portion.has_root;
         trace.has_error |= portion.has_error;
-        for (word, bits) in portion.words().enumerate() {
+        let ordered = self.conditions.iter().any(|conditions| conditions.failed.is_some());
+        let mut masked = ordered.then(|| portion.clone());
+        for conditions in &self.conditions {
+            masked.iter_mut().for_each(|portion| conditions.mask(trace, portion));
+        }
+        for (word, bits) in masked.as_ref().unwrap_or(portion).words().enumerate() {
             let in_order = self.in_order.get(word).copied().unwrap_or(0);
             trace.join_word(word, bits & !in_order);
         }
@@ -182,5 +201,5 @@ fn wants_ot(config: &Config) -> bool {
 
 /// Whether the patterns of a policy can be compiled; the error is the Collector's text.
 pub(in crate::sample) fn check_patterns(patterns: &[String]) -> Result<(), String> {
-    pattern::compile(patterns).map(|_| ())
+    pattern::compile_any(patterns).map(|_| ())
 }

@@ -1,6 +1,6 @@
 //! The yes-or-no questions of a configuration, each asked once however many policies ask it.
 
-use crate::sample::{Config, Number, Policy, Rule, StatusCodes};
+use crate::sample::{Config, ErrorMode, Number, Policy, Rule, StatusCodes};
 
 /// A question that a trace answers with yes as soon as one of its spans, or the resource of one, does.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,22 @@ pub(in crate::sample) enum Predicate {
         /// The value.
         value: bool,
     },
+    /// A span, or an event of one, meets one of these conditions; with `propagate`, before any fails.
+    Conditions {
+        /// Conditions on spans.
+        span: Vec<String>,
+        /// Conditions on events.
+        spanevent: Vec<String>,
+        /// Whether the first that fails ends the policy.
+        propagate: bool,
+    },
+    /// With `propagate`: a condition fails before any is met.
+    Failure {
+        /// Conditions on spans.
+        span: Vec<String>,
+        /// Conditions on events.
+        spanevent: Vec<String>,
+    },
     /// The Collector's latency, which depends on the order of spans; asked in `compat` only.
     Latency {
         /// Milliseconds; longer matches.
@@ -73,8 +89,23 @@ impl Predicate {
             Rule::Latency { threshold_ms, upper_threshold_ms } if compat => {
                 Self::Latency { threshold_ms: *threshold_ms, upper_threshold_ms: *upper_threshold_ms }
             }
+            Rule::OttlCondition { error_mode, span, spanevent } => Self::Conditions {
+                span: span.clone(),
+                spanevent: spanevent.clone(),
+                propagate: *error_mode == ErrorMode::Propagate,
+            },
             _ => return None,
         })
+    }
+
+    /// The question that goes with another, whose answer is that it cannot be answered.
+    pub(in crate::sample) fn failure(&self) -> Option<Self> {
+        match self {
+            Self::Conditions { span, spanevent, propagate: true } => {
+                Some(Self::Failure { span: span.clone(), spanevent: spanevent.clone() })
+            }
+            _ => None,
+        }
     }
 
     /// Every question of a configuration. A question's place is the number of its fact.
@@ -85,7 +116,9 @@ impl Predicate {
                 if let Some(predicate) = Self::of(rule, config.compat)
                     && !all.contains(&predicate)
                 {
+                    let failure = predicate.failure();
                     all.push(predicate);
+                    all.extend(failure);
                 }
             });
         }

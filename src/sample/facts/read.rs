@@ -7,10 +7,12 @@ use bytes::Bytes;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use super::conditions::schema_url;
 use super::size::{Schemas, collector_len};
 use super::span::{Look, Seen};
 use super::value::Parts;
 use super::{Arrival, Facts, Plan, Portion};
+use crate::ottl::Context;
 use crate::outcome::Signal;
 use crate::split::{Fragments, Run, ScopeHead, Source};
 use crate::wire::json::schema::Message;
@@ -18,15 +20,23 @@ use crate::wire::{Fields, Malformed, otlp, varint_len};
 
 impl Plan {
     /// Divides an encoded export request by trace and gathers the facts of each portion.
+    ///
+    /// `Now()` in a condition is 1970; see [`Plan::read_at`].
     pub fn read(&self, body: Bytes) -> Result<Arrival, Malformed> {
+        self.read_at(body, 0)
+    }
+
+    /// As [`Plan::read`], at this time, in nanoseconds since 1970.
+    pub fn read_at(&self, body: Bytes, now_unix_nanos: u64) -> Result<Arrival, Malformed> {
         if u32::try_from(body.len()).is_err() {
             return Err(Malformed { at: 0, what: "a request of 4 GiB or more" });
         }
-        let mut walk = Walk::new(self, body.len());
-        for field in Fields::new(&body) {
+        let shared = body.clone(); // the walk borrows one, the arrival keeps the other
+        let mut walk = Walk::new(self, body.len(), now_unix_nanos);
+        for field in Fields::new(&shared) {
             let field = field?;
             if field.number == otlp::REQUEST_RESOURCES {
-                walk.resource(&body, field.bytes()?)?;
+                walk.resource(&shared, field.bytes()?)?;
             }
         }
         Ok(walk.finish(body))
@@ -34,9 +44,9 @@ impl Plan {
 }
 
 /// What a walk has gathered so far.
-struct Walk<'p> {
+struct Walk<'p, 'b> {
     plan: &'p Plan,
-    look: Look<'p>,
+    look: Look<'p, 'b>,
     slots: HashTable<u32>, // indices into `open`, by trace id
     open: Vec<Open>,
     last: usize, // neighbours are often of one trace
@@ -63,12 +73,12 @@ const BYTES_A_TRACE: usize = 1024;
 /// Room taken at once, at most.
 const TRACES_EXPECTED_MAX: usize = 512;
 
-impl<'p> Walk<'p> {
-    fn new(plan: &'p Plan, bytes: usize) -> Self {
+impl<'p, 'b> Walk<'p, 'b> {
+    fn new(plan: &'p Plan, bytes: usize, now_unix_nanos: u64) -> Self {
         let traces = (bytes / BYTES_A_TRACE).min(TRACES_EXPECTED_MAX);
         Self {
             plan,
-            look: Look::new(plan),
+            look: Look::new(plan, now_unix_nanos),
             slots: HashTable::with_capacity(traces),
             open: Vec::with_capacity(traces),
             last: 0,
@@ -81,11 +91,12 @@ impl<'p> Walk<'p> {
         }
     }
 
-    fn resource(&mut self, body: &[u8], entry: Range<usize>) -> Result<(), Malformed> {
+    fn resource(&mut self, body: &'b [u8], entry: Range<usize>) -> Result<(), Malformed> {
         let mut fields = Fragments::default();
         let mut described = Parts::new();
         let mut scopes = SmallVec::<[Range<usize>; 8]>::new();
         let mut deprecated = SmallVec::<[Range<usize>; 1]>::new();
+        let whole = entry.clone();
         for field in Fields::within(body, entry) {
             let field = field?;
             match field.number {
@@ -101,6 +112,10 @@ impl<'p> Walk<'p> {
         fields.seal(body);
         self.resources.push(fields);
         self.resource_bytes = self.described_bytes(body, &described, |schemas| schemas.resource)?;
+        if !self.plan.conditions.is_empty() {
+            let url = schema_url(body, whole)?;
+            self.look.asked.enter(Context::Resource, body, &described, url);
+        }
         self.resource_facts = self.look.resource(body, described)?;
         if self.plan.compat {
             // The Collector judges and passes on each ResourceSpans by itself.
@@ -116,7 +131,8 @@ impl<'p> Walk<'p> {
         Ok(())
     }
 
-    fn scope(&mut self, body: &[u8], entry: Range<usize>) -> Result<(), Malformed> {
+    fn scope(&mut self, body: &'b [u8], entry: Range<usize>) -> Result<(), Malformed> {
+        self.enter_scope(body, entry.clone())?;
         let mut fields = Fragments::default();
         let mut described = Parts::new();
         for field in Fields::within(body, entry) {
@@ -136,6 +152,22 @@ impl<'p> Walk<'p> {
         self.scopes.push(ScopeHead { resource: self.resources.len() as u32 - 1, fields });
         let scope_bytes = self.described_bytes(body, &described, |schemas| schemas.scope)?;
         self.scope_bytes.push(scope_bytes);
+        Ok(())
+    }
+
+    /// Shows the conditions the scope, which may be described behind its spans.
+    fn enter_scope(&mut self, body: &'b [u8], entry: Range<usize>) -> Result<(), Malformed> {
+        if self.plan.conditions.is_empty() {
+            return Ok(());
+        }
+        let mut described = Parts::new();
+        for field in Fields::within(body, entry.clone()) {
+            let field = field?;
+            if field.number == otlp::SCOPE_SCOPE {
+                described.push(field.bytes()?);
+            }
+        }
+        self.look.asked.enter(Context::Scope, body, &described, schema_url(body, entry)?);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::compat_latency;
+use super::conditions::Asked;
 use super::keys::{Place, fingerprint};
 use super::size::collector_len;
 use super::value::{Parts, key_and_value, read_value};
@@ -13,7 +14,7 @@ use crate::trace_state;
 use crate::wire::{Field, Fields, Malformed, Payload, otlp};
 
 /// Scratch memory of the looks of one request.
-pub(super) struct Look<'p> {
+pub(super) struct Look<'p, 'b> {
     plan: &'p Plan,
     found: Facts,                 // yes-or-no facts of the span looked at
     stamps: Vec<u32>,             // by key: the last message that had it; the first of equal keys counts
@@ -21,6 +22,8 @@ pub(super) struct Look<'p> {
     values: SmallVec<[Noted; 4]>, // of the span looked at
     resource_values: SmallVec<[Noted; 4]>,
     state: State,
+    /// For `ottl_condition` policies.
+    pub(super) asked: Asked<'b>,
 }
 
 /// A value of a field of a dynamic sampler: field, whether it is the root span's only, fingerprint.
@@ -53,8 +56,8 @@ const ALWAYS_WRITTEN: u32 = 1 << otlp::SPAN_TRACE_ID
     | 1 << otlp::SPAN_PARENT_SPAN_ID
     | 1 << otlp::SPAN_STATUS;
 
-impl<'p> Look<'p> {
-    pub(super) fn new(plan: &'p Plan) -> Self {
+impl<'p, 'b> Look<'p, 'b> {
+    pub(super) fn new(plan: &'p Plan, now_unix_nanos: u64) -> Self {
         Self {
             plan,
             found: Facts::default(),
@@ -63,6 +66,7 @@ impl<'p> Look<'p> {
             values: SmallVec::new(),
             resource_values: SmallVec::new(),
             state: State::default(),
+            asked: Asked::new(now_unix_nanos),
         }
     }
 
@@ -83,7 +87,7 @@ impl<'p> Look<'p> {
 
     /// Looks at a span; what it finds is added to a portion by [`Look::add`].
     #[inline]
-    pub(super) fn span(&mut self, body: &[u8], item: Range<usize>) -> Result<Seen, Malformed> {
+    pub(super) fn span(&mut self, body: &'b [u8], item: Range<usize>) -> Result<Seen, Malformed> {
         self.clear();
         let mut seen = Seen {
             trace_id: [0; 16],
@@ -115,6 +119,9 @@ impl<'p> Look<'p> {
                 otlp::SPAN_FLAGS => flags = fixed32(&field)?,
                 _ => {}
             }
+        }
+        if !self.plan.conditions.is_empty() {
+            self.asked.span(&self.plan.conditions, body, item.clone(), &mut self.found)?;
         }
         seen.bytes = match self.plan.schemas {
             Some(schemas) => collector_len(schemas.span, body, Parts::from_elem(item, 1), 0)?,
@@ -199,6 +206,9 @@ impl<'p> Look<'p> {
     #[inline]
     pub(super) fn add(&mut self, seen: &Seen, facts: &mut Facts) {
         let plan = self.plan;
+        for conditions in &plan.conditions {
+            conditions.mask(facts, &mut self.found);
+        }
         facts.join_bits(&self.found);
         facts.has_root |= seen.root;
         facts.has_error |= seen.error;

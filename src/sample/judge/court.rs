@@ -46,6 +46,11 @@ impl Court<'_> {
         match node {
             Node::Always => Ballot::kept(0),
             Node::Fact { fact, invert } => Ballot::of(facts.has(*fact) != *invert),
+            Node::Conditions { matched, .. } if facts.has(*matched) => Ballot::kept(0),
+            Node::Conditions { failed, .. } if facts.has(*failed) => {
+                Ballot { vote: Vote::Failed, ..Ballot::NOT_KEPT }
+            }
+            Node::Conditions { .. } => Ballot::NOT_KEPT,
             Node::Latency { threshold_ms, upper_threshold_ms } => {
                 let millis = facts.duration_nanos().map(|nanos| nanos / 1_000_000);
                 Ballot::of(millis.is_some_and(|millis| {

@@ -11,16 +11,37 @@ use crate::sample::{Config, Policy, Rule};
 #[derive(Debug)]
 pub(super) enum Node {
     Always,
-    Fact { fact: u16, invert: bool },
-    Latency { threshold_ms: i64, upper_threshold_ms: i64 },
-    SpanCount { min: i32, max: i32 },
+    Fact {
+        fact: u16,
+        invert: bool,
+    },
+    /// The first of the two facts to become true counts.
+    Conditions {
+        matched: u16,
+        failed: u16,
+    },
+    Latency {
+        threshold_ms: i64,
+        upper_threshold_ms: i64,
+    },
+    SpanCount {
+        min: i32,
+        max: i32,
+    },
     Probabilistic(Probability),
     Limiter(usize),
     And(Vec<Node>),
     Not(Box<Node>),
     Drop(Vec<Node>),
-    Composite { parts: Vec<Node>, state: usize },
-    Dynamic { fields: Vec<u16>, use_trace_length: bool, state: usize },
+    Composite {
+        parts: Vec<Node>,
+        state: usize,
+    },
+    Dynamic {
+        fields: Vec<u16>,
+        use_trace_length: bool,
+        state: usize,
+    },
 }
 
 impl Node {
@@ -64,6 +85,10 @@ impl<'c> Compiler<'c> {
     pub(super) fn compile(&mut self, policy: &Policy) -> Node {
         if let Some(predicate) = Predicate::of(&policy.rule, self.config.compat) {
             let fact = self.predicates.iter().position(|known| *known == predicate).unwrap_or_default();
+            if let Some(failure) = predicate.failure() {
+                let failed = self.predicates.iter().position(|known| *known == failure).unwrap_or_default();
+                return Node::Conditions { matched: fact as u16, failed: failed as u16 };
+            }
             let invert = matches!(
                 policy.rule,
                 Rule::Numeric { invert: true, .. }

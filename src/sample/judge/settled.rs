@@ -65,6 +65,8 @@ impl Policies {
                 (true, false) => Fate::Keeps(0),
                 (true, true) => Fate::KeepsNot,
             },
+            Node::Conditions { matched, .. } if facts.has(*matched) => Fate::Keeps(0),
+            Node::Conditions { .. } => Fate::Open, // one that failed is neither kept nor not kept
             Node::Latency { threshold_ms, upper_threshold_ms } => {
                 latency(facts, *threshold_ms, *upper_threshold_ms)
             }

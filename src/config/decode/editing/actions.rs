@@ -114,10 +114,7 @@ impl Keys {
 
     fn source(&self, section: &Section<'_>, sources: usize) -> Result<Source, String> {
         if sources == 0 && self.default.is_none() {
-            return Err(concat!(
-                ". Either field \"value\", \"from_attribute\", \"from_context\", or \"default_value\" must be specified"
-            )
-            .into());
+            return Err(". Either field \"value\", \"from_attribute\", \"from_context\", or \"default_value\" must be specified".into());
         }
         if sources > 1 {
             return Err(" due to multiple value sources being set".into());

@@ -33,7 +33,7 @@ pub(super) fn redaction(section: &mut Section<'_>) -> Redaction {
 
 fn patterns(section: &mut Section<'_>, key: &'static str, what: &str) -> RegexSet {
     let list = section.get(key, Vec::new());
-    match pattern::compile(&list) {
+    match pattern::compile_any(&list) {
         Ok(patterns) => patterns,
         Err(reason) => {
             wrong(section, key, what, &reason);

@@ -5,7 +5,7 @@ use crate::config::decode::scalars::Bad;
 use crate::config::decode::{Cut, Scalar, Section};
 use crate::config::print::Printed;
 use crate::config::tree::{Node, Typed};
-use crate::sample::check_pattern;
+use crate::sample::{ErrorMode, check_ottl, check_pattern};
 use crate::sample::{Number, Rule, StatusCodes};
 
 fn whole(section: &mut Section<'_>, key: &'static str) -> i64 {
@@ -158,4 +158,31 @@ pub(super) fn trace_state(section: &mut Section<'_>, _: &Place<'_>) -> Option<Ru
         key: section.get("key", String::new()),
         values: section.get("values", Vec::new()),
     })
+}
+
+pub(super) fn ottl_condition(section: &mut Section<'_>, place: &Place<'_>) -> Option<Rule> {
+    let modes =
+        [("ignore", ErrorMode::Ignore), ("silent", ErrorMode::Silent), ("propagate", ErrorMode::Propagate)];
+    if section.text_of("error_mode").is_some_and(|mode| mode.is_empty()) {
+        section.error("error_mode", "unknown error mode \"\"", Some("remove it for silent".into()));
+    }
+    let error_mode = section.level("error_mode", "silent", &modes, "unknown error mode");
+    let mut conditions = |key: &'static str| {
+        let texts: Vec<String> = section.get(key, Vec::new());
+        for text in &texts {
+            if let Err((message, help)) = check_ottl(text, key == "spanevent") {
+                let hidden = section.is_expanded(key);
+                let shown = if hidden { "a condition cannot be parsed (not shown)" } else { &message };
+                let help = help.filter(|_| !hidden).map(|near| format!("did you mean {near:?}?"));
+                place.fail(section, key, shown, help.as_deref());
+            }
+        }
+        texts
+    };
+    let (span, spanevent) = (conditions("span"), conditions("spanevent"));
+    if span.is_empty() && spanevent.is_empty() {
+        let help = Some("write span: ['attributes[\"key\"] == \"value\"']");
+        place.fail(section, "span", "expected at least one OTTL condition to filter on", help);
+    }
+    Some(Rule::OttlCondition { error_mode: error_mode?, span, spanevent })
 }

@@ -57,6 +57,7 @@ const LEAVES: &[(&str, Read)] = &[
     ("bytes_limiting", leaf::bytes_limiting),
     ("span_count", leaf::span_count),
     ("trace_state", leaf::trace_state),
+    ("ottl_condition", leaf::ottl_condition),
     ("trace_flags", |_, _| Some(Rule::TraceFlags)),
     ("dynamic", dynamic),
     ("ema_dynamic", ema_dynamic),
@@ -141,9 +142,6 @@ pub(super) fn policy(section: &mut Section<'_>, place: &Place<'_>) -> Option<Pol
             block(section, key, *read, &Place { active: false, ..place });
         }
     }
-    if section.find("ottl_condition", KeyKind::Refused).is_some() && kind != "ottl_condition" {
-        without_effect(section, "ottl_condition", &kind);
-    }
     if !place.level.types().any(|(known, _)| *known == kind) {
         unknown(section, &kind, &place);
     }
@@ -177,16 +175,6 @@ fn without_effect(section: &Section<'_>, key: &str, kind: &str) {
 }
 
 fn unknown(section: &Section<'_>, kind: &str, place: &Place<'_>) {
-    if kind == "ottl_condition" {
-        let message =
-            "policy type \"ottl_condition\" exists in the Collector, but not in this version of ringtail";
-        let help = "write it as string_attribute, numeric_attribute, boolean_attribute, latency or status_code, with \
-                    and / not around them";
-        if place.active {
-            section.error("type", message, Some(help.into()));
-        }
-        return;
-    }
     let names = || place.level.types().map(|(name, _)| *name);
     let help = match nearest(kind, names()) {
         _ if Level::Top.types().any(|(known, _)| *known == kind) => {

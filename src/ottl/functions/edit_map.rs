@@ -1,0 +1,245 @@
+//! Editors of maps by key: what is kept, deleted, merged, flattened.
+
+use std::collections::HashSet;
+
+use super::edit_value::{target_of, write};
+use super::{Argument, Arguments, Editor, Kind, edits, optional, param, value};
+use crate::ottl::env::Env;
+use crate::ottl::error::EvalError;
+use crate::ottl::expression::View;
+use crate::ottl::render;
+use crate::ottl::target::{Edit, MAP_FIELD, Target};
+use crate::ottl::value::{self as codec, DEPTH_MAX, Value};
+
+const TARGET: super::Param = param("target", Kind::Path);
+
+pub(super) const EDITORS: &[Editor] = &[
+    edits("delete_key", &[TARGET, value("key")], delete_key),
+    edits("keep_keys", &[TARGET, value("keys")], keep_keys),
+    edits("delete_matching_keys", &[TARGET, param("pattern", Kind::Pattern)], |arguments, target, env| {
+        by_pattern(arguments, target, env, true)
+    }),
+    edits("keep_matching_keys", &[TARGET, param("pattern", Kind::Pattern)], |arguments, target, env| {
+        by_pattern(arguments, target, env, false)
+    }),
+    Editor {
+        check: check_limit,
+        ..edits(
+            "limit",
+            &[TARGET, param("limit", Kind::Count), optional("priority_keys", Kind::Value)],
+            limit,
+        )
+    },
+    edits(
+        "merge_maps",
+        &[TARGET, value("source"), param("strategy", Kind::Choice(&["insert", "update", "upsert"]))],
+        merge_maps,
+    ),
+    edits(
+        "flatten",
+        &[
+            TARGET,
+            optional("prefix", Kind::Value),
+            optional("depth", Kind::Value),
+            optional("resolve_conflicts", Kind::Value),
+        ],
+        flatten,
+    ),
+    edits("clear", &[TARGET], clear),
+    edits("stringify_all", &[TARGET], stringify_all),
+];
+
+/// Edits the target entry by entry.
+pub(super) fn each(
+    arguments: &[Argument],
+    target: &mut Target<'_>,
+    env: &Env<'_>,
+    edit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Edit, EvalError>,
+) -> Result<bool, EvalError> {
+    let (place, steps) = target_of(arguments, View { target, env })?;
+    place.edit(target, &steps, edit, &[])
+}
+
+fn delete_key(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
+    let wanted = Arguments::new(arguments, View { target, env }).text(1)?.into_owned();
+    let mut deleted = false; // of equal keys the first, as the Collector
+    each(arguments, target, env, &mut |key, _| {
+        if deleted || key != wanted {
+            return Ok(Edit::Keep);
+        }
+        deleted = true;
+        Ok(Edit::Remove)
+    })
+}
+
+fn keep_keys(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
+    let kept: HashSet<_> = Arguments::new(arguments, View { target, env }).texts(1)?.into_iter().collect();
+    each(arguments, target, env, &mut |key, _| Ok(if kept.contains(key) { Edit::Keep } else { Edit::Remove }))
+}
+
+fn by_pattern(
+    arguments: &[Argument],
+    target: &mut Target<'_>,
+    env: &Env<'_>,
+    delete: bool,
+) -> Result<bool, EvalError> {
+    let pattern = Arguments::new(arguments, View { target, env }).pattern(1)?.into_owned();
+    each(arguments, target, env, &mut |key, _| {
+        Ok(if pattern.is_match(key) == delete { Edit::Remove } else { Edit::Keep })
+    })
+}
+
+fn check_limit(arguments: &[Argument]) -> Result<(), String> {
+    let literal = |at: usize| match arguments.get(at) {
+        Some(Argument::Value(expression)) => Some(expression),
+        _ => None,
+    };
+    let limit = literal(1).and_then(|expression| expression.literal());
+    if let (Some(Value::Int(limit)), Some(super::Expression::List(keys))) = (limit, literal(2))
+        && (*limit as u64) < keys.len() as u64
+    {
+        return Err(format!(
+            "invalid limit for limit function, {limit} cannot be less than number of priority attributes {}",
+            keys.len()
+        ));
+    }
+    Ok(())
+}
+
+fn limit(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
+    let given = Arguments::new(arguments, View { target, env });
+    let limit = usize::try_from(given.int(1)?).unwrap_or(0);
+    let first: HashSet<_> = given.texts(2)?.into_iter().collect();
+    let (map, field) = given.map(0)?;
+    let (mut all, mut kept) = (0, 0);
+    for entry in codec::payloads(&map, field) {
+        let (key, _) = codec::key_and_any(entry?)?;
+        all += 1;
+        kept += usize::from(first.contains(key));
+    }
+    drop(map);
+    if all <= limit {
+        return Ok(false);
+    }
+    each(arguments, target, env, &mut |key, _| {
+        if first.contains(key) {
+            return Ok(Edit::Keep);
+        }
+        kept += 1;
+        Ok(if kept <= limit { Edit::Keep } else { Edit::Remove })
+    })
+}
+
+fn merge_maps(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
+    let view = View { target, env };
+    let given = Arguments::new(arguments, view);
+    let (insert, update) = match given.utf8(2)?.as_str() {
+        "insert" => (true, false),
+        "update" => (false, true),
+        _ => (true, true),
+    };
+    let mut source = Vec::new();
+    for (key, value) in given.entries(1)? {
+        source.push((key, value.any()?, false));
+    }
+    let (map, field) = given.map(0)?;
+    for entry in codec::payloads(&map, field) {
+        let (key, _) = codec::key_and_any(entry?)?;
+        source.iter_mut().filter(|(wanted, ..)| wanted == key).for_each(|(_, _, there)| *there = true);
+    }
+    drop(map);
+    let mut appended = Vec::new();
+    for (key, any, _) in source.iter().filter(|(.., there)| insert && !there) {
+        codec::push_entry(MAP_FIELD, key, any, &mut appended);
+    }
+    let (place, steps) = target_of(arguments, view)?;
+    let mut edit = |key: &[u8], any: &[u8]| {
+        let new = source.iter().rev().find(|(wanted, ..)| update && wanted == key);
+        Ok(new.filter(|(_, new, _)| new != any).map_or(Edit::Keep, |(_, new, _)| Edit::Replace(new.clone())))
+    };
+    place.edit(target, &steps, &mut edit, &appended)
+}
+
+fn clear(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
+    each(arguments, target, env, &mut |_, _| Ok(Edit::Remove))
+}
+
+fn stringify_all(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
+    each(arguments, target, env, &mut |_, any| {
+        let value = codec::read_any(any)?;
+        Ok(match &value {
+            Value::Text(_) => Edit::Keep,
+            other => Edit::Replace(Value::Text(render::text(other)?.unwrap_or_default()).any()?),
+        })
+    })
+}
+
+fn flatten(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
+    write(arguments, target, env, |given| {
+        let prefix = given.utf8_or(1, "")?;
+        let depth = match given.is_given(2) {
+            true => usize::try_from(given.int(2)?).map_err(|_| "depth must not be negative")?,
+            false => DEPTH_MAX,
+        };
+        let mut flat = Flat { entries: Vec::new(), resolve: given.flag(3, false)?, known: HashSet::new() };
+        let (map, field) = given.map(0)?;
+        flat.map(prefix.as_bytes(), &map, field, depth.min(DEPTH_MAX))?;
+        Ok(Some(Value::map(flat.entries)?))
+    })
+}
+
+struct Flat {
+    entries: Vec<(Vec<u8>, Value<'static>)>,
+    resolve: bool,
+    known: HashSet<Vec<u8>>,
+}
+
+impl Flat {
+    fn map(&mut self, prefix: &[u8], map: &[u8], field: u32, depth: usize) -> Result<(), EvalError> {
+        for entry in codec::payloads(map, field) {
+            let (key, any) = codec::key_and_any(entry?)?;
+            self.value(join(prefix, key), codec::read_any(any)?, depth)?;
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, key: Vec<u8>, value: Value<'_>, depth: usize) -> Result<(), EvalError> {
+        match value {
+            Value::Map(map, field) if depth > 0 => self.map(&key, &map, field, depth - 1),
+            Value::List(list) if depth > 0 => {
+                for (at, element) in codec::elements(&list).enumerate() {
+                    let key = match self.resolve {
+                        true => key.clone(),
+                        false => join(&key, at.to_string().as_bytes()),
+                    };
+                    self.value(key, element?, depth - 1)?;
+                }
+                Ok(())
+            }
+            value => {
+                self.put(key, value.into_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// The later of two values under one key counts, or gets a number of its own.
+    fn put(&mut self, key: Vec<u8>, value: Value<'static>) {
+        if self.known.insert(key.clone()) {
+            self.entries.push((key, value));
+        } else if self.resolve {
+            let numbered = (0usize..).map(|n| join(&key, n.to_string().as_bytes()));
+            let free = numbered.into_iter().find(|key| !self.known.contains(key));
+            self.entries.extend(free.map(|key| {
+                self.known.insert(key.clone());
+                (key, value)
+            }));
+        } else if let Some(entry) = self.entries.iter_mut().find(|(known, _)| *known == key) {
+            entry.1 = value;
+        }
+    }
+}
+
+fn join(prefix: &[u8], key: &[u8]) -> Vec<u8> {
+    if prefix.is_empty() { key.to_vec() } else { [prefix, b".", key].concat() }
+}

@@ -1,0 +1,131 @@
+//! The functions by name, and what they take.
+
+mod arguments;
+mod edit_map;
+mod edit_text;
+mod edit_value;
+mod hash;
+mod moment;
+mod parsers;
+mod strings;
+mod types;
+
+use regex::bytes::Regex;
+
+use super::context::Context;
+use super::env::Env;
+use super::error::EvalError;
+use super::expression::Expression;
+use super::path::Place;
+use super::target::Target;
+use super::value::Value;
+
+pub(super) use arguments::Arguments;
+pub(super) use moment::rfc3339;
+pub(super) use strings::base64;
+
+/// A function with a value: its name begins in upper case.
+#[derive(Debug)]
+pub(super) struct Converter {
+    pub(super) name: &'static str,
+    pub(super) params: &'static [Param],
+    pub(super) call: for<'v> fn(&Arguments<'v>) -> Result<Value<'v>, EvalError>,
+    /// It reads the span beside its arguments.
+    pub(super) looks_at_span: bool,
+}
+
+/// A function that changes its target: its name is in lower case.
+#[derive(Debug)]
+pub(super) struct Editor {
+    pub(super) name: &'static str,
+    pub(super) params: &'static [Param],
+    /// What is wrong with the arguments as written.
+    pub(super) check: fn(&[Argument]) -> Result<(), String>,
+    pub(super) run: Run,
+    /// The one context it exists in.
+    pub(super) only: Option<Context>,
+}
+
+type Run = fn(&[Argument], &mut Target<'_>, &Env<'_>) -> Result<bool, EvalError>;
+
+/// A parameter.
+#[derive(Debug)]
+pub(super) struct Param {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) optional: bool,
+}
+
+/// What a parameter takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    Value,
+    /// A path that is written to.
+    Path,
+    /// A regular expression, compiled at once when it is written out.
+    Pattern,
+    Glob,
+    /// The name of a converter of one argument.
+    Function,
+    /// One of these strings, written out.
+    Choice(&'static [&'static str]),
+    /// A whole number from 0, written out.
+    Count,
+}
+
+/// An argument, compiled.
+#[derive(Clone, Debug)]
+pub(super) enum Argument {
+    Absent,
+    Value(Expression),
+    Place(Place),
+    Pattern(Regex),
+    Function(&'static Converter),
+}
+
+const fn param(name: &'static str, kind: Kind) -> Param {
+    Param { name, kind, optional: false }
+}
+
+const fn value(name: &'static str) -> Param {
+    param(name, Kind::Value)
+}
+
+const fn optional(name: &'static str, kind: Kind) -> Param {
+    Param { name, kind, optional: true }
+}
+
+type Call = for<'v> fn(&Arguments<'v>) -> Result<Value<'v>, EvalError>;
+
+const fn converts(name: &'static str, params: &'static [Param], call: Call) -> Converter {
+    Converter { name, params, call, looks_at_span: false }
+}
+
+const fn edits(name: &'static str, params: &'static [Param], run: Run) -> Editor {
+    Editor { name, params, check: |_| Ok(()), run, only: None }
+}
+
+const CONVERTERS: &[&[Converter]] =
+    &[strings::CONVERTERS, types::CONVERTERS, hash::CONVERTERS, moment::CONVERTERS, parsers::CONVERTERS];
+
+const EDITORS: &[&[Editor]] = &[edit_value::EDITORS, edit_map::EDITORS, edit_text::EDITORS];
+
+/// The converter of a name.
+pub(super) fn converter(name: &str) -> Option<&'static Converter> {
+    CONVERTERS.iter().copied().flatten().find(|converter| converter.name == name)
+}
+
+/// The editor of a name.
+pub(super) fn editor(name: &str) -> Option<&'static Editor> {
+    EDITORS.iter().copied().flatten().find(|editor| editor.name == name)
+}
+
+/// The names of all converters.
+pub(super) fn converter_names() -> impl Iterator<Item = &'static str> {
+    CONVERTERS.iter().copied().flatten().map(|converter| converter.name)
+}
+
+/// The names of all editors.
+pub(super) fn editor_names() -> impl Iterator<Item = &'static str> {
+    EDITORS.iter().copied().flatten().map(|editor| editor.name)
+}

@@ -1,0 +1,73 @@
+//! Paths: what they name in each context, and how it is read and written in place.
+
+mod read;
+mod table;
+mod write;
+
+use super::context::Context;
+use super::expression::Expression;
+pub(super) use read::step_all;
+use table::Access;
+pub(super) use write::expected;
+
+/// A path of a statement.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) context: Context,
+    access: &'static Access,
+    keys: Vec<Key>,
+    /// Under which other key the attribute may stand.
+    alias: Option<&'static [u8]>,
+}
+
+/// One `[…]` of a path or converter.
+#[derive(Clone, Debug)]
+pub(super) enum Key {
+    Text(Box<[u8]>),
+    Index(i64),
+    Computed(Box<Expression>),
+}
+
+/// A key whose value is known.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Step {
+    Text(Vec<u8>),
+    Index(i64),
+}
+
+impl Place {
+    /// The place of a path, its context taken off.
+    pub(super) fn of(
+        context: Context,
+        segments: &[String],
+        keys: Vec<Key>,
+        semconv: bool,
+    ) -> Result<Self, String> {
+        let name = segments.join(".");
+        let access = table::access(context, &name).ok_or_else(|| {
+            let first = segments.first().map_or("", String::as_str);
+            format!(
+                "segment {first:?} from path {name:?} is not a valid path nor a valid OTTL keyword for the {} context",
+                context.title()
+            )
+        })?;
+        if !keys.is_empty() && !access.has_keys() {
+            return Err(format!("path {name:?} has no keys, so it cannot be indexed"));
+        }
+        let alias = match (access, keys.first()) {
+            (Access::Attributes, Some(Key::Text(key))) if semconv => table::alias(key),
+            _ => None,
+        };
+        Ok(Self { context, access, keys, alias })
+    }
+
+    /// Whether editors may write here.
+    pub(super) fn is_writable(&self) -> bool {
+        !matches!(self.access, Access::EventIndex | Access::MetricType | Access::Opaque(_))
+    }
+}
+
+/// The names of all paths of a context, for suggestions.
+pub(super) fn names(context: Context) -> impl Iterator<Item = &'static str> {
+    table::of(context).iter().map(|(name, _)| *name)
+}

@@ -1,0 +1,344 @@
+//! What a statement sees: the encoded messages from the resource down to the item, each changed when first written.
+
+use std::borrow::Cow;
+
+use super::context::Context;
+use super::error::EvalError;
+use super::value::{self, LIST_VALUES};
+use crate::wire::{Fields, Malformed, Payload, otlp};
+
+/// The messages around one item. Set from the outside in; the innermost is what statements run on.
+#[derive(Debug, Default)]
+pub struct Target<'a> {
+    messages: [Message<'a>; Context::COUNT],
+    schema_urls: [Option<Cow<'a, [u8]>>; 2],
+    schema_urls_changed: [bool; 2],
+    caches: [Vec<u8>; Context::COUNT],
+    /// The place of the event among the span's.
+    event_index: i64,
+}
+
+/// One message.
+#[derive(Debug, Default)]
+pub(super) struct Message<'a> {
+    bytes: Cow<'a, [u8]>,
+    changed: bool,
+    /// The field that repeats attributes; none in a metric without metadata.
+    attributes: u32,
+    /// Of a metric and its points: the field of the metric that holds the data.
+    data: u32,
+    /// Where the fields lie, while they are known.
+    index: Vec<Entry>,
+    indexed: bool,
+}
+
+/// A field of an indexed message.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    number: u32,
+    /// Whether it has bytes, from `start` to `end`; otherwise a number.
+    bytes: bool,
+    start: u32,
+    end: u32,
+    value: u64,
+    /// Of attributes.
+    key_start: u32,
+    key_end: u32,
+}
+
+impl<'a> Target<'a> {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a message in its place, unchanged. A metric's data says what its data points look like.
+    pub fn set(&mut self, context: Context, bytes: impl Into<Cow<'a, [u8]>>) {
+        let message = &mut self.messages[context as usize];
+        message.bytes = bytes.into();
+        (message.changed, message.indexed) = (false, false);
+        message.attributes = context.attributes();
+        self.caches[context as usize].clear();
+        if context == Context::Metric {
+            let data = Fields::new(&message.bytes)
+                .map_while(Result::ok)
+                .map(|field| field.number)
+                .filter(|number| otlp::METRIC_DATA.contains(number))
+                .last();
+            self.set_data(data.unwrap_or(0));
+        }
+    }
+
+    /// Says what the metric's data is: the field of [`otlp::METRIC_DATA`], or 0. For callers who set a metric without it.
+    pub fn set_data(&mut self, data: u32) {
+        self.messages[Context::Metric as usize].data = data;
+        let point = &mut self.messages[Context::DataPoint as usize];
+        point.data = data;
+    }
+
+    /// The schema url of the resource's or scope's entry, which stands beside the message.
+    pub fn set_schema_url(&mut self, context: Context, url: &'a [u8]) {
+        if let Some(at) = schema_slot(context) {
+            self.schema_urls[at] = Some(Cow::Borrowed(url));
+            self.schema_urls_changed[at] = false;
+        }
+    }
+
+    /// The place of the event among those of its span.
+    pub fn set_event_index(&mut self, index: usize) {
+        self.event_index = i64::try_from(index).unwrap_or(i64::MAX);
+    }
+
+    /// The message as it is now.
+    pub fn bytes(&self, context: Context) -> &[u8] {
+        &self.messages[context as usize].bytes
+    }
+
+    /// The message, if a statement has changed it since it was set.
+    pub fn changed(&self, context: Context) -> Option<&[u8]> {
+        let message = &self.messages[context as usize];
+        message.changed.then_some(&*message.bytes)
+    }
+
+    /// The schema url, if a statement has changed it since it was set.
+    pub fn changed_schema_url(&self, context: Context) -> Option<&[u8]> {
+        let at = schema_slot(context)?;
+        self.schema_urls[at].as_deref().filter(|_| self.schema_urls_changed[at])
+    }
+
+    /// Takes the changed message out.
+    pub fn take_changed(&mut self, context: Context) -> Option<Vec<u8>> {
+        let message = &mut self.messages[context as usize];
+        (message.indexed, message.index) = (false, std::mem::take(&mut message.index));
+        std::mem::take(&mut message.changed).then(|| std::mem::take(&mut message.bytes).into_owned())
+    }
+
+    pub(super) fn schema_url(&self, context: Context) -> &[u8] {
+        schema_slot(context).and_then(|at| self.schema_urls[at].as_deref()).unwrap_or_default()
+    }
+
+    pub(super) fn write_schema_url(&mut self, context: Context, url: &[u8]) {
+        if let Some(at) = schema_slot(context) {
+            self.schema_urls[at] = Some(Cow::Owned(url.to_vec()));
+            self.schema_urls_changed[at] = true;
+        }
+    }
+
+    pub(super) fn event_index(&self) -> i64 {
+        self.event_index
+    }
+
+    pub(super) fn cache(&self, context: Context) -> &[u8] {
+        &self.caches[context as usize]
+    }
+
+    pub(super) fn cache_mut(&mut self, context: Context) -> &mut Vec<u8> {
+        &mut self.caches[context as usize]
+    }
+
+    #[inline]
+    pub(super) fn message(&self, context: Context) -> &Message<'a> {
+        &self.messages[context as usize]
+    }
+
+    pub(super) fn message_mut(&mut self, context: Context) -> &mut Message<'a> {
+        &mut self.messages[context as usize]
+    }
+
+    /// Makes sure that the fields of a message are known.
+    #[inline]
+    pub(super) fn index(&mut self, context: Context) -> Result<(), Malformed> {
+        let message = &mut self.messages[context as usize];
+        if message.indexed { Ok(()) } else { message.build_index() }
+    }
+}
+
+fn schema_slot(context: Context) -> Option<usize> {
+    match context {
+        Context::Resource => Some(0),
+        Context::Scope => Some(1),
+        _ => None,
+    }
+}
+
+impl Message<'_> {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The metric's data field; 0 when unknown.
+    pub(super) fn data(&self) -> u32 {
+        self.data
+    }
+
+    pub(super) fn attributes_field(&self) -> u32 {
+        match (self.attributes, self.data) {
+            (0, DATA_EXPONENTIAL) => 1,
+            (0, DATA_HISTOGRAM) => 9,
+            (0, _) => 7,
+            (field, _) => field,
+        }
+    }
+
+    /// Replaces the message.
+    pub(super) fn write(&mut self, bytes: Vec<u8>) {
+        self.bytes = Cow::Owned(bytes);
+        (self.changed, self.indexed) = (true, false);
+    }
+
+    fn build_index(&mut self) -> Result<(), Malformed> {
+        let attributes = self.attributes_field();
+        let bytes = &*self.bytes;
+        self.index.clear();
+        if bytes.len() > u32::MAX as usize {
+            return Ok(()); // read without an index
+        }
+        for field in Fields::new(bytes) {
+            let field = field?;
+            let (range, value) = match field.payload {
+                Payload::Bytes(range) => (Some(range), 0),
+                Payload::Varint(value) | Payload::Fixed64(value) => (None, value),
+                Payload::Fixed32(value) => (None, u64::from(value)),
+                Payload::Group => continue,
+            };
+            let bytes_here = range.is_some();
+            let range = range.unwrap_or_default();
+            let key = match field.number == attributes && bytes_here {
+                true => key_of(bytes, range.clone())?,
+                false => 0..0,
+            };
+            self.index.push(Entry {
+                number: field.number,
+                bytes: bytes_here,
+                value,
+                start: range.start as u32,
+                end: range.end as u32,
+                key_start: key.start as u32,
+                key_end: key.end as u32,
+            });
+        }
+        self.indexed = true;
+        Ok(())
+    }
+
+    /// The encoded value of the first attribute of this key.
+    #[inline]
+    pub(super) fn attribute(&self, wanted: &[u8]) -> Result<Option<&[u8]>, Malformed> {
+        let number = self.attributes_field();
+        if !self.indexed {
+            return value::find(&self.bytes, number, wanted);
+        }
+        let bytes = &*self.bytes;
+        for entry in &self.index {
+            let (start, end) = (entry.key_start as usize, entry.key_end as usize);
+            if end - start == wanted.len()
+                && entry.number == number
+                && entry.bytes
+                && bytes[start..end] == *wanted
+            {
+                let (_, any) = value::key_and_any(&bytes[entry.start as usize..entry.end as usize])?;
+                return Ok(Some(any));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bytes of the last field of this number.
+    #[inline]
+    pub(super) fn field(&self, number: u32) -> Result<Option<&[u8]>, Malformed> {
+        if self.indexed {
+            let found = self.index.iter().rev().find(|entry| entry.number == number && entry.bytes);
+            return Ok(found.map(|entry| &self.bytes[entry.start as usize..entry.end as usize]));
+        }
+        value::payloads(&self.bytes, number).last().transpose()
+    }
+
+    /// The last number in this field; fixed-size ones as their bits.
+    #[inline]
+    pub(super) fn number(&self, number: u32) -> Result<Option<u64>, Malformed> {
+        if self.indexed {
+            let found = self.index.iter().rev().find(|entry| entry.number == number && !entry.bytes);
+            return Ok(found.map(|entry| entry.value));
+        }
+        number_in(&self.bytes, number)
+    }
+}
+
+/// The last number in this field of a message.
+pub(super) fn number_in(message: &[u8], number: u32) -> Result<Option<u64>, Malformed> {
+    let mut found = None;
+    for field in Fields::new(message) {
+        let field = field?;
+        found = match field.payload {
+            Payload::Varint(value) | Payload::Fixed64(value) if field.number == number => Some(value),
+            Payload::Fixed32(value) if field.number == number => Some(u64::from(value)),
+            _ => found,
+        };
+    }
+    Ok(found)
+}
+
+/// `exponential_histogram` of a metric.
+pub(super) const DATA_EXPONENTIAL: u32 = 10;
+/// `histogram` of a metric.
+pub(super) const DATA_HISTOGRAM: u32 = 9;
+
+fn key_of(bytes: &[u8], range: std::ops::Range<usize>) -> Result<std::ops::Range<usize>, Malformed> {
+    let mut key = range.start..range.start;
+    for field in Fields::within(bytes, range) {
+        let field = field?;
+        if field.number == otlp::ATTRIBUTE_KEY {
+            key = field.bytes()?;
+        }
+        // The value is not walked: what is wrong with it shows when it is read.
+        if field.number == otlp::ATTRIBUTE_VALUE {
+            field.bytes()?;
+        }
+    }
+    Ok(key)
+}
+
+/// What to do with an entry of a map.
+pub(super) enum Edit {
+    Keep,
+    Remove,
+    /// With this encoded value.
+    Replace(Vec<u8>),
+    /// With these, key and value, in its place.
+    Entry(Vec<u8>, Vec<u8>),
+}
+
+/// A map, edited entry by entry; `None` when nothing changes. All else in the message stays as it is.
+pub(super) fn edit_map(
+    message: &[u8],
+    number: u32,
+    edit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Edit, EvalError>,
+) -> Result<Option<Vec<u8>>, EvalError> {
+    let mut out = Vec::new();
+    let mut copied = 0; // everything before has been dealt with
+    let mut changed = false;
+    for field in Fields::new(message) {
+        let field = field?;
+        if field.number != number {
+            continue;
+        }
+        let (key, any) = value::key_and_any(&message[field.bytes()?])?;
+        let edit = edit(key, any)?;
+        if matches!(edit, Edit::Keep) {
+            continue;
+        }
+        changed = true;
+        out.extend_from_slice(&message[copied..field.whole.start]);
+        copied = field.whole.end;
+        match edit {
+            Edit::Replace(any) => value::push_entry(number, key, &any, &mut out),
+            Edit::Entry(key, any) => value::push_entry(number, &key, &any, &mut out),
+            Edit::Keep | Edit::Remove => {}
+        }
+    }
+    out.extend_from_slice(&message[copied..]);
+    Ok(changed.then_some(out))
+}
+
+/// The field of a map that stands alone.
+pub(super) const MAP_FIELD: u32 = LIST_VALUES;
