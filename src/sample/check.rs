@@ -26,7 +26,8 @@ impl Policy {
                 if span.is_empty() && spanevent.is_empty() {
                     return Err("expected at least one OTTL condition to filter on".into());
                 }
-                let check = |text: &String, events| check_condition(text, events).map_err(|error| error.message);
+                let check =
+                    |text: &String, events| check_condition(text, events).map_err(|error| error.message);
                 span.iter().try_for_each(|text| check(text, false))?;
                 spanevent.iter().try_for_each(|text| check(text, true))?;
             }

@@ -131,7 +131,9 @@ impl Facts {
         let (word, bits) = (usize::from(fact) / 64, !(1u64 << (fact % 64)));
         match (word.checked_sub(1), &mut self.more) {
             (None, _) => self.bits &= bits,
-            (Some(beyond), Some(more)) => more.words.get_mut(beyond).into_iter().for_each(|word| *word &= bits),
+            (Some(beyond), Some(more)) => {
+                more.words.get_mut(beyond).into_iter().for_each(|word| *word &= bits)
+            }
             (Some(_), None) => {}
         }
     }

@@ -65,7 +65,8 @@ impl Plan {
         for (fact, predicate) in (0u16..).zip(&predicates) {
             plan.want(fact, predicate);
             if let Predicate::Conditions { span, spanevent, .. } = predicate {
-                let failure = predicate.failure().and_then(|failure| predicates.iter().position(|one| *one == failure));
+                let failure =
+                    predicate.failure().and_then(|failure| predicates.iter().position(|one| *one == failure));
                 let failed = failure.map(|failed| failed as u16);
                 plan.conditions.push(Conditions::new(span, spanevent, fact, failed));
             }

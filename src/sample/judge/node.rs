@@ -11,18 +11,37 @@ use crate::sample::{Config, Policy, Rule};
 #[derive(Debug)]
 pub(super) enum Node {
     Always,
-    Fact { fact: u16, invert: bool },
+    Fact {
+        fact: u16,
+        invert: bool,
+    },
     /// The first of the two facts to become true counts.
-    Conditions { matched: u16, failed: u16 },
-    Latency { threshold_ms: i64, upper_threshold_ms: i64 },
-    SpanCount { min: i32, max: i32 },
+    Conditions {
+        matched: u16,
+        failed: u16,
+    },
+    Latency {
+        threshold_ms: i64,
+        upper_threshold_ms: i64,
+    },
+    SpanCount {
+        min: i32,
+        max: i32,
+    },
     Probabilistic(Probability),
     Limiter(usize),
     And(Vec<Node>),
     Not(Box<Node>),
     Drop(Vec<Node>),
-    Composite { parts: Vec<Node>, state: usize },
-    Dynamic { fields: Vec<u16>, use_trace_length: bool, state: usize },
+    Composite {
+        parts: Vec<Node>,
+        state: usize,
+    },
+    Dynamic {
+        fields: Vec<u16>,
+        use_trace_length: bool,
+        state: usize,
+    },
 }
 
 impl Node {
