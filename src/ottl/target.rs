@@ -308,11 +308,14 @@ pub(super) enum Edit {
     Entry(Vec<u8>, Vec<u8>),
 }
 
+/// Says what to do with an entry, by its key and encoded value.
+pub(super) type EditEntry<'f> = dyn FnMut(&[u8], &[u8]) -> Result<Edit, EvalError> + 'f;
+
 /// A map, edited entry by entry; `None` when nothing changes. All else in the message stays as it is.
 pub(super) fn edit_map(
     message: &[u8],
     number: u32,
-    edit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Edit, EvalError>,
+    edit: &mut EditEntry<'_>,
 ) -> Result<Option<Vec<u8>>, EvalError> {
     let mut out = Vec::new();
     let mut copied = 0; // everything before has been dealt with

@@ -80,7 +80,7 @@ impl<'a> Value<'a> {
     /// The same, borrowed.
     #[inline]
     pub(super) fn borrowed(&self) -> Value<'_> {
-        fn lend<'s>(bytes: &'s Cow<'_, [u8]>) -> Cow<'s, [u8]> {
+        fn lend(bytes: &[u8]) -> Cow<'_, [u8]> {
             Cow::Borrowed(bytes)
         }
         match self {
