@@ -6,7 +6,8 @@
 //!
 //! * Attributes whose keys become one label are joined with `;` on every series, as the specification has it. The Collector
 //!   does that on `target_info` only and drops other series that have two.
-//! * Two metrics that become one series are one series, the last point of both. The Collector fails the scrape.
+//! * Two metrics that become one series are one series, the last point of both. The Collector shows one of them and logs
+//!   an error at each scrape.
 //! * A label that Prometheus keeps for itself (`__name__`) or the exposition needs (`le`, `quantile`) gets `key_` in front.
 //! * An empty label is left out: to Prometheus it is the same as none. The Collector writes `otel_scope_version=""`.
 //! * `target_info` of a job and instance is the last resource that sent something, not any of them.

@@ -32,7 +32,7 @@ struct Inner {
     open_metrics: bool,
     store: Mutex<Store>,
     /// One exposition is written at a time.
-    writing: tokio::sync::Mutex<()>,
+    writing: Arc<tokio::sync::Mutex<()>>,
     ledger: Ledger,
     metrics: ExporterMetrics,
 }
@@ -79,7 +79,7 @@ impl PrometheusExporter {
             timestamps,
             open_metrics,
             store: Mutex::new(store),
-            writing: tokio::sync::Mutex::new(()),
+            writing: Arc::default(),
             ledger: Ledger::new(registry, "exporter", name, Signal::Metrics),
             metrics: ExporterMetrics::new(registry, name, None),
         }));
@@ -114,7 +114,7 @@ impl PrometheusExporter {
 impl Inner {
     fn take(&self, request: &Request) -> Taken {
         let now = Instant::now();
-        let taken = self.translator.take(&request.body, request.items, &mut self.store.lock(), now);
+        let taken = self.translator.take(&request.body, request.items, &self.store, now);
         self.ledger.taken(request.items);
         // The sum is of the items counted on arrival, whatever is found in the bytes.
         let mut left = request.items;
@@ -176,9 +176,10 @@ impl Answers for PrometheusExporter {
             let style = style(asked.accept.as_deref(), inner.open_metrics);
             let style = Style { timestamps: inner.timestamps, ..style };
             let gzip = takes_gzip(asked.accept_encoding.as_deref());
-            let _turn = self.0.writing.lock().await;
+            let turn = Arc::clone(&self.0.writing).lock_owned().await;
             // Off the workers: a scrape may write a million lines.
             let written = tokio::task::spawn_blocking(move || {
+                let _turn = turn; // to the end, also where the scraper has gone
                 let page = inner.exposition(style);
                 if !gzip {
                     return page;

@@ -18,7 +18,7 @@ pub(super) struct Point {
 pub(super) enum Value {
     Number(f64),
     Histogram(Histogram),
-    Exponential(Exponential),
+    Exponential(Box<Exponential>), // large, and rare
     Summary(Summary),
 }
 
@@ -94,7 +94,9 @@ impl Value {
         match self {
             Self::Number(_) => 0,
             Self::Histogram(histogram) => histogram.buckets.len() * 16,
-            Self::Exponential(value) => (value.positive.counts.len() + value.negative.counts.len()) * 8,
+            Self::Exponential(value) => {
+                size_of::<Exponential>() + (value.positive.counts.len() + value.negative.counts.len()) * 8
+            }
             Self::Summary(summary) => summary.quantiles.len() * 16,
         }
     }

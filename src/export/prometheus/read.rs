@@ -238,7 +238,7 @@ fn exponential(bytes: &[u8]) -> Result<Point, Malformed> {
         Ok(())
     })?;
     value.fit();
-    point.value = Value::Exponential(value);
+    point.value = Value::Exponential(Box::new(value));
     Ok(point)
 }
 

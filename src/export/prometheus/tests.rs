@@ -5,6 +5,8 @@ mod series;
 
 use std::time::Instant;
 
+use parking_lot::Mutex;
+
 use super::config::Prometheus;
 use super::page::Exposition;
 use super::store::{Limits, Store};
@@ -19,7 +21,7 @@ const PROTOBUF: Style = Style { open_metrics: false, protobuf: true, any_names: 
 /// An exporter without its shell.
 struct Desk {
     translator: Translator,
-    store: Store,
+    store: Mutex<Store>,
     now: Instant,
 }
 
@@ -33,7 +35,7 @@ impl Desk {
             expiration: config.metric_expiration,
         };
         let translator = Translator::new(config);
-        let store = Store::new(limits, translator.target_info());
+        let store = Mutex::new(Store::new(limits, translator.target_info()));
         Self { translator, store, now: Instant::now() }
     }
 
@@ -49,7 +51,7 @@ impl Desk {
         );
         let body = to_protobuf(Signal::Metrics, text.as_bytes(), JsonLimits::default()).unwrap();
         let items = count_items(Signal::Metrics, &body).unwrap();
-        self.translator.take(&body, items, &mut self.store, self.now)
+        self.translator.take(&body, items, &self.store, self.now)
     }
 
     fn metric(&mut self, metric: &str) -> Taken {
@@ -65,12 +67,13 @@ impl Desk {
     }
 
     fn page(&mut self, style: Style) -> Vec<u8> {
-        self.store.expire(self.now);
+        let mut store = self.store.lock();
+        store.expire(self.now);
         let mut page = Exposition::new(style);
-        let (name, targets) = self.store.targets();
+        let (name, targets) = store.targets();
         page.targets(name, targets);
         let mut last: Option<String> = None;
-        while let Some((name, family)) = self.store.next(last.as_deref()) {
+        while let Some((name, family)) = store.next(last.as_deref()) {
             page.family(name, family);
             last = Some(name.to_owned());
         }

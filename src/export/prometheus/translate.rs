@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use parking_lot::Mutex;
+
 use super::config::Prometheus;
 use super::labels::{Labels, Making};
 use super::names::{Names, Suffix};
@@ -58,18 +60,19 @@ impl Translator {
         self.names.target_info()
     }
 
-    /// Takes an encoded request of `items` points into `store`.
-    pub(super) fn take(&self, request: &[u8], items: u64, store: &mut Store, now: Instant) -> Taken {
+    /// Takes an encoded request of `items` points into `store`, which is locked a metric at a time, and not while bytes
+    /// are read.
+    pub(super) fn take(&self, request: &[u8], items: u64, store: &Mutex<Store>, now: Instant) -> Taken {
         let mut taken = Taken::default();
         let mut shown = None;
-        store.tidy(now);
+        store.lock().tidy(now);
         read::metrics(request, |resource, scope, metric| {
             let before = taken.points;
             self.metric(resource, scope, metric, store, now, &mut taken);
             if taken.points > before && shown != Some(resource.place) {
                 shown = Some(resource.place);
                 if let Some((key, labels)) = self.target(resource) {
-                    store.target(key, labels, now);
+                    store.lock().target(key, labels, now);
                 }
             }
         });
@@ -83,7 +86,7 @@ impl Translator {
         resource: &Resource,
         scope: &Scope,
         metric: &Metric<'_>,
-        store: &mut Store,
+        store: &Mutex<Store>,
         now: Instant,
         taken: &mut Taken,
     ) {
@@ -95,12 +98,17 @@ impl Translator {
         };
         let delta = metric.temporality == Temporality::Delta;
         let about = About { name: &name, help: &metric.description, kind, delta };
+        let mut points = Vec::new();
         for point in metric.points() {
             let Ok(mut point) = point else {
                 taken.leave_out(Reason::Malformed, 1);
                 continue;
             };
             let labels = self.labels(resource, scope, kind, std::mem::take(&mut point.attributes));
+            points.push((labels, point));
+        }
+        let mut store = store.lock();
+        for (labels, point) in points {
             match store.put(&about, labels, point, now) {
                 Ok(()) => taken.points += 1,
                 Err(left_out) => {

@@ -74,7 +74,7 @@ fn a_point_without_a_value_ends_its_series() {
     let stale = r#"{"name":"g","gauge":{"dataPoints":[{"timeUnixNano":"6","flags":1}]}}"#;
     assert_eq!(desk.metric(stale), taken(1));
     assert_eq!(desk.text(), "");
-    assert_eq!(desk.store.size(), (0, 0));
+    assert_eq!(desk.store.lock().size(), (0, 0));
     assert_eq!(desk.metric(stale), taken(1), "of a series that is not there");
 }
 
@@ -87,7 +87,7 @@ fn series_expire_after_their_last_update() {
     assert!(desk.text().contains("g{job=\"a\"} 1\n"));
     desk.now += Duration::from_secs(1);
     assert_eq!(desk.text(), "");
-    assert_eq!(desk.store.size(), (0, 0), "targets too");
+    assert_eq!(desk.store.lock().size(), (0, 0), "targets too");
 }
 
 #[test]
@@ -108,7 +108,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic_and_every_point_has_an_end(bytes: Vec<u8>, items in 0..50_u64) {
         let mut desk = Desk::bare();
-        let taken = desk.translator.take(&bytes, items, &mut desk.store, desk.now);
+        let taken = desk.translator.take(&bytes, items, &desk.store, desk.now);
         let left_out: u64 = taken.left_out.iter().map(|(_, points)| points).sum();
         prop_assert!(taken.points + left_out >= items);
         desk.text();
@@ -127,7 +127,7 @@ proptest! {
         }
         let mut desk = Desk::bare();
         let items = count_items(Signal::Metrics, &body).unwrap_or(3);
-        let taken = desk.translator.take(&body, items, &mut desk.store, desk.now);
+        let taken = desk.translator.take(&body, items, &desk.store, desk.now);
         let left_out: u64 = taken.left_out.iter().map(|(_, points)| points).sum();
         prop_assert_eq!(taken.points + left_out, items.max(taken.points + left_out));
         desk.text();
