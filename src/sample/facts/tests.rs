@@ -9,6 +9,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use proptest::prelude::*;
 use prost::Message;
 
+mod across;
+
 use super::*;
 use crate::sample::testing::{
     attribute, boolean, config, inverted, latency, numeric, policy, probabilistic, rate, regex, span, status,
@@ -372,49 +374,4 @@ fn values_of_dynamic_fields_are_bounded_whatever_their_order() {
     let values = sum(&mut (0..300));
     assert_eq!(values.len(), VALUES_MAX);
     assert_eq!(values, sum(&mut (0..300).rev()));
-}
-
-#[test]
-fn what_the_last_span_of_a_resource_says_is_not_said_of_the_next_resource() {
-    let span = |trace: u8, code: i32| Span {
-        trace_id: vec![trace; 16],
-        status: Some(opentelemetry_proto::tonic::trace::v1::Status { code, ..Default::default() }),
-        ..Span::default()
-    };
-    let entry = |span: Span| {
-        let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
-        ResourceSpans { resource: Some(Resource::default()), scope_spans, ..ResourceSpans::default() }
-    };
-    let resource_spans = vec![entry(span(1, 2)), entry(span(2, 0))];
-    let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-    for compat in [true, false] {
-        let arrival = plan(compat, vec![status(false, false, true)]).read(body.clone().into()).unwrap();
-        let [first, second] = &arrival.portions[..] else { panic!("two traces") };
-        assert!(first.facts.has_error && first.facts.bits != 0);
-        assert!(!second.facts.has_error && second.facts.bits == 0);
-    }
-}
-
-#[test]
-fn the_first_of_match_and_failure_decides_in_whatever_requests_they_come() {
-    let plan = plan(true, vec![conditions(ErrorMode::Propagate, r#"ParseJSON(attributes["a"]) == 1.0"#)]);
-    let facts_of = |requests: &[&[&str]]| {
-        let mut facts = Facts::default();
-        for values in requests {
-            let spans = values.iter().map(|value| {
-                let attributes = vec![attribute(&format!("a={value}"))];
-                Span { trace_id: vec![9; 16], attributes, ..Span::default() }
-            });
-            let scope_spans = vec![ScopeSpans { spans: spans.collect(), ..ScopeSpans::default() }];
-            let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
-            let request = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-            plan.absorb(&mut facts, &plan.read(request.into()).unwrap().portions[0].facts);
-        }
-        (facts.has(0), facts.has(1))
-    };
-    assert_eq!(facts_of(&[&["2", "1", "x"]]), (true, false));
-    assert_eq!(facts_of(&[&["2", "x", "1"]]), (false, true));
-    assert_eq!(facts_of(&[&["2"], &["x"], &["1"]]), (false, true));
-    assert_eq!(facts_of(&[&["1"], &["x"]]), (true, false));
-    assert_eq!(facts_of(&[&["2"], &["2"]]), (false, false));
 }
