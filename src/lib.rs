@@ -1,6 +1,6 @@
 //! ringtail: a trace-ID-aware load-balancing proxy with a built-in tail sampler.
 //!
-//! The modules are verbs of the line, in the order data travels: receive, split, route, forward, shard, sample, batch, export.
+//! The modules are verbs of the line, in the order data travels: receive, edit, split, route, forward, shard, sample, batch, export.
 //! Each folder opens with five lines: what it owns, takes, gives, what bounds it and where it can lose data.
 //! What may import what is a table in `tests/tidy.rs`; why things are as they are stands in [`manual`].
 
