@@ -4,8 +4,8 @@
 //! cargo bench --bench ottl
 //! ```
 //!
-//! The claim it defends: a statement that does not match costs under 50 ns, and nothing is allocated for it. Throughput
-//! is in statements.
+//! The claim it defends: a statement that does not match costs under 50 ns, and nothing is allocated for it. Seen: 22 ns
+//! each, beside about 110 ns once per span to learn where its fields lie. Throughput is in statements.
 
 #![allow(missing_docs)]
 
