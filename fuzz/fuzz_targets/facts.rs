@@ -10,9 +10,9 @@ use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use ringtail::sample::facts::{Facts, Plan};
 use ringtail::sample::judge::{Candidate, Policies};
-use ringtail::trace_state::write_threshold;
 use ringtail::sample::{Config, Dynamic, Method, Moment, Number, Policy, Rule, StatusCodes};
 use ringtail::split::{Slice, gather};
+use ringtail::trace_state::write_threshold;
 use ringtail_fuzz::{Census, Request, count};
 
 fn config(compat: bool) -> Config {
@@ -24,7 +24,12 @@ fn config(compat: bool) -> Config {
     let rules = [
         Rule::StringAttribute { key: key(), values: values("v"), regex: false, invert: false },
         Rule::StringAttribute { key: key(), values: values("^v$"), regex: true, invert: true },
-        Rule::Numeric { key: key(), min: Some(Number::Int(0)), max: Some(Number::Double(1.5)), invert: false },
+        Rule::Numeric {
+            key: key(),
+            min: Some(Number::Int(0)),
+            max: Some(Number::Double(1.5)),
+            invert: false,
+        },
         Rule::Boolean { key: key(), value: false, invert: false },
         Rule::StatusCode { codes: error },
         Rule::Latency { threshold_ms: 10, upper_threshold_ms: 1000 },
@@ -89,8 +94,7 @@ fn check(Mode { config, plan }: &Mode, data: &[u8]) {
         count(&request, |_| true, &mut expected);
         assert_eq!(found, expected);
     }
-    let due: Vec<_> =
-        due.iter().map(|(trace_id, facts)| Candidate { trace_id: *trace_id, facts }).collect();
+    let due: Vec<_> = due.iter().map(|(trace_id, facts)| Candidate { trace_id: *trace_id, facts }).collect();
     assert_eq!(Policies::new(config).judge(Moment(1 << 60), &due).len(), due.len());
     write_threshold(data, 1 << 55, &mut Vec::new());
 }
