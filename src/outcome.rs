@@ -171,6 +171,8 @@ pub enum Reason {
     MetadataCardinality,
     /// A processor was told to leave such items out.
     Filtered,
+    /// A statement failed, and its processor was told to give up the request then.
+    StatementFailed,
     /// `probabilistic_sampler` did not choose it.
     SampledOut,
     /// `memory_limiter`: the process uses as much memory as it may.
@@ -213,6 +215,7 @@ impl Reason {
             Self::Corrupt => "corrupt",
             Self::MetadataCardinality => "metadata_cardinality",
             Self::Filtered => "filtered",
+            Self::StatementFailed => "statement_failed",
             Self::SampledOut => "sampled_out",
             Self::MemoryLimit => "memory_limit",
             Self::Shutdown => "shutdown",
@@ -221,7 +224,7 @@ impl Reason {
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
@@ -250,6 +253,7 @@ impl Reason {
         Self::Corrupt,
         Self::MetadataCardinality,
         Self::Filtered,
+        Self::StatementFailed,
         Self::SampledOut,
         Self::MemoryLimit,
         Self::Shutdown,
