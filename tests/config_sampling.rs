@@ -200,10 +200,6 @@ fn what_the_collector_refuses_at_parse_is_refused_in_its_words() {
             "type: string_attribute, string_attribute: {key: k, values: [7]}",
             "'values' expected type 'list of strings', got unconvertible type 'list'",
         ),
-        (
-            "type: ottl_condition, ottl_condition: {span: [\"true\"]}",
-            "policy type \"ottl_condition\" exists in the Collector, but not in this version of ringtail",
-        ),
     ] {
         assert_eq!(errors(&format!("policies: [{{name: x, {policy}}}]")), [expected], "{policy}");
     }
@@ -228,6 +224,15 @@ fn what_the_collector_refuses_at_the_start_is_refused_by_validate() {
         (
             "type: string_attribute, string_attribute: {key: k, values: [\"(\"], enabled_regex_matching: true}",
             "invalid regex `(`: error parsing regexp: missing closing ): `(`",
+        ),
+        ("type: ottl_condition", "expected at least one OTTL condition to filter on"),
+        (
+            "type: ottl_condition, ottl_condition: {span: ['Foo() == 1']}",
+            "unable to parse OTTL condition \"Foo() == 1\": undefined function \"Foo\"",
+        ),
+        (
+            "type: ottl_condition, ottl_condition: {spanevent: ['name ==']}",
+            "condition has invalid syntax: 1:8: unexpected token \"<EOF>\" (expected a value)",
         ),
         ("type: numeric_attribute", "at least one of min_value or max_value must be set"),
         (

@@ -8,9 +8,22 @@ use super::functions::{self, Argument, Kind, Param};
 use super::glob;
 use super::path::{Key, Place};
 use super::suggest::nearest;
-use super::syntax::{ArgumentText, BoolText, CallText, MathSign, PathText, ValueText};
+use super::syntax::{ArgumentText, BoolText, CallText, Comparison, MathSign, PathText, ValueText};
 use super::value::Value;
 use crate::pattern;
+
+fn compared(left: Expression, comparison: Comparison, right: Expression) -> Test {
+    match (left, comparison, right) {
+        (
+            Expression::Path(place),
+            Comparison::Equal | Comparison::NotEqual,
+            Expression::Literal(Value::Text(text)),
+        ) if place.is_attribute() => {
+            Test::AttributeIs(place, text.into_owned().into(), comparison == Comparison::Equal)
+        }
+        (left, comparison, right) => Test::Compare(Box::new((left, right)), comparison),
+    }
+}
 
 /// Compiles for a context.
 #[derive(Debug)]
@@ -32,7 +45,7 @@ impl Compiler {
             BoolText::And(parts) => Test::And(all(self, parts)?),
             BoolText::Or(parts) => Test::Or(all(self, parts)?),
             BoolText::Compare(left, comparison, right) => {
-                Test::Compare(Box::new((self.expression(left)?, self.expression(right)?)), *comparison)
+                compared(self.expression(left)?, *comparison, self.expression(right)?)
             }
             BoolText::Value(value) => match self.expression(value)? {
                 Expression::Call(call) => Test::Call(call),

@@ -45,6 +45,8 @@ pub(super) enum Test {
     And(Vec<Self>),
     Or(Vec<Self>),
     Compare(Box<(Expression, Expression)>, Comparison),
+    /// An attribute that is compared with a string: the most frequent question. True = `==`.
+    AttributeIs(Place, Box<[u8]>, bool),
     /// A converter that gives a bool.
     Call(Box<Call>),
 }
@@ -58,6 +60,7 @@ impl Test {
             Self::Compare(sides, comparison) => {
                 compare::holds(&sides.0.value(view)?, *comparison, &sides.1.value(view)?)
             }
+            Self::AttributeIs(place, text, equal) => Ok(place.is_text(view, text)? == *equal),
             Self::Not(inner) => Ok(!inner.holds(view)?),
             Self::And(parts) => {
                 for part in parts {

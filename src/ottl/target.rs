@@ -1,6 +1,7 @@
 //! What a statement sees: the encoded messages from the resource down to the item, each changed when first written.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::context::Context;
 use super::error::EvalError;
@@ -27,8 +28,9 @@ pub(super) struct Message<'a> {
     attributes: u32,
     /// Of a metric and its points: the field of the metric that holds the data.
     data: u32,
-    /// Where the fields lie, while they are known.
+    /// Where the fields lie, while they are known; attributes apart, as they are asked for most.
     index: Vec<Entry>,
+    index_attributes: Vec<Attribute>,
     indexed: bool,
 }
 
@@ -41,9 +43,15 @@ struct Entry {
     start: u32,
     end: u32,
     value: u64,
-    /// Of attributes.
-    key_start: u32,
-    key_end: u32,
+}
+
+/// An attribute of an indexed message: where its key and its encoded value lie.
+#[derive(Clone, Copy, Debug)]
+struct Attribute {
+    key: u32,
+    key_len: u32,
+    any: u32,
+    any_end: u32,
 }
 
 impl<'a> Target<'a> {
@@ -205,32 +213,26 @@ impl Message<'_> {
         let attributes = self.attributes_field();
         let bytes = &*self.bytes;
         self.index.clear();
+        self.index_attributes.clear();
         if bytes.len() > u32::MAX as usize {
             return Ok(()); // read without an index
         }
         for field in Fields::new(bytes) {
             let field = field?;
             let (range, value) = match field.payload {
+                Payload::Bytes(range) if field.number == attributes => {
+                    self.index_attributes.push(Attribute::of(bytes, range)?);
+                    continue;
+                }
                 Payload::Bytes(range) => (Some(range), 0),
                 Payload::Varint(value) | Payload::Fixed64(value) => (None, value),
                 Payload::Fixed32(value) => (None, u64::from(value)),
                 Payload::Group => continue,
             };
-            let bytes_here = range.is_some();
+            let bytes = range.is_some();
             let range = range.unwrap_or_default();
-            let key = match field.number == attributes && bytes_here {
-                true => key_of(bytes, range.clone())?,
-                false => 0..0,
-            };
-            self.index.push(Entry {
-                number: field.number,
-                bytes: bytes_here,
-                value,
-                start: range.start as u32,
-                end: range.end as u32,
-                key_start: key.start as u32,
-                key_end: key.end as u32,
-            });
+            let (start, end) = (range.start as u32, range.end as u32);
+            self.index.push(Entry { number: field.number, bytes, start, end, value });
         }
         self.indexed = true;
         Ok(())
@@ -244,21 +246,15 @@ impl Message<'_> {
             return value::find(&self.bytes, number, wanted);
         }
         let bytes = &*self.bytes;
-        for entry in &self.index {
-            let (start, end) = (entry.key_start as usize, entry.key_end as usize);
-            if end - start == wanted.len()
-                && entry.number == number
-                && entry.bytes
-                && bytes[start..end] == *wanted
-            {
-                let (_, any) = value::key_and_any(&bytes[entry.start as usize..entry.end as usize])?;
-                return Ok(Some(any));
-            }
-        }
-        Ok(None)
+        let same = |attribute: &&Attribute| {
+            let key = attribute.key as usize;
+            attribute.key_len as usize == wanted.len() && bytes[key..key + wanted.len()] == *wanted
+        };
+        let found = self.index_attributes.iter().find(same);
+        Ok(found.map(|attribute| &bytes[attribute.any as usize..attribute.any_end as usize]))
     }
 
-    /// The bytes of the last field of this number.
+    /// The bytes of the last field of this number, which is not that of attributes.
     #[inline]
     pub(super) fn field(&self, number: u32) -> Result<Option<&[u8]>, Malformed> {
         if self.indexed {
@@ -298,19 +294,46 @@ pub(super) const DATA_EXPONENTIAL: u32 = 10;
 /// `histogram` of a metric.
 pub(super) const DATA_HISTOGRAM: u32 = 9;
 
-fn key_of(bytes: &[u8], range: std::ops::Range<usize>) -> Result<std::ops::Range<usize>, Malformed> {
-    let mut key = range.start..range.start;
+impl Attribute {
+    /// Finds key and value of the `KeyValue` in a range.
+    #[inline]
+    fn of(bytes: &[u8], range: Range<usize>) -> Result<Self, Malformed> {
+        let (key, any) = match plain(&bytes[range.clone()]) {
+            Some(key_len) => {
+                let key = range.start + 2..range.start + 2 + key_len;
+                (key.clone(), key.end + 2..range.end)
+            }
+            None => walked(bytes, range)?,
+        };
+        let (key_len, any_end) = (key.len() as u32, any.end as u32);
+        Ok(Self { key: key.start as u32, key_len, any: any.start as u32, any_end })
+    }
+}
+
+/// The length of the key of an entry in the common layout: key, then value, both below 128 bytes.
+#[inline]
+fn plain(entry: &[u8]) -> Option<usize> {
+    const KEY: u8 = (otlp::ATTRIBUTE_KEY << 3 | 2) as u8;
+    const VALUE: u8 = (otlp::ATTRIBUTE_VALUE << 3 | 2) as u8;
+    let [KEY, key_len @ 0..0x80, rest @ ..] = entry else { return None };
+    let key_len = usize::from(*key_len);
+    match rest.get(key_len..)? {
+        [VALUE, len @ 0..0x80, value @ ..] if value.len() == usize::from(*len) => Some(key_len),
+        _ => None,
+    }
+}
+
+fn walked(bytes: &[u8], range: Range<usize>) -> Result<(Range<usize>, Range<usize>), Malformed> {
+    let (mut key, mut any) = (range.start..range.start, range.start..range.start);
     for field in Fields::within(bytes, range) {
         let field = field?;
-        if field.number == otlp::ATTRIBUTE_KEY {
-            key = field.bytes()?;
-        }
-        // The value is not walked: what is wrong with it shows when it is read.
-        if field.number == otlp::ATTRIBUTE_VALUE {
-            field.bytes()?;
+        match field.number {
+            otlp::ATTRIBUTE_KEY => key = field.bytes()?,
+            otlp::ATTRIBUTE_VALUE => any = field.bytes()?,
+            _ => {}
         }
     }
-    Ok(key)
+    Ok((key, any))
 }
 
 /// What to do with an entry of a map.
@@ -323,11 +346,14 @@ pub(super) enum Edit {
     Entry(Vec<u8>, Vec<u8>),
 }
 
+/// Says what to do with an entry, by its key and encoded value.
+pub(super) type EditEntry<'f> = dyn FnMut(&[u8], &[u8]) -> Result<Edit, EvalError> + 'f;
+
 /// A map, edited entry by entry; `None` when nothing changes. All else in the message stays as it is.
 pub(super) fn edit_map(
     message: &[u8],
     number: u32,
-    edit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Edit, EvalError>,
+    edit: &mut EditEntry<'_>,
 ) -> Result<Option<Vec<u8>>, EvalError> {
     let mut out = Vec::new();
     let mut copied = 0; // everything before has been dealt with

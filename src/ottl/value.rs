@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use super::error::EvalError;
 use crate::wire::{Fields, Malformed, Payload, otlp, write_varint};
 
+/// The tag of a string in an attribute's value.
+const STRING_TAG: u8 = (otlp::VALUE_STRING << 3 | 2) as u8;
+
 /// Values nest this deep at most where they are walked.
 pub(super) const DEPTH_MAX: usize = 100;
 
@@ -80,7 +83,7 @@ impl<'a> Value<'a> {
     /// The same, borrowed.
     #[inline]
     pub(super) fn borrowed(&self) -> Value<'_> {
-        fn lend<'s>(bytes: &'s Cow<'_, [u8]>) -> Cow<'s, [u8]> {
+        fn lend(bytes: &[u8]) -> Cow<'_, [u8]> {
             Cow::Borrowed(bytes)
         }
         match self {
@@ -164,6 +167,12 @@ impl<'a> Value<'a> {
 /// Reads an encoded `AnyValue`.
 #[inline]
 pub(super) fn read_any(any: &[u8]) -> Result<Value<'_>, Malformed> {
+    // A short string in the common layout is most of what there is.
+    if let [STRING_TAG, len @ 0..0x80, text @ ..] = any
+        && text.len() == usize::from(*len)
+    {
+        return Ok(Value::Text(Cow::Borrowed(text)));
+    }
     let mut value = Value::Nil;
     for field in Fields::new(any) {
         let field = field?;

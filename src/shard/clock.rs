@@ -30,5 +30,11 @@ impl Clock {
     }
 }
 
+/// Wall time as it is now, in nanoseconds since 1970: what `Now()` in a condition means.
+pub fn unix_nanos() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Instants further ahead than this are as good as never.
 const FAR: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -8,6 +8,7 @@ use futures_util::future::{BoxFuture, join_all};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use super::clock;
 use super::open::{Opening, folder_of, same_shards};
 use super::run::{Ask, Left, run};
 use super::state::{Counters, Shard};
@@ -138,10 +139,11 @@ impl Inner {
             return refuse(closing());
         }
         let bytes = request.body.len();
-        let Arrival { source, portions, spans } = match self.plan.read(request.body.clone()) {
-            Ok(arrival) => arrival,
-            Err(error) => return refuse(malformed(&error.to_string())),
-        };
+        let Arrival { source, portions, spans } =
+            match self.plan.read_at(request.body.clone(), clock::unix_nanos()) {
+                Ok(arrival) => arrival,
+                Err(error) => return refuse(malformed(&error.to_string())),
+            };
         if spans == 0 {
             return Ok(Accepted::default());
         }

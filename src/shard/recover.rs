@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::clock;
 use super::piece::{Mark, Piece};
 use super::record::{ARRIVAL, DONE, Heads, PortionHead, READY, heads, portions, read_done, read_ready, runs};
 use super::verdict_log::Known;
@@ -87,7 +88,7 @@ impl<'a> Recovered<'a> {
             return Some(());
         }
         let request = request(record.payload, &heads, &open);
-        let arrival = self.plan.read(request.into()).ok()?;
+        let arrival = self.plan.read_at(request.into(), clock::unix_nanos()).ok()?;
         for portion in &arrival.portions {
             // Portions of one trace are in the same order in both.
             let at = open.iter().position(|(_, head)| head.trace_id == portion.trace_id);

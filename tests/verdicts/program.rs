@@ -60,16 +60,6 @@ impl Program {
         });
     }
 
-    /// Leaves out what it has no policies for yet, and says so.
-    pub fn known<T>(&self, all: Vec<T>, set: impl Fn(&T) -> &Set) -> Vec<T> {
-        let strange = |one: &T| self.ours && set(one).policies.contains("ottl_condition");
-        let (left_out, known): (Vec<_>, Vec<_>) = all.into_iter().partition(strange);
-        if !left_out.is_empty() {
-            peers::skipped(&format!("{} has no ottl_condition: {} sets", self.name, left_out.len()));
-        }
-        known
-    }
-
     /// Starts it with these sets. Port 0 takes the traces of all of them; where `apart`, each has a port of its own, from
     /// 0. The last port is that of the metrics.
     pub fn start(&self, sets: &[Set], extras: Extras, apart: bool, sink: &Sink) -> Running {

@@ -8,7 +8,7 @@ use crate::ottl::env::Env;
 use crate::ottl::error::EvalError;
 use crate::ottl::expression::View;
 use crate::ottl::render;
-use crate::ottl::target::{Edit, MAP_FIELD, Target};
+use crate::ottl::target::{Edit, EditEntry, MAP_FIELD, Target};
 use crate::ottl::value::{self as codec, DEPTH_MAX, Value};
 
 const TARGET: super::Param = param("target", Kind::Path);
@@ -54,7 +54,7 @@ pub(super) fn each(
     arguments: &[Argument],
     target: &mut Target<'_>,
     env: &Env<'_>,
-    edit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Edit, EvalError>,
+    edit: &mut EditEntry<'_>,
 ) -> Result<bool, EvalError> {
     let (place, steps) = target_of(arguments, View { target, env })?;
     place.edit(target, &steps, edit, &[])

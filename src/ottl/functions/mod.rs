@@ -7,6 +7,7 @@ mod edit_value;
 mod hash;
 mod moment;
 mod parsers;
+mod span_name;
 mod strings;
 mod types;
 
@@ -108,7 +109,8 @@ const fn edits(name: &'static str, params: &'static [Param], run: Run) -> Editor
 const CONVERTERS: &[&[Converter]] =
     &[strings::CONVERTERS, types::CONVERTERS, hash::CONVERTERS, moment::CONVERTERS, parsers::CONVERTERS];
 
-const EDITORS: &[&[Editor]] = &[edit_value::EDITORS, edit_map::EDITORS, edit_text::EDITORS];
+const EDITORS: &[&[Editor]] =
+    &[edit_value::EDITORS, edit_map::EDITORS, edit_text::EDITORS, span_name::EDITORS];
 
 /// The converter of a name.
 pub(super) fn converter(name: &str) -> Option<&'static Converter> {

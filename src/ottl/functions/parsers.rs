@@ -1,7 +1,7 @@
 //! Converters that take texts apart, or ask what they are.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use super::{Arguments, Converter, Kind, converts, optional, value};
 use crate::ottl::error::EvalError;

@@ -21,6 +21,18 @@ impl Place {
         self.get_any(message, view)
     }
 
+    /// Whether this is one attribute, under a key that is written out.
+    pub(in crate::ottl) fn is_attribute(&self) -> bool {
+        matches!((self.access, &self.keys[..]), (Access::Attributes, [Key::Text(_)]))
+    }
+
+    /// Whether the attribute here is this string.
+    #[inline]
+    pub(in crate::ottl) fn is_text(&self, view: View<'_>, text: &[u8]) -> Result<bool, EvalError> {
+        let value = self.get(view)?;
+        Ok(matches!(value, Value::Text(found) if *found == *text))
+    }
+
     #[inline]
     fn attribute<'v>(&self, message: &'v Message<'_>, key: &[u8]) -> Result<Value<'v>, EvalError> {
         let mut any = message.attribute(key)?;

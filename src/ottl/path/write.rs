@@ -7,7 +7,7 @@ use super::table::{Access, Form, KINDS};
 use super::{Place, Step};
 use crate::ottl::error::EvalError;
 use crate::ottl::expression::View;
-use crate::ottl::target::{Edit, MAP_FIELD, Target, edit_map};
+use crate::ottl::target::{Edit, EditEntry, MAP_FIELD, Target, edit_map};
 use crate::ottl::value::{self, DEPTH_MAX, Value};
 use crate::wire::Fields;
 
@@ -112,7 +112,7 @@ impl Place {
         &self,
         target: &mut Target<'_>,
         steps: &[Step],
-        edit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Edit, EvalError>,
+        edit: &mut EditEntry<'_>,
         appended: &[u8],
     ) -> Result<bool, EvalError> {
         if let (Access::Attributes, []) = (self.access, steps) {

@@ -124,3 +124,19 @@ fn of_maps() {
     let cut = [r#"set(attributes["text"], "aé")"#, "truncate_all(attributes, 2)"];
     assert_eq!(json_of(&run(&cut).unwrap(), "text"), r#""a""#);
 }
+
+#[test]
+fn spans_are_named_by_the_conventions() {
+    let named = |statements: &[&str]| run(statements).unwrap().name;
+    let rename = r#"set_semconv_span_name("1.37.0", "original")"#;
+    let http =
+        [r#"set(attributes["http.request.method"], "GET")"#, r#"set(attributes["http.route"], "/u/{id}")"#];
+    assert_eq!(named(&[http[0], http[1], rename]), "GET /u/{id}");
+    assert_eq!(json_of(&run(&[http[0], http[1], rename]).unwrap(), "original"), r#""GET /users""#);
+    assert_eq!(named(&[http[0], rename]), "GET");
+    let db = [r#"set(attributes["db.system"], "pg")"#, r#"set(attributes["db.operation"], "SELECT")"#];
+    assert_eq!(named(&[db[0], rename]), "pg");
+    assert_eq!(named(&[db[0], db[1], r#"set(attributes["db.sql.table"], "t")"#, rename]), "SELECT t");
+    assert_eq!(named(&[rename]), "GET /users");
+    assert!(run(&[r#"set_semconv_span_name("1.0.0")"#]).is_err());
+}

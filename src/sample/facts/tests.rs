@@ -14,7 +14,7 @@ use crate::sample::testing::{
     attribute, boolean, config, inverted, latency, numeric, policy, probabilistic, rate, regex, span, status,
     text,
 };
-use crate::sample::{Config, Dynamic, Method, Policy, Rule};
+use crate::sample::{Config, Dynamic, ErrorMode, Method, Policy, Rule};
 use crate::split::{Slice, gather};
 use crate::wire::write_varint;
 
@@ -39,7 +39,20 @@ fn curious() -> Vec<Policy> {
         rate(1, None),
         dynamic("a"),
         dynamic("n"),
+        conditions(ErrorMode::Silent, r#"attributes["a"] == "2" or (attributes["n"] > 3 and IsRootSpan())"#),
+        conditions(
+            ErrorMode::Ignore,
+            r#"resource.attributes["a"] == "1" or ParseJSON(attributes["a"]) == 3.0"#,
+        ),
     ]
+}
+
+fn conditions(error_mode: ErrorMode, text: &str) -> Policy {
+    policy(Rule::OttlCondition {
+        error_mode,
+        span: vec![text.into()],
+        spanevent: vec![r#"name == "boom" and span.name == """#.into()],
+    })
 }
 
 /// More than a word of questions.
@@ -357,4 +370,28 @@ fn values_of_dynamic_fields_are_bounded_whatever_their_order() {
     let values = sum(&mut (0..300));
     assert_eq!(values.len(), VALUES_MAX);
     assert_eq!(values, sum(&mut (0..300).rev()));
+}
+
+#[test]
+fn the_first_of_match_and_failure_decides_in_whatever_requests_they_come() {
+    let plan = plan(true, vec![conditions(ErrorMode::Propagate, r#"ParseJSON(attributes["a"]) == 1.0"#)]);
+    let facts_of = |requests: &[&[&str]]| {
+        let mut facts = Facts::default();
+        for values in requests {
+            let spans = values.iter().map(|value| {
+                let attributes = vec![attribute(&format!("a={value}"))];
+                Span { trace_id: vec![9; 16], attributes, ..Span::default() }
+            });
+            let scope_spans = vec![ScopeSpans { spans: spans.collect(), ..ScopeSpans::default() }];
+            let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+            let request = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+            plan.absorb(&mut facts, &plan.read(request.into()).unwrap().portions[0].facts);
+        }
+        (facts.has(0), facts.has(1))
+    };
+    assert_eq!(facts_of(&[&["2", "1", "x"]]), (true, false));
+    assert_eq!(facts_of(&[&["2", "x", "1"]]), (false, true));
+    assert_eq!(facts_of(&[&["2"], &["x"], &["1"]]), (false, true));
+    assert_eq!(facts_of(&[&["1"], &["x"]]), (true, false));
+    assert_eq!(facts_of(&[&["2"], &["2"]]), (false, false));
 }
