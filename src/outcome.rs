@@ -183,6 +183,8 @@ pub enum Reason {
     NoDestination,
     /// A processor was told to leave such items out.
     Filtered,
+    /// A statement failed, and its processor was told to give up the request then.
+    StatementFailed,
     /// `probabilistic_sampler` did not choose it.
     SampledOut,
     /// `memory_limiter`: the process uses as much memory as it may.
@@ -231,6 +233,7 @@ impl Reason {
             Self::SeriesFull => "series_full",
             Self::NoDestination => "no_destination",
             Self::Filtered => "filtered",
+            Self::StatementFailed => "statement_failed",
             Self::SampledOut => "sampled_out",
             Self::MemoryLimit => "memory_limit",
             Self::Shutdown => "shutdown",
@@ -239,7 +242,7 @@ impl Reason {
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
@@ -274,6 +277,7 @@ impl Reason {
         Self::SeriesFull,
         Self::NoDestination,
         Self::Filtered,
+        Self::StatementFailed,
         Self::SampledOut,
         Self::MemoryLimit,
         Self::Shutdown,

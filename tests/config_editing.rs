@@ -191,3 +191,80 @@ fn one_line_switches_personal_data_off_and_takes_no_attribute_away() {
     assert!(wrong("hash_function: hmac-sha256").contains("hmac_key must not be empty"));
     assert!(wrong("url_sanitizer: {enabled: true}").contains("not available in this version"));
 }
+
+/// The groups of traces that a transform processor has.
+fn groups(transform: &str) -> Vec<ringtail::edit::Group> {
+    let loaded = read(&["traces"], "transform", transform).unwrap_or_else(|errors| panic!("{errors}"));
+    match loaded.settings.processors.values().next() {
+        Some(Processor::Edit(config)) => match &**config {
+            Config::Transform(groups) => groups.traces.clone(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_context_of_statements_is_named_or_follows_from_their_paths() {
+    use ringtail::ottl::Context;
+    let unprefixed = "trace_statements: [{context: span, statements: ['set(attributes[\"a\"], 1)']}]";
+    assert_eq!(groups(unprefixed)[0].context, Context::Span);
+    let plain = "trace_statements: ['set(resource.attributes[\"a\"], 1)', 'set(span.name, \"x\")']";
+    let plain = groups(plain);
+    assert_eq!((plain.len(), plain[0].context, plain[0].statements.len()), (1, Context::Span, 2));
+    let by_condition = "trace_statements: [{conditions: ['spanevent.name == \"x\"'], statements: ['set(span.name, \"y\")']}]";
+    assert_eq!(groups(by_condition)[0].context, Context::SpanEvent);
+    assert!(groups("{}").is_empty());
+}
+
+#[test]
+fn wrong_statements_are_named_with_what_was_meant() {
+    let wrong = |transform: &str| errors(&["traces"], "transform", transform).join("; ");
+    let unknown = wrong("trace_statements: [{context: span, statements: ['sett(name, 1)']}]");
+    assert!(unknown.contains("undefined function \"sett\""), "{unknown}");
+    let mixed = wrong("trace_statements: ['set(span.name, \"x\")', {context: span, statements: []}]");
+    assert!(mixed.contains("configuring multiple configuration styles is not supported"), "{mixed}");
+    let context = wrong("trace_statements: [{context: spam, statements: ['set(name, \"x\")']}]");
+    assert!(context.contains("unknown context \"spam\""), "{context}");
+    let signal = wrong("trace_statements: [{context: log, statements: ['set(body, \"x\")']}]");
+    assert!(signal.contains("\"traces\" has no context \"log\""), "{signal}");
+    let inferred = wrong("trace_statements: ['set(attributes[\"a\"], 1)']");
+    assert!(inferred.contains("unable to infer context from statements"), "{inferred}");
+    let mode = wrong("error_mode: stop");
+    assert!(mode.ends_with("unknown error mode \"stop\""), "{mode}");
+}
+
+#[test]
+fn filters_are_read_in_every_spelling_but_not_in_two_at_once() {
+    let filter = |text: &str| {
+        let loaded = read(&["traces", "metrics", "logs"], "filter", text);
+        match loaded.unwrap_or_else(|errors| panic!("{errors}")).settings.processors.values().next() {
+            Some(Processor::Edit(config)) => match &**config {
+                Config::Filter(filter) => (**filter).clone(),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(filter("").traces, Default::default(), "null is fine");
+    assert_eq!(filter("trace_conditions: ['span.name == \"x\"']").traces.conditions.len(), 1);
+    assert_eq!(
+        filter("traces: {span: ['name == \"x\"'], spanevent: ['name == \"y\"']}").traces.conditions.len(),
+        2
+    );
+    assert!(filter("metrics: {exclude: {match_type: strict, metric_names: [a]}}").metrics.exclude.is_some());
+    let logs =
+        filter("logs: {include: {match_type: regexp, bodies: [a], severity_number: {min: WARN2}}}").logs;
+    assert_eq!(logs.include.unwrap().log_severity_number.unwrap().min, 14);
+    let wrong = |text: &str| errors(&["traces"], "filter", text).join("; ");
+    for two in [
+        "{trace_conditions: ['span.name == \"x\"'], traces: {span: ['name == \"x\"']}}",
+        "{traces: {span: ['name == \"x\"']}, spans: {exclude: {match_type: strict, span_names: [a]}}}",
+        "{metrics: {metric: ['name == \"x\"'], include: {match_type: strict, metric_names: [a]}}}",
+    ] {
+        assert!(wrong(two).ends_with("at the same time"), "{two}");
+    }
+    assert!(wrong("traces: {span: ['nme == \"x\"']}").contains("nme"));
+    let severity = "logs: {include: {match_type: strict, bodies: [a], severity_number: {min: LOUD}}}";
+    assert!(wrong(severity).ends_with("'LOUD' is not a valid severity"));
+}

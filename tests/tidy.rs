@@ -73,8 +73,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "config",
         &[
             "outcome", "route", "retry", "compress", "tls", "client", "observe", "discover", "receive",
-            "forward", "export", "sample", "batch", "journal", "edit", "pattern", "pii", "digest", "flow",
-            "wire",
+            "forward", "export", "sample", "batch", "journal", "edit", "pattern", "pii", "ottl", "digest",
+            "flow", "wire",
         ],
     ),
     ("manual", &[]),

@@ -51,6 +51,8 @@ impl Kind {
                 "memory_limiter",
                 "groupbytrace",
                 "redaction",
+                "transform",
+                "filter",
             ],
             Self::Exporter => &[
                 "load_balancing",

@@ -68,7 +68,7 @@ pub enum Processor {
     TailSampling(Box<TailSampling>),
     /// `batch`.
     Batch(batch::Config),
-    /// `resource`, `attributes`, `redaction`, `probabilistic_sampler`.
+    /// `resource`, `attributes`, `transform`, `filter`, `redaction`, `probabilistic_sampler`.
     Edit(Box<edit::Config>),
     /// `memory_limiter`.
     MemoryLimiter(flow::MemoryLimit),

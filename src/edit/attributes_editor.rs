@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Headers;
 use super::actions::Actions;
 use super::attributes::Attributes;
 use super::condition::Condition;
 use super::message::Message;
-use super::walk::{Editor, Fate, Parents};
+use super::walk::{Around, Editor, Failure, Fate, Parents};
 use crate::outcome::Signal;
 use crate::wire::{Malformed, otlp};
 
@@ -78,23 +77,23 @@ impl Editor for AttributesEditor {
         true
     }
 
-    fn begin(&mut self, signal: Signal, headers: Option<&Headers>) {
-        self.signal = signal;
+    fn begin(&mut self, around: &Around<'_>) {
+        self.signal = around.signal;
         self.headers.clear();
-        self.headers.extend_from_slice(headers.unwrap_or_default());
+        self.headers.extend_from_slice(around.headers.unwrap_or_default());
     }
 
-    fn resource(&mut self, resource: &mut Message<'_>) -> Result<(), Malformed> {
+    fn resource(&mut self, resource: &mut Message<'_>) -> Result<Fate, Failure> {
         self.resource = self.judge([true; 2], |one| one.fits_resource(self.signal, resource))?;
-        Ok(())
+        Ok(Fate::Keep)
     }
 
-    fn scope(&mut self, scope: &mut Message<'_>, _resource: &mut Message<'_>) -> Result<(), Malformed> {
+    fn scope(&mut self, scope: &mut Message<'_>, _resource: &mut Message<'_>) -> Result<Fate, Failure> {
         self.around = self.judge(self.resource, |one| one.fits_scope(self.signal, scope))?;
-        Ok(())
+        Ok(Fate::Keep)
     }
 
-    fn item(&mut self, item: &mut Message<'_>, _: &mut Parents<'_, '_, '_>) -> Result<Fate, Malformed> {
+    fn item(&mut self, item: &mut Message<'_>, _: &mut Parents<'_, '_, '_>) -> Result<Fate, Failure> {
         self.skipped = self.skips(item.bytes())?;
         match self.signal {
             _ if self.skipped => {}
@@ -111,7 +110,7 @@ impl Editor for AttributesEditor {
         _metric: &[u8],
         kind: u32,
         _: &mut Parents<'_, '_, '_>,
-    ) -> Result<Fate, Malformed> {
+    ) -> Result<Fate, Failure> {
         if !self.skipped {
             self.change(point, otlp::point_attributes(kind))?;
         }

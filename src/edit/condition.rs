@@ -130,6 +130,16 @@ impl Condition {
         Ok(fits(&self.services, service)? && all_fit(&self.resources, bytes, otlp::RESOURCE_ATTRIBUTES)?)
     }
 
+    /// Whether the resource has the attributes, whatever the signal.
+    pub(super) fn fits_attributes_of(&self, resource: &Message<'_>) -> Result<bool, Malformed> {
+        all_fit(&self.resources, resource.bytes(), otlp::RESOURCE_ATTRIBUTES)
+    }
+
+    /// Whether anything in it can tell one item of a resource from another; of metrics only the name can.
+    pub(super) fn asks_of_items(&self, signal: Signal) -> bool {
+        signal != Signal::Metrics || self.metric_names.is_some()
+    }
+
     /// The part that concerns the scope.
     pub(super) fn fits_scope(&self, signal: Signal, scope: &Message<'_>) -> Result<bool, Malformed> {
         if signal == Signal::Metrics {

@@ -1,6 +1,6 @@
 //! Changes of telemetry on its way, spliced into the encoded request: what an edit does not touch stays the same bytes.
 //!
-//! Owns: what `resource`, `attributes`, `redaction` and `probabilistic_sampler` do with a request.
+//! Owns: what `resource`, `attributes`, `redaction`, `probabilistic_sampler`, `transform` and `filter` do.
 //! Takes: encoded export requests of all signals, request headers.
 //! Gives: the same request when nothing changes; otherwise one whose entries on the path of a change are rebuilt.
 //! Bounds: a request grows by what the configuration adds to each resource and item.
@@ -15,6 +15,7 @@ mod message;
 mod redaction;
 mod resource;
 mod sampler;
+mod script;
 mod splice;
 mod text;
 mod value;
@@ -23,14 +24,15 @@ mod walk;
 pub use actions::{Action, Actions, Change, Source};
 pub use attributes_editor::AttributesEditor;
 pub use condition::{Condition, Library, Match, Matching, SeverityBound};
-pub use config::Config;
+pub use config::{Config, PerSignal};
 pub use message::Message;
 pub use redaction::{Hashing, Redaction, Redactor, Summary};
 pub use resource::ResourceEditor;
 pub use sampler::{Mode, Sampler, Sampling};
+pub use script::{Compiled, ErrorMode, Filter, FilterEditor, Group, TransformEditor};
 pub use text::as_text;
 pub use value::{Value, write_field};
-pub use walk::{Edited, Editor, Fate, Parents, Walker};
+pub use walk::{Around, Edited, Editor, Failure, Fate, Parents, Walker};
 
 /// Headers of a request: names in lower case, a name may come several times.
 pub type Headers = [(String, String)];

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Headers;
 use super::actions::Actions;
 use super::attributes::Attributes;
 use super::message::Message;
-use super::walk::Editor;
-use crate::outcome::Signal;
-use crate::wire::{Malformed, otlp};
+use super::walk::{Around, Editor, Failure, Fate};
+use crate::wire::otlp;
 
 /// Changes the attributes of each resource.
 #[derive(Debug)]
@@ -31,15 +29,15 @@ impl Editor for ResourceEditor {
         false
     }
 
-    fn begin(&mut self, _signal: Signal, headers: Option<&Headers>) {
+    fn begin(&mut self, around: &Around<'_>) {
         self.headers.clear();
-        self.headers.extend_from_slice(headers.unwrap_or_default());
+        self.headers.extend_from_slice(around.headers.unwrap_or_default());
     }
 
-    fn resource(&mut self, resource: &mut Message<'_>) -> Result<(), Malformed> {
+    fn resource(&mut self, resource: &mut Message<'_>) -> Result<Fate, Failure> {
         self.list.load(resource.bytes(), otlp::RESOURCE_ATTRIBUTES)?;
         self.actions.apply(resource.bytes(), &mut self.list, Some(&self.headers))?;
         self.list.store(resource, &mut self.out);
-        Ok(())
+        Ok(Fate::Keep)
     }
 }

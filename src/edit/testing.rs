@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 
-use super::{Edited, Editor, Headers, Walker};
+use super::{Around, Edited, Editor, Headers, Walker};
 use crate::outcome::Signal;
 
 pub(super) fn valued(value: Any) -> AnyValue {
@@ -55,6 +55,10 @@ pub(super) fn span(name: &str, pairs: Vec<(&str, Any)>) -> Span {
     Span { trace_id: vec![7; 16], span_id: vec![1; 8], name: name.into(), attributes, ..Span::default() }
 }
 
+pub(super) fn around(signal: Signal) -> Around<'static> {
+    Around { signal, headers: None, now_unix_nanos: 1_700_000_000_000_000_000, random: || 7 }
+}
+
 /// Edits an encoded request of traces.
 pub(super) fn edit(request: &ExportTraceServiceRequest, editor: &mut dyn Editor) -> (Edited, Vec<Span>) {
     edit_with(request, editor, None)
@@ -66,7 +70,8 @@ pub(super) fn edit_with(
     headers: Option<&Headers>,
 ) -> (Edited, Vec<Span>) {
     let body = request.encode_to_vec().into();
-    let edited = Walker::default().edit(Signal::Traces, &body, headers, editor).unwrap();
+    let around = Around { headers, ..around(Signal::Traces) };
+    let edited = Walker::default().edit(&body, &around, editor).unwrap();
     let decoded = ExportTraceServiceRequest::decode(edited.body.clone()).unwrap();
     let scopes = decoded.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
     let spans = scopes.flat_map(|scope| scope.spans).collect();

@@ -1,6 +1,6 @@
 //! Properties of edits: what they change is what the same change of the decoded request is, the rest stays the same.
 
-mod metrics;
+pub(super) mod metrics;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -17,7 +17,6 @@ use prost::Message as _;
 use super::testing::{edit, encoded, request, shown, span, text, valued};
 use super::*;
 use crate::outcome::Signal;
-use crate::wire::Malformed;
 
 fn pairs() -> impl Strategy<Value = Vec<KeyValue>> {
     let value = prop_oneof![
@@ -80,7 +79,7 @@ fn actions() -> Actions {
 struct Dropper(Vec<bool>);
 
 impl Editor for Dropper {
-    fn item(&mut self, _: &mut Message<'_>, _: &mut Parents<'_, '_, '_>) -> Result<Fate, Malformed> {
+    fn item(&mut self, _: &mut Message<'_>, _: &mut Parents<'_, '_, '_>) -> Result<Fate, Failure> {
         Ok(if self.0.pop().unwrap_or(false) { Fate::Drop } else { Fate::Keep })
     }
 }
@@ -94,8 +93,8 @@ impl Editor for Idle {
     }
 }
 
-fn run(signal: Signal, body: impl Into<Bytes>, editor: &mut dyn Editor) -> Result<Edited, Malformed> {
-    Walker::default().edit(signal, &body.into(), None, editor)
+fn run(signal: Signal, body: impl Into<Bytes>, editor: &mut dyn Editor) -> Result<Edited, Failure> {
+    Walker::default().edit(&body.into(), &testing::around(signal), editor)
 }
 
 /// The request with the attributes of each list in order of their keys.

@@ -25,24 +25,20 @@ pub trait Editor: Send {
     }
 
     /// A request begins.
-    fn begin(&mut self, _signal: Signal, _headers: Option<&super::Headers>) {}
+    fn begin(&mut self, _around: &Around<'_>) {}
 
-    /// A resource entry begins. The message may be changed by later calls too, through [`Parents`].
-    fn resource(&mut self, _resource: &mut Message<'_>) -> Result<(), Malformed> {
-        Ok(())
+    /// A resource entry begins. The message may still be changed by later calls, through [`Parents`].
+    fn resource(&mut self, _resource: &mut Message<'_>) -> Result<Fate, Failure> {
+        Ok(Fate::Keep)
     }
 
     /// A scope entry of that resource begins.
-    fn scope(&mut self, _scope: &mut Message<'_>, _resource: &mut Message<'_>) -> Result<(), Malformed> {
-        Ok(())
+    fn scope(&mut self, _scope: &mut Message<'_>, _resource: &mut Message<'_>) -> Result<Fate, Failure> {
+        Ok(Fate::Keep)
     }
 
     /// A span, log record or metric.
-    fn item(
-        &mut self,
-        _item: &mut Message<'_>,
-        _parents: &mut Parents<'_, '_, '_>,
-    ) -> Result<Fate, Malformed> {
+    fn item(&mut self, _item: &mut Message<'_>, _parents: &mut Parents<'_, '_, '_>) -> Result<Fate, Failure> {
         Ok(Fate::Keep)
     }
 
@@ -53,9 +49,38 @@ pub trait Editor: Send {
         _metric: &[u8],
         _kind: u32,
         _parents: &mut Parents<'_, '_, '_>,
-    ) -> Result<Fate, Malformed> {
+    ) -> Result<Fate, Failure> {
         Ok(Fate::Keep)
     }
+
+    /// What went wrong since this was last asked without failing the request: the first error, and how many.
+    fn take_errors(&mut self) -> Option<(String, u64)> {
+        None
+    }
+}
+
+/// What is around a request.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// What it carries.
+    pub signal: Signal,
+    /// Its headers, if the receiver kept them.
+    pub headers: Option<&'a super::Headers>,
+    /// The time.
+    pub now_unix_nanos: u64,
+    /// Random bits.
+    pub random: fn() -> u128,
+}
+
+/// Why a request cannot be edited; it then goes nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It is not OTLP.
+    #[error("the request cannot be read: {0}")]
+    Malformed(#[from] Malformed),
+    /// A statement failed whose error mode is `propagate`.
+    #[error("{0}")]
+    Statement(String),
 }
 
 /// What becomes of an item.
@@ -95,17 +120,17 @@ pub struct Walker {
 }
 
 impl Walker {
-    /// Runs `editor` over an export request of `signal`. Bytes that are not OTLP are refused whole.
+    /// Runs `editor` over an export request. What fails, fails whole.
     pub fn edit(
         &mut self,
-        signal: Signal,
         body: &Bytes,
-        headers: Option<&super::Headers>,
+        around: &Around<'_>,
         editor: &mut dyn Editor,
-    ) -> Result<Edited, Malformed> {
+    ) -> Result<Edited, Failure> {
         self.splices.clear();
         self.dropped = 0;
-        editor.begin(signal, headers);
+        editor.begin(around);
+        let signal = around.signal;
         let mut walk = Walk { signal, body, editor, of: self };
         for field in Fields::new(body) {
             let field = field?;
@@ -149,7 +174,7 @@ impl Left {
 }
 
 impl Walk<'_> {
-    fn resource(&mut self, entry: &Field) -> Result<(), Malformed> {
+    fn resource(&mut self, entry: &Field) -> Result<(), Failure> {
         let body = self.body;
         let range = entry.bytes()?;
         let opened = self.of.splices.open();
@@ -168,7 +193,14 @@ impl Walk<'_> {
         }
         let joined = join(body, &parts)?;
         let mut resource = Message::new(&joined, std::mem::take(&mut self.of.memory[0]));
-        self.editor.resource(&mut resource)?;
+        if self.editor.resource(&mut resource)? == Fate::Drop {
+            for scope in scopes.iter().filter(|scope| !has_scopes || scope.number == otlp::ENTRY_SCOPES) {
+                self.count_all(scope.bytes()?)?;
+            }
+            self.of.memory[0] = resource.into_memory();
+            self.end(opened, entry, &range, Fate::Drop);
+            return Ok(());
+        }
         let mut left = Left::default();
         let looks_inside = self.editor.looks_inside();
         for scope in scopes.iter().filter(|_| looks_inside) {
@@ -182,7 +214,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn scope(&mut self, entry: &Field, resource: &mut Message<'_>, counted: bool) -> Result<Fate, Malformed> {
+    fn scope(&mut self, entry: &Field, resource: &mut Message<'_>, counted: bool) -> Result<Fate, Failure> {
         let body = self.body;
         let range = entry.bytes()?;
         let opened = self.of.splices.open();
@@ -195,7 +227,14 @@ impl Walk<'_> {
         }
         let joined = join(body, &parts)?;
         let mut scope = Message::new(&joined, std::mem::take(&mut self.of.memory[1]));
-        self.editor.scope(&mut scope, resource)?;
+        if self.editor.scope(&mut scope, resource)? == Fate::Drop {
+            if counted {
+                self.count_all(range.clone())?;
+            }
+            self.of.memory[1] = scope.into_memory();
+            self.end(opened, entry, &range, Fate::Drop);
+            return Ok(Fate::Drop);
+        }
         let mut left = Left::default();
         for field in Fields::within(body, range.clone()) {
             let field = field?;
@@ -211,13 +250,24 @@ impl Walk<'_> {
         Ok(fate)
     }
 
+    /// Every item of a scope entry is dropped.
+    fn count_all(&mut self, scope: Range<usize>) -> Result<(), Failure> {
+        for field in Fields::within(self.body, scope) {
+            let field = field?;
+            if field.number == otlp::SCOPE_ITEMS {
+                self.of.dropped += count_item(self.signal, &self.body[field.bytes()?]);
+            }
+        }
+        Ok(())
+    }
+
     #[inline]
     fn item(
         &mut self,
         entry: &Field,
         parents: &mut Parents<'_, '_, '_>,
         counted: bool,
-    ) -> Result<Fate, Malformed> {
+    ) -> Result<Fate, Failure> {
         let range = entry.bytes()?;
         let original = &self.body[range.clone()];
         let mut item = Message::new(original, std::mem::take(&mut self.of.memory[2]));
@@ -241,11 +291,7 @@ impl Walk<'_> {
     }
 
     /// The data points of a metric; when all were dropped, so is the metric.
-    fn points(
-        &mut self,
-        item: &mut Message<'_>,
-        parents: &mut Parents<'_, '_, '_>,
-    ) -> Result<Fate, Malformed> {
+    fn points(&mut self, item: &mut Message<'_>, parents: &mut Parents<'_, '_, '_>) -> Result<Fate, Failure> {
         self.of.inner.clear();
         let metric = item.bytes();
         let mut left = Left::default();

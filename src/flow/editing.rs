@@ -1,15 +1,16 @@
 //! Processors that change requests: the shell around [`crate::edit`], which hands the changed request on and counts.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
+use super::held::Quiet;
 use super::{Answer, Consumer, Request};
-use crate::edit::{Config, Edited, Editor, Walker};
+use crate::edit::{Around, Config, Edited, Editor, Failure, Walker};
 use crate::observe::{Ledger, ProcessorMetrics, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
-use crate::wire::Malformed;
 
 /// A processor of one pipeline that edits. It holds nothing: a request is edited where it is polled.
 #[derive(Clone)]
@@ -30,7 +31,9 @@ pub struct EditParts<'a> {
 }
 
 struct Inner {
+    name: String,
     config: Config,
+    errors: Quiet,
     tools: Mutex<Vec<Tools>>, // one for each request that is edited at the same time
     next: Arc<dyn Consumer>,
     ledger: Ledger,
@@ -40,7 +43,7 @@ struct Inner {
 /// What an edit needs, with memory that is reused.
 struct Tools {
     walker: Walker,
-    editor: Box<dyn Editor>,
+    editors: Vec<Box<dyn Editor>>, // one after the other
 }
 
 impl EditProcessor {
@@ -48,7 +51,9 @@ impl EditProcessor {
     pub fn new(parts: EditParts<'_>) -> Self {
         let EditParts { name, signal, config, next, registry } = parts;
         Self(Arc::new(Inner {
+            name: name.to_owned(),
             config,
+            errors: Quiet::default(),
             tools: Mutex::default(),
             next,
             ledger: Ledger::new(registry, "processor", name, signal),
@@ -71,10 +76,11 @@ impl Inner {
         self.metrics.incoming.add(items);
         let edited = match self.edit(&request) {
             Ok(edited) => edited,
-            Err(error) => {
+            Err(failure) => {
+                let refusal = refusal(&failure);
                 self.ledger.taken(items);
-                self.ledger.refused(Reason::Malformed, items);
-                return Err(malformed(error));
+                self.ledger.refused(refusal.reason, items);
+                return Err(refusal);
             }
         };
         let left = items.saturating_sub(edited.dropped);
@@ -94,22 +100,46 @@ impl Inner {
         answer
     }
 
-    fn edit(&self, request: &Request) -> Result<Edited, Malformed> {
+    fn edit(&self, request: &Request) -> Result<Edited, Failure> {
         let tools = self.tools.lock().pop();
-        let mut tools =
-            tools.unwrap_or_else(|| Tools { walker: Walker::default(), editor: self.config.editor() });
-        let headers = request.metadata.as_deref().map(Vec::as_slice);
-        let edited = tools.walker.edit(request.signal, &request.body, headers, &mut *tools.editor);
+        let mut tools = tools.unwrap_or_else(|| Tools {
+            walker: Walker::default(),
+            editors: self.config.editors(request.signal),
+        });
+        let edited = self.run(request, &mut tools);
+        for editor in &mut tools.editors {
+            if let Some((error, count)) = editor.take_errors()
+                && let Some(more) = self.errors.may_say()
+            {
+                let (processor, more) = (&self.name, more + count - 1);
+                tracing::warn!(processor, error, more, "a statement failed and was left out");
+            }
+        }
         self.tools.lock().push(tools);
         edited
     }
+
+    fn run(&self, request: &Request, tools: &mut Tools) -> Result<Edited, Failure> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let around = Around {
+            signal: request.signal,
+            headers: request.metadata.as_deref().map(Vec::as_slice),
+            now_unix_nanos: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+            random: || fastrand::u128(..),
+        };
+        let mut edited = Edited { body: request.body.clone(), dropped: 0 };
+        for editor in &mut tools.editors {
+            let next = tools.walker.edit(&edited.body, &around, &mut **editor)?;
+            edited = Edited { dropped: edited.dropped + next.dropped, ..next };
+        }
+        Ok(edited)
+    }
 }
 
-fn malformed(error: Malformed) -> Refusal {
-    Refusal {
-        fault: Fault::Sender,
-        reason: Reason::Malformed,
-        message: format!("the request cannot be read: {error}").into(),
-        retry_after: None,
-    }
+fn refusal(failure: &Failure) -> Refusal {
+    let (fault, reason) = match failure {
+        Failure::Malformed(_) => (Fault::Sender, Reason::Malformed),
+        Failure::Statement(_) => (Fault::Ours, Reason::StatementFailed),
+    };
+    Refusal { fault, reason, message: failure.to_string().into(), retry_after: None }
 }

@@ -60,6 +60,21 @@ impl<'a> Target<'a> {
         Self::default()
     }
 
+    /// The same memory with nothing in it, for the messages of the next item.
+    pub fn emptied<'b>(self) -> Target<'b> {
+        Target {
+            messages: self.messages.map(|mut message| {
+                message.index.clear();
+                Message { index: message.index, ..Message::default() }
+            }),
+            caches: self.caches.map(|mut cache| {
+                cache.clear();
+                cache
+            }),
+            ..Target::default()
+        }
+    }
+
     /// Puts a message in its place, unchanged. A metric's data says what its data points look like.
     pub fn set(&mut self, context: Context, bytes: impl Into<Cow<'a, [u8]>>) {
         let message = &mut self.messages[context as usize];

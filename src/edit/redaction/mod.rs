@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::attributes::Attributes;
 use super::message::Message;
 use super::value::write_field;
-use super::walk::{Editor, Fate, Parents};
+use super::walk::{Around, Editor, Failure, Fate, Parents};
 use crate::outcome::Signal;
 use crate::wire::{Fields, Malformed, otlp};
 
@@ -93,19 +93,21 @@ impl Editor for Redactor {
         true
     }
 
-    fn begin(&mut self, signal: Signal, _headers: Option<&super::Headers>) {
-        self.signal = signal;
+    fn begin(&mut self, around: &Around<'_>) {
+        self.signal = around.signal;
     }
 
-    fn resource(&mut self, resource: &mut Message<'_>) -> Result<(), Malformed> {
-        self.attributes(resource, otlp::RESOURCE_ATTRIBUTES)
+    fn resource(&mut self, resource: &mut Message<'_>) -> Result<Fate, Failure> {
+        self.attributes(resource, otlp::RESOURCE_ATTRIBUTES)?;
+        Ok(Fate::Keep)
     }
 
-    fn scope(&mut self, scope: &mut Message<'_>, _resource: &mut Message<'_>) -> Result<(), Malformed> {
-        self.attributes(scope, otlp::SCOPE_ATTRIBUTES)
+    fn scope(&mut self, scope: &mut Message<'_>, _resource: &mut Message<'_>) -> Result<Fate, Failure> {
+        self.attributes(scope, otlp::SCOPE_ATTRIBUTES)?;
+        Ok(Fate::Keep)
     }
 
-    fn item(&mut self, item: &mut Message<'_>, _: &mut Parents<'_, '_, '_>) -> Result<Fate, Malformed> {
+    fn item(&mut self, item: &mut Message<'_>, _: &mut Parents<'_, '_, '_>) -> Result<Fate, Failure> {
         match self.signal {
             Signal::Traces => {
                 self.attributes(item, otlp::SPAN_ATTRIBUTES)?;
@@ -123,7 +125,7 @@ impl Editor for Redactor {
         _metric: &[u8],
         kind: u32,
         _: &mut Parents<'_, '_, '_>,
-    ) -> Result<Fate, Malformed> {
+    ) -> Result<Fate, Failure> {
         self.attributes(point, otlp::point_attributes(kind))?;
         Ok(Fate::Keep)
     }

@@ -9,7 +9,7 @@ use prost::Message as _;
 use super::*;
 use crate::digest::Digest;
 use crate::edit::Walker;
-use crate::edit::testing::{attributes, edit, list, map, request, shown, span, text, valued};
+use crate::edit::testing::{around, attributes, edit, list, map, request, shown, span, text, valued};
 use crate::pattern::{self, Pattern};
 use crate::pii::Rule;
 
@@ -122,7 +122,7 @@ fn body_after(redaction: Redaction, body: Any) -> (Option<Any>, String) {
         resource_logs: vec![ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() }],
     };
     let edited = Walker::default()
-        .edit(Signal::Logs, &request.encode_to_vec().into(), None, &mut Redactor::new(redaction))
+        .edit(&request.encode_to_vec().into(), &around(Signal::Logs), &mut Redactor::new(redaction))
         .unwrap();
     let decoded = ExportLogsServiceRequest::decode(edited.body).unwrap();
     let record = &decoded.resource_logs[0].scope_logs[0].log_records[0];

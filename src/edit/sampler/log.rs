@@ -103,8 +103,8 @@ fn digits(list: &Attributes, record: &[u8], key: &[u8]) -> Result<Option<Vec<u8>
 mod tests {
     use super::super::{Mode, Sampling};
     use super::*;
-    use crate::edit::testing::{attributes, shown, text};
-    use crate::edit::{Headers, Walker};
+    use crate::edit::Walker;
+    use crate::edit::testing::{around, attributes, shown, text};
     use crate::outcome::Signal;
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
     use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -133,9 +133,8 @@ mod tests {
             resource_logs: vec![ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() }],
         };
         let body = request.encode_to_vec().into();
-        let headers: Option<&Headers> = None;
         let edited =
-            Walker::default().edit(Signal::Logs, &body, headers, &mut Sampler::new(sampling)).unwrap();
+            Walker::default().edit(&body, &around(Signal::Logs), &mut Sampler::new(sampling)).unwrap();
         let decoded = ExportLogsServiceRequest::decode(edited.body).unwrap();
         let record = decoded.resource_logs.first()?.scope_logs[0].log_records.first()?;
         Some(shown(&record.attributes))

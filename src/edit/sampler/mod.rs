@@ -6,10 +6,9 @@ mod threshold;
 
 use super::attributes::Attributes;
 use super::message::Message;
-use super::walk::{Editor, Fate, Parents};
+use super::walk::{Around, Editor, Failure, Fate, Parents};
 use crate::outcome::Signal;
 use crate::trace_state::{NEVER, Ot};
-use crate::wire::Malformed;
 
 /// What to sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,14 +167,14 @@ impl Sampling {
 }
 
 impl Editor for Sampler {
-    fn begin(&mut self, signal: Signal, _headers: Option<&super::Headers>) {
-        self.signal = signal;
+    fn begin(&mut self, around: &Around<'_>) {
+        self.signal = around.signal;
     }
 
-    fn item(&mut self, item: &mut Message<'_>, _: &mut Parents<'_, '_, '_>) -> Result<Fate, Malformed> {
+    fn item(&mut self, item: &mut Message<'_>, _: &mut Parents<'_, '_, '_>) -> Result<Fate, Failure> {
         match self.signal {
-            Signal::Traces => self.span(item),
-            Signal::Logs => self.log(item),
+            Signal::Traces => Ok(self.span(item)?),
+            Signal::Logs => Ok(self.log(item)?),
             Signal::Metrics => Ok(Fate::Keep),
         }
     }

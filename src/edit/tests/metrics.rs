@@ -11,11 +11,10 @@ use prost::Message as _;
 
 use super::{actions, run};
 use crate::edit::testing::{attributes, shown, text};
-use crate::edit::{AttributesEditor, Condition, Editor, Fate, Matching, Message, Parents};
+use crate::edit::{AttributesEditor, Condition, Editor, Failure, Fate, Matching, Message, Parents};
 use crate::outcome::Signal;
-use crate::wire::Malformed;
 
-fn every_kind_of_metric() -> ExportMetricsServiceRequest {
+pub(in crate::edit) fn every_kind_of_metric() -> ExportMetricsServiceRequest {
     let pairs = || attributes(vec![("b", text("x"))]);
     let number = || NumberDataPoint { attributes: pairs(), ..NumberDataPoint::default() };
     let data = [
@@ -47,7 +46,7 @@ fn every_kind_of_metric() -> ExportMetricsServiceRequest {
     }
 }
 
-fn points(metric: &Metric) -> Vec<&Vec<KeyValue>> {
+pub(in crate::edit) fn points(metric: &Metric) -> Vec<&Vec<KeyValue>> {
     match metric.data.as_ref().unwrap() {
         Data::Gauge(data) => data.data_points.iter().map(|point| &point.attributes).collect(),
         Data::Sum(data) => data.data_points.iter().map(|point| &point.attributes).collect(),
@@ -89,7 +88,7 @@ impl Editor for EverySecond {
         _: &[u8],
         _: u32,
         _: &mut Parents<'_, '_, '_>,
-    ) -> Result<Fate, Malformed> {
+    ) -> Result<Fate, Failure> {
         self.0 = !self.0;
         Ok(if self.0 { Fate::Drop } else { Fate::Keep })
     }

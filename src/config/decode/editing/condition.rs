@@ -17,6 +17,62 @@ pub(super) fn condition(
     })
 }
 
+/// `include` or `exclude` of metrics in `filter`.
+pub(super) fn metric_condition(section: &mut Section<'_>, key: &'static str) -> Option<Condition> {
+    section.when_filled(key, |section| {
+        section.shared_as("filter of metrics");
+        let kind = match_type(section);
+        cache(section);
+        section.refused("expressions", "expr is not here", "write metrics: {metric: [...]} in OTTL");
+        Condition {
+            metric_names: texts(section, "metric_names", kind),
+            resources: pairs(section, "resource_attributes", kind),
+            ..Condition::default()
+        }
+    })
+}
+
+/// `include` or `exclude` of log records in `filter`.
+pub(super) fn log_condition(section: &mut Section<'_>, key: &'static str) -> Option<Condition> {
+    section.when_filled(key, |section| {
+        section.shared_as("filter of logs");
+        let kind = match_type(section);
+        Condition {
+            resources: pairs(section, "resource_attributes", kind),
+            attributes: pairs(section, "record_attributes", kind),
+            log_severity_texts: texts(section, "severity_texts", kind),
+            log_bodies: texts(section, "bodies", kind),
+            log_severity_number: section.when_filled("severity_number", |section| SeverityBound {
+                min: severity(section),
+                match_undefined: section.get("match_undefined", false),
+            }),
+            ..Condition::default()
+        }
+    })
+}
+
+/// A severity by its short name: INFO, INFO2 and so on.
+fn severity(section: &mut Section<'_>) -> i64 {
+    let name = section.get("min", String::new()).to_ascii_uppercase();
+    if name.is_empty() {
+        return 0;
+    }
+    let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+    let (word, step) = match name.strip_suffix(['2', '3', '4']) {
+        Some(word) => (word, i64::from(name.as_bytes()[name.len() - 1] - b'1')),
+        None => (name.as_str(), 0),
+    };
+    match levels.iter().zip(0i64..).find(|(level, _)| **level == word) {
+        Some((_, place)) => place * 4 + 1 + step,
+        None => {
+            let shown = if section.is_expanded("min") { "(not shown)" } else { &name };
+            let help = format!("severities: {}, each also with 2, 3 or 4", levels.join(", "));
+            section.error("min", format!("'{shown}' is not a valid severity"), Some(help));
+            0
+        }
+    }
+}
+
 /// How a list matches.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -24,7 +80,15 @@ enum Kind {
     Regexp,
 }
 
-fn read(section: &mut Section<'_>, signals: &[Signal]) -> Condition {
+/// Whether matches are cached, which they are not here.
+fn cache(section: &mut Section<'_>) {
+    section.when_written("regexp", |section| {
+        section.ignored::<bool>("cacheenabled");
+        section.ignored::<Cut>("cachemaxnumentries");
+    });
+}
+
+fn match_type(section: &mut Section<'_>) -> Kind {
     let word = section.get("match_type", String::new());
     let kind = match word.as_str() {
         "strict" => Some(Kind::Strict),
@@ -36,11 +100,12 @@ fn read(section: &mut Section<'_>, signals: &[Signal]) -> Condition {
         let message = format!("unrecognized match_type: '{shown}', valid types are: [regexp strict]");
         section.error("match_type", message, None);
     }
-    let kind = kind.unwrap_or(Kind::Strict);
-    section.when_written("regexp", |section| {
-        section.ignored::<bool>("cacheenabled");
-        section.ignored::<Cut>("cachemaxnumentries");
-    });
+    kind.unwrap_or(Kind::Strict)
+}
+
+fn read(section: &mut Section<'_>, signals: &[Signal]) -> Condition {
+    let kind = match_type(section);
+    cache(section);
     let condition = Condition {
         services: texts(section, "services", kind),
         span_names: texts(section, "span_names", kind),

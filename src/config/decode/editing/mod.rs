@@ -3,8 +3,11 @@
 mod actions;
 mod any;
 mod condition;
+mod filter;
 mod redaction;
 mod sampler;
+mod script;
+mod transform;
 
 use super::Section;
 use crate::edit::Config;
@@ -20,6 +23,8 @@ pub(super) fn processor(kind: &str, section: &mut Section<'_>, signals: &[Signal
             actions: actions::actions(section, "actions"),
         }),
         "redaction" => Some(Config::Redaction(Box::new(redaction::redaction(section)))),
+        "transform" => Some(Config::Transform(Box::new(transform::transform(section)))),
+        "filter" => Some(Config::Filter(Box::new(filter::filter(section)))),
         "probabilistic_sampler" => Some(Config::Sampler(sampler::sampling(section))),
         _ => None,
     }

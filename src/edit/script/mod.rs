@@ -1,0 +1,148 @@
+//! What `transform` and `filter` share: texts in OTTL with what they compile to, and what is done about errors.
+
+mod events;
+mod filter;
+mod transform;
+
+use super::message::Message;
+use super::walk::{Around, Failure};
+use crate::ottl::{Context, Env, EvalError, Target};
+use crate::outcome::Signal;
+
+pub use filter::{Filter, FilterEditor};
+pub use transform::{Group, TransformEditor};
+
+/// What follows when something cannot be evaluated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorMode {
+    /// It is logged and left out.
+    #[default]
+    Ignore,
+    /// It is left out.
+    Silent,
+    /// The request is refused.
+    Propagate,
+}
+
+/// A text and what it compiles to. Two are the same when their texts are.
+#[derive(Clone, Debug)]
+pub struct Compiled<T> {
+    /// As in the configuration.
+    pub text: String,
+    /// What runs.
+    pub code: T,
+}
+
+impl<T> PartialEq for Compiled<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+/// Time and randomness of a request, and the errors met in it.
+#[derive(Debug)]
+struct Run {
+    signal: Signal,
+    now_unix_nanos: u64,
+    random: fn() -> u128,
+    errors: u64,
+    first_error: Option<String>,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self { signal: Signal::Traces, now_unix_nanos: 0, random: || 0, errors: 0, first_error: None }
+    }
+}
+
+impl Run {
+    fn begin(&mut self, around: &Around<'_>) {
+        self.signal = around.signal;
+        (self.now_unix_nanos, self.random) = (around.now_unix_nanos, around.random);
+    }
+
+    fn with<T>(&self, evaluate: impl FnOnce(&Env<'_>) -> T) -> T {
+        let random = self.random;
+        evaluate(&Env { now_unix_nanos: self.now_unix_nanos, random: &random })
+    }
+
+    /// What cannot be evaluated is nothing, unless the request is to fail.
+    fn settle<T>(
+        &mut self,
+        result: Result<T, EvalError>,
+        mode: ErrorMode,
+        text: &str,
+    ) -> Result<Option<T>, Failure> {
+        match (result, mode) {
+            (Ok(value), _) => Ok(Some(value)),
+            (Err(_), ErrorMode::Silent) => Ok(None),
+            (Err(error), ErrorMode::Propagate) => {
+                Err(Failure::Statement(format!("failed to execute {text:?}: {error}")))
+            }
+            (Err(error), ErrorMode::Ignore) => {
+                self.errors += 1;
+                self.first_error.get_or_insert_with(|| format!("{text:?}: {error}"));
+                Ok(None)
+            }
+        }
+    }
+
+    fn take_errors(&mut self) -> Option<(String, u64)> {
+        let count = std::mem::take(&mut self.errors);
+        self.first_error.take().map(|first| (first, count))
+    }
+}
+
+/// A message that statements see and change, however long it lives.
+trait Shown {
+    fn bytes(&self) -> &[u8];
+    fn replace(&mut self, new: &mut Vec<u8>);
+}
+
+impl Shown for Message<'_> {
+    fn bytes(&self) -> &[u8] {
+        Message::bytes(self)
+    }
+
+    fn replace(&mut self, new: &mut Vec<u8>) {
+        Message::replace(self, new);
+    }
+}
+
+type Messages<'m, 's> = &'m mut [(Context, &'s mut dyn Shown)];
+
+/// Shows messages to `evaluate`, and puts what it changed back into them.
+fn show<T>(
+    memory: &mut Target<'static>,
+    messages: Messages<'_, '_>,
+    evaluate: impl FnOnce(&mut Target<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut target = std::mem::take(memory).emptied();
+    for (context, message) in messages.iter() {
+        target.set(*context, message.bytes());
+    }
+    let result = evaluate(&mut target);
+    let mut changed: [Option<Vec<u8>>; 4] = Default::default();
+    for ((context, _), changed) in messages.iter().zip(&mut changed) {
+        *changed = target.take_changed(*context);
+    }
+    *memory = target.emptied();
+    for ((_, message), changed) in messages.iter_mut().zip(changed) {
+        if let Some(mut changed) = changed {
+            message.replace(&mut changed);
+        }
+    }
+    result
+}
+
+/// The context of what a signal calls an item.
+fn item_context(signal: Signal) -> Context {
+    match signal {
+        Signal::Traces => Context::Span,
+        Signal::Metrics => Context::Metric,
+        Signal::Logs => Context::Log,
+    }
+}
+
+#[cfg(test)]
+mod tests;
