@@ -79,8 +79,8 @@ fn processors_stand_in_pipelines_that_they_support() {
         ["references processor \"batch\" multiple times"]
     );
     assert_eq!(
-        errors(&processing("traces", "memory_limiter", "{memory_limiter: }")),
-        ["processor \"memory_limiter\" exists in the Collector, but not in this version of ringtail"]
+        errors(&processing("traces", "queuebatch", "{queuebatch: }")),
+        ["processor \"queuebatch\" exists in the Collector, but not in this version of ringtail"]
     );
 }
 

@@ -142,14 +142,14 @@ fn pipelines_are_checked_as_the_collector_checks_them() {
 
 #[test]
 fn what_only_the_collector_has_is_named_as_such() {
-    let text = "receivers: {otlp: {protocols: {grpc: }}, jaeger: }\nprocessors: {filter: }\nexporters: {nop: , loki/x: }\n\
-                service: {pipelines: {traces: {receivers: [otlp, jaeger], processors: [filter], exporters: [nop, loki/x]}}}";
+    let text = "receivers: {otlp: {protocols: {grpc: }}, jaeger: }\nprocessors: {schema: }\nexporters: {nop: , loki/x: }\n\
+                service: {pipelines: {traces: {receivers: [otlp, jaeger], processors: [schema], exporters: [nop, loki/x]}}}";
     check(
         text,
         &[
             "4:50 service::pipelines::traces::receivers: receiver \"jaeger\" exists in the Collector, but not in this \
              version of ringtail",
-            "4:72 service::pipelines::traces::processors: processor \"filter\" exists in the Collector, but not in this \
+            "4:72 service::pipelines::traces::processors: processor \"schema\" exists in the Collector, but not in this \
              version of ringtail",
             "4:98 service::pipelines::traces::exporters: exporter \"loki/x\" exists in the Collector, but not in this \
              version of ringtail",
@@ -168,14 +168,14 @@ fn unknown_types_are_errors_in_use_and_warnings_out_of_use() {
            [load_balancing otlp_grpc otlp_http debug prometheus file nop loadbalancing otlp otlphttp logging])"],
     );
     assert_eq!(help(text), "did you mean \"debug\"?");
-    let unused = "receivers: {otlp: {protocols: {grpc: }}, zipkin: , foo: }\nexporters: {nop: }\nprocessors: {filter: }\n\
+    let unused = "receivers: {otlp: {protocols: {grpc: }}, zipkin: , foo: }\nexporters: {nop: }\nprocessors: {schema: }\n\
                   service: {pipelines: {traces: {receivers: [otlp], exporters: [nop]}}}";
     assert_eq!(
         warnings(unused),
         [
             "1:42 receiver \"zipkin\" is not used; this version of ringtail has no such type",
             "1:52 receiver \"foo\" is not used; its type is unknown",
-            "3:14 processor \"filter\" is not used; this version of ringtail has no such type",
+            "3:14 processor \"schema\" is not used; this version of ringtail has no such type",
         ]
     );
 }

@@ -86,8 +86,21 @@ pub(super) struct Found {
     pub(super) ignored: usize,
 }
 
-/// Attributes that are ours, so that they pass.
-const OWN: &[u8] = b"redaction.";
+/// Whether an attribute is one that a redaction before this has written; those pass, and no other of that prefix.
+fn is_own(key: &[u8]) -> bool {
+    let Some(rest) = key.strip_prefix(b"redaction.") else { return false };
+    let rest = rest.strip_prefix(b"body.").unwrap_or(rest);
+    let names: [&[u8]; 7] = [
+        b"redacted.keys",
+        b"redacted.count",
+        b"masked.keys",
+        b"masked.count",
+        b"allowed.keys",
+        b"allowed.count",
+        b"ignored.count",
+    ];
+    names.contains(&rest)
+}
 
 impl Redaction {
     /// Redacts a list of attributes.
@@ -135,7 +148,7 @@ impl Redaction {
     }
 
     pub(super) fn passes(&self, key: &[u8]) -> bool {
-        self.allowed_keys.as_ref().is_none_or(|keys| has(keys, key) || key.starts_with(OWN))
+        self.allowed_keys.as_ref().is_none_or(|keys| has(keys, key) || is_own(key))
     }
 
     pub(super) fn allows(&self, text: &[u8]) -> bool {

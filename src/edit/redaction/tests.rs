@@ -37,6 +37,9 @@ fn keys_that_are_not_allowed_go() {
     let pairs = || ["a", "b", "c", "safe.x", "d"].into_iter().map(|key| (key, text("v"))).collect::<Vec<_>>();
     let told = "redaction.ignored.count=2i redaction.redacted.count=2i redaction.redacted.keys=b,d";
     assert_eq!(after(allowed(&["a"]), pairs()), format!("a=v c=v {told} safe.x=v"));
+    let own = vec![("redaction.masked.count", Any::IntValue(1)), ("redaction.mine", text("s"))];
+    let quiet = Redaction { summary: Summary::Silent, ..allowed(&[]) };
+    assert_eq!(after(quiet, own), "redaction.masked.count=1i");
     let all = "redaction.ignored.count=2i redaction.redacted.count=3i redaction.redacted.keys=a,b,d";
     assert_eq!(after(allowed(&[]), pairs()), format!("c=v {all} safe.x=v"));
 }
