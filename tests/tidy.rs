@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("trace_id", &[]),
     ("outcome", &[]),
     ("wire", &["trace_id", "outcome"]),
-    ("ottl", &["trace_id", "wire", "outcome", "pattern", "pii"]),
+    ("ottl", &["trace_id", "wire", "outcome", "pattern", "pii", "digest"]),
     ("split", &["trace_id", "wire", "outcome"]),
     ("route", &["trace_id"]),
     ("retry", &[]),

@@ -4,7 +4,8 @@
 //! Takes: encoded requests from receivers and samplers.
 //! Gives: the same request to every exporter at once; batches to what follows; one answer back.
 //! Bounds: 64 MiB in each `batch` processor; otherwise a request lives as long as its slowest exporter.
-//! Loses: nothing of requests that their senders keep: an exporter's refusal is the answer. Of others, what a `batch`
+//! Loses: what processors drop: `filtered`, `sampled_out`, and, where nobody can send it again, `statement_failed`.
+//! Nothing else of requests that their senders keep: an exporter's refusal is the answer. Of others, what a `batch`
 //! processor took and an exporter then refuses for good, or the end cuts off: `shutdown` and the exporter's own reason.
 
 mod batching;

@@ -1,6 +1,6 @@
 //! OTTL, the Collector's transformation language: parsed once, evaluated on encoded messages.
 //!
-//! Owns: compiled conditions and statements; the grammar, paths and functions; Go's patterns.
+//! Owns: compiled conditions and statements; the grammar, paths and functions.
 //! Takes: texts from the configuration; encoded items with the messages around them; the time and randomness.
 //! Gives: yes or no; the messages that statements changed, all else in them byte for byte as it was.
 //! Bounds: texts of 64 KiB, nesting of 64 in texts and 100 in values, patterns of 64 MiB compiled, results of 16 MiB.
@@ -19,7 +19,6 @@ mod functions;
 mod glob;
 mod lexer;
 pub mod mask;
-mod md5;
 mod murmur3;
 mod parse;
 mod path;

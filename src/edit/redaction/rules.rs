@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use regex::bytes::RegexSet;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, Keyed};
 use crate::edit::attributes::Attributes;
 use crate::edit::text::as_text;
 use crate::edit::value::Value;
@@ -47,7 +47,7 @@ pub enum Hashing {
     /// A digest of it.
     Digest(Digest),
     /// A keyed digest of it.
-    Hmac(Digest, String),
+    Hmac(Keyed, String),
 }
 
 /// How much is said of what was done.
@@ -187,8 +187,8 @@ impl Redaction {
     fn stand_in(&self, text: &[u8]) -> Vec<u8> {
         match &self.hashing {
             Hashing::None => MASK.to_vec(),
-            Hashing::Digest(digest) => digest.hex(&[text]).into_bytes(),
-            Hashing::Hmac(digest, key) => digest.hmac_hex(key.as_bytes(), text).into_bytes(),
+            Hashing::Digest(digest) => digest.hex(text).into_bytes(),
+            Hashing::Hmac(digest, key) => digest.hex(key.as_bytes(), text).into_bytes(),
         }
     }
 }

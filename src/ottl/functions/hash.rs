@@ -1,20 +1,20 @@
 //! Converters that hash, and those that make ids.
 
-use aws_lc_rs::digest::{self, Algorithm};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::{Arguments, Converter, Param, converts, value};
+use crate::digest::Digest;
 use crate::ottl::error::EvalError;
 use crate::ottl::value::Value;
-use crate::ottl::{md5, murmur3, render};
+use crate::ottl::{murmur3, render};
 
 const TARGET: &[Param] = &[value("target")];
 
 pub(super) const CONVERTERS: &[Converter] = &[
-    converts("SHA1", TARGET, |given| sha(given, &digest::SHA1_FOR_LEGACY_USE_ONLY)),
-    converts("SHA256", TARGET, |given| sha(given, &digest::SHA256)),
-    converts("SHA512", TARGET, |given| sha(given, &digest::SHA512)),
-    converts("MD5", TARGET, |given| Ok(Value::text(render::hex(&md5::sum(&given.text(0)?))))),
+    converts("SHA1", TARGET, |given| digest(given, Digest::Sha1)),
+    converts("SHA256", TARGET, |given| digest(given, Digest::Sha256)),
+    converts("SHA512", TARGET, |given| digest(given, Digest::Sha512)),
+    converts("MD5", TARGET, |given| digest(given, Digest::Md5)),
     converts("FNV", TARGET, |given| Ok(Value::Int(fnv1a(&given.text(0)?) as i64))),
     converts("XXH3", TARGET, |given| Ok(Value::text(format!("{:016x}", xxh3_64(&given.text(0)?))))),
     converts("XXH128", TARGET, |given| Ok(Value::text(format!("{:032x}", xxh3_128(&given.text(0)?))))),
@@ -33,8 +33,8 @@ pub(super) const CONVERTERS: &[Converter] = &[
     }),
 ];
 
-fn sha<'v>(given: &Arguments<'v>, algorithm: &'static Algorithm) -> Result<Value<'v>, EvalError> {
-    Ok(Value::text(render::hex(digest::digest(algorithm, &given.text(0)?).as_ref())))
+fn digest<'v>(given: &Arguments<'v>, digest: Digest) -> Result<Value<'v>, EvalError> {
+    Ok(Value::text(digest.hex(&given.text(0)?)))
 }
 
 fn fnv1a(bytes: &[u8]) -> u64 {

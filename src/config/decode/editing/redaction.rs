@@ -3,7 +3,7 @@
 use regex::bytes::RegexSet;
 
 use crate::config::decode::Section;
-use crate::digest::Digest;
+use crate::digest::{Digest, Keyed};
 use crate::edit::{Hashing, Redaction, Summary};
 use crate::pattern::{self, Pattern};
 use crate::pii::Rule;
@@ -71,28 +71,26 @@ fn pii(section: &mut Section<'_>) -> Vec<Rule> {
     names.iter().filter_map(rule).collect()
 }
 
+/// What a word means, given the key.
+type WithKey = fn(String) -> Hashing;
+
 fn hashing(section: &mut Section<'_>) -> Hashing {
-    let words = [
-        ("", None),
-        ("md5", Some((Digest::Md5, false))),
-        ("sha1", Some((Digest::Sha1, false))),
-        ("sha3", Some((Digest::Sha3, false))),
-        ("hmac-sha256", Some((Digest::Sha256, true))),
-        ("hmac-sha512", Some((Digest::Sha512, true))),
+    let words: [(&str, WithKey); 6] = [
+        ("", |_| Hashing::None),
+        ("md5", |_| Hashing::Digest(Digest::Md5)),
+        ("sha1", |_| Hashing::Digest(Digest::Sha1)),
+        ("sha3", |_| Hashing::Digest(Digest::Sha3)),
+        ("hmac-sha256", |key| Hashing::Hmac(Keyed::Sha256, key)),
+        ("hmac-sha512", |key| Hashing::Hmac(Keyed::Sha512, key)),
     ];
     let chosen = section.level("hash_function", "", &words, "unknown HashFunction");
     let key = section.secret("hmac_key").unwrap_or_default();
-    match chosen.flatten() {
-        None => Hashing::None,
-        Some((digest, false)) => Hashing::Digest(digest),
-        Some((digest, true)) => {
-            if key.is_empty() {
-                let message = "hmac_key must not be empty when hash_function is hmac-sha256 or hmac-sha512";
-                section.error("hmac_key", message, None);
-            }
-            Hashing::Hmac(digest, key)
-        }
+    let hashing = chosen.map_or(Hashing::None, |hashing| hashing(key));
+    if matches!(&hashing, Hashing::Hmac(_, key) if key.is_empty()) {
+        let message = "hmac_key must not be empty when hash_function is hmac-sha256 or hmac-sha512";
+        section.error("hmac_key", message, None);
     }
+    hashing
 }
 
 /// Any other word is as good as none, as in the Collector.
