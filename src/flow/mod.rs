@@ -12,6 +12,7 @@ mod batching;
 mod editing;
 mod fan_out;
 mod held;
+mod link;
 mod memory;
 mod ticket;
 
@@ -26,6 +27,7 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 pub use batching::{BatchParts, BatchProcessor};
 pub use editing::{EditParts, EditProcessor};
 pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
+pub use link::{Former, Link};
 pub use memory::{Amount, MemoryGate, MemoryLimit, MemoryLimiter};
 
 /// An encoded OTLP export request on its way.
