@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::order;
 use crate::config::{ComponentId, Exporter, Pipeline, Processor, Settings};
 use crate::discover::{self, Discovery, Event};
 use crate::export::{self, DebugExporter, FileExporter, NopExporter, OtlpExporter, PrometheusExporter};
@@ -82,7 +83,7 @@ pub async fn build(settings: &Settings, ground: &Ground<'_>) -> Result<Service, 
     let Exporters { balancers, consumers, stages } = exporters;
     let stages = Stages { lines: Vec::new(), exporters: stages };
     let mut lines = Lines { samplers: Vec::new(), stages, fronts: BTreeMap::new(), gates: BTreeMap::new() };
-    for pipeline in &settings.pipelines {
+    for pipeline in order::levels(settings).into_iter().rev().flatten() {
         lines.add(settings, pipeline, &consumers, ground)?;
     }
     let receivers = receivers(settings, &lines.fronts, ground)?;
@@ -179,6 +180,16 @@ impl Lines {
     ) -> Result<(), String> {
         let mut ends = Outlets::default();
         for exporter in &pipeline.exporters {
+            for next in
+                order::behind(settings, pipeline, exporter).filter(|_| settings.connectors.contains(exporter))
+            {
+                let front =
+                    self.fronts.get(&next.id).ok_or_else(|| format!("pipelines::{}: not built", next.id))?;
+                ends.add(pipeline.signal, Arc::clone(front));
+            }
+            if settings.connectors.contains(exporter) {
+                continue;
+            }
             let consumer = consumers.get(&(exporter.clone(), pipeline.signal));
             let consumer = consumer.ok_or_else(|| format!("exporters::{exporter}: not built"))?;
             ends.add(pipeline.signal, Arc::clone(consumer));

@@ -9,6 +9,7 @@
 mod build;
 pub mod cli;
 mod explain;
+mod order;
 mod pages;
 mod run;
 

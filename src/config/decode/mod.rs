@@ -4,6 +4,7 @@ mod backend;
 mod batch;
 mod build;
 mod calls;
+mod connectors;
 mod editing;
 mod exporters;
 mod extensions;
