@@ -73,13 +73,13 @@ async fn listen(
     let failed = |error: observe::BindError| error.to_string();
     let mut servers = Vec::new();
     for reader in &settings.telemetry.metrics {
-        servers.push(observe::metrics_server(reader, registry).await.map_err(failed)?);
+        servers.push(observe::metrics_server(reader, registry, &[]).await.map_err(failed)?);
     }
     for check in settings.health_checks.values() {
-        servers.push(observe::health_server(check, Arc::clone(pages) as _).await.map_err(failed)?);
+        servers.push(observe::health_server(check, Arc::clone(pages) as _, &[]).await.map_err(failed)?);
     }
     if let Some(admin) = &settings.admin {
-        servers.push(observe::admin_server(admin, Arc::clone(pages) as _).await.map_err(failed)?);
+        servers.push(observe::admin_server(admin, Arc::clone(pages) as _, &[]).await.map_err(failed)?);
     }
     for server in servers {
         tokio::spawn(server.serve(stop.clone()));

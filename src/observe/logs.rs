@@ -32,6 +32,11 @@ pub enum LogError {
 pub struct LogHandle(reload::Handle<Targets, Registry>);
 
 impl LogHandle {
+    /// Level and encoding as `telemetry` says; on an error the old ones stay.
+    pub fn reconfigure(&self, telemetry: &Telemetry) -> Result<(), LogError> {
+        self.set_level(&telemetry.log_level)
+    }
+
     /// Sets the level; on an error the old one stays.
     pub fn set_level(&self, level: &str) -> Result<(), LogError> {
         self.0.reload(targets(level)?).map_err(|_| LogError::Gone)

