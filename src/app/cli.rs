@@ -133,6 +133,14 @@ pub struct Run {
     pub loaded: Loaded,
 }
 
+impl Run {
+    /// Reads the configuration again, as it was read at the start.
+    pub fn read_again(&self) -> Result<Loaded, config::Errors> {
+        let env = |name: &str| std::env::var(name).ok();
+        config::load_with(&self.sources, &self.sets, self.gates, &env)
+    }
+}
+
 /// Does what the arguments ask for, as far as the configuration alone can answer it. `args` begins with the program.
 pub fn main(
     args: impl IntoIterator<Item = OsString>,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use config::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
 
 use crate::change::Change;
-use crate::flow::Outlets;
+use crate::flow::Front;
 use crate::lane::Budget;
 use crate::observe::Registry;
 use crate::tls;
@@ -51,24 +51,24 @@ impl Receiver {
     pub fn bind_beside(
         id: &str,
         config: Config,
-        outlets: &Outlets,
+        front: &Front,
         workers: &Arc<Workers>,
         registry: &Registry,
         _leaving: &[&Serving],
     ) -> Result<Self, String> {
-        Self::bind(id, config, outlets, workers, registry)
+        Self::bind(id, config, front, workers, registry)
     }
 
     /// Binds the sockets of `id`; must be called on the runtime that will accept. Errors name the protocol's key.
     pub fn bind(
         id: &str,
         config: Config,
-        outlets: &Outlets,
+        front: &Front,
         workers: &Arc<Workers>,
         registry: &Registry,
     ) -> Result<Self, String> {
         let budget = Budget::new(config.max_in_flight_bytes);
-        let intake = |transport| Intake::new(id, transport, outlets.clone(), Arc::clone(&budget), registry);
+        let intake = |transport| Intake::new(id, transport, front.clone(), Arc::clone(&budget), registry);
         let failed = |protocol: &str, why: String| format!("receivers::{id}::protocols::{protocol}: {why}");
         let accepting = Accepting::new(id, Arc::clone(workers), config.max_connections, registry);
         let grpc = config.grpc.map(|grpc| -> Result<_, String> {
