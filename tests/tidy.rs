@@ -40,8 +40,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "receive",
         &[
-            "change", "outcome", "wire", "split", "compress", "tls", "lane", "workers", "stream", "observe",
-            "flow",
+            "change", "socket", "outcome", "wire", "split", "compress", "tls", "lane", "workers", "stream",
+            "observe", "flow",
         ],
     ),
     (

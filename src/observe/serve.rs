@@ -442,6 +442,39 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
+    async fn a_listener_that_changes_keeps_its_connections_and_one_that_closes_frees_its_address() {
+        struct Other;
+        impl Answers for Other {
+            fn answer<'a>(&'a self, _asked: &'a Asked) -> BoxFuture<'a, Page> {
+                Box::pin(std::future::ready(Page::text(200, "other")))
+            }
+        }
+        let stop = CancellationToken::new();
+        let listening = echo().await.start(&stop);
+        let address = listening.local_addr();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut ask = async || {
+            stream.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            let mut buffer = vec![0; 4096];
+            let read = stream.read(&mut buffer).await.unwrap();
+            String::from_utf8(buffer[..read].to_vec()).unwrap()
+        };
+        assert!(ask().await.ends_with("GET /a"));
+        listening.change(Manner::new(Arc::new(Other)));
+        assert!(ask().await.ends_with("other"));
+        let manner = || Manner::new(Arc::new(Echo));
+        let taken = Server::bind("test", &address.to_string(), manner(), &[]).await;
+        assert!(taken.is_err());
+        let next = Server::bind("test", &address.to_string(), manner(), &[&listening]).await.unwrap();
+        let next = next.start(&stop);
+        listening.close().await;
+        let request = "GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        assert!(send(address, request).await.ends_with("GET /b"));
+        next.close().await;
+        Server::bind("test", &address.to_string(), manner(), &[]).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn the_connection_after_the_last_place_waits_its_turn() {
         let server = echo().await;
         let address = server.local_addr();
