@@ -16,6 +16,7 @@ mod processor;
 mod reconfigure;
 mod record;
 mod recover;
+mod reread;
 mod run;
 mod state;
 mod tell;
