@@ -2,16 +2,17 @@
 //! feeds the exporter from it in order, and forgets what the backend has.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{mpsc, oneshot};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{interval, sleep, timeout};
 
 use crate::flow::{Answer, Consumer, RETRY_HINT, Request, closing};
@@ -22,15 +23,29 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 /// The door of a queue on disk.
 pub struct Durable {
     orders: mpsc::Sender<Order>,
-    closing: Arc<AtomicBool>,
+    state: Arc<State>,
+    directory: Option<PathBuf>,
+    found: AtomicU64, // items of a process before, until they are counted
     ledger: Ledger,
+}
+
+/// What the owner of the journal is to do beside its orders.
+#[derive(Default)]
+struct State {
+    resting: AtomicBool,                    // nothing is fed
+    config: Mutex<Option<journal::Config>>, // to be put in force
+    news: Notify,
+    unfinished: watch::Sender<usize>, // requests
 }
 
 /// What the owner of the journal is asked for.
 enum Order {
-    Put(Request, oneshot::Sender<Answer>),
-    End(oneshot::Sender<()>),
+    Put(Request, Reply),
+    End { if_empty: bool, ended: oneshot::Sender<bool> },
 }
+
+/// What became of a request, which is given back where the journal has been closed.
+type Reply = oneshot::Sender<Result<Answer, Request>>;
 
 /// Who owns the journal.
 struct Feeder {
@@ -38,7 +53,7 @@ struct Feeder {
     signal: Signal,
     exporter: Arc<dyn Consumer>,
     ledger: Ledger,
-    closing: Arc<AtomicBool>,
+    state: Arc<State>,
     waiting: VecDeque<Entry>,            // in the journal, not on their way
     unfinished: BTreeMap<Position, u64>, // waiting or on their way; their items
     loaded_bytes: usize,                 // of bodies in memory
@@ -55,7 +70,7 @@ struct Entry {
 type Offers = FuturesUnordered<BoxFuture<'static, (Entry, Answer)>>;
 
 impl Durable {
-    /// Opens the journal and starts to feed `exporter` with what a process before has left in it.
+    /// Opens the journal. Once it is [`Self::resume`]d, it feeds `exporter` with what a process before has left in it.
     pub fn open(
         name: &str,
         signal: Signal,
@@ -79,8 +94,6 @@ impl Durable {
             _ => {}
         })?;
         let items: u64 = found.values().map(|(items, _)| items).sum();
-        ledger.taken(items);
-        ledger.held_add(items);
         if !found.is_empty() || recovery.corrupt_records > 0 {
             let (requests, corrupt_records) = (found.len(), recovery.corrupt_records);
             tracing::info!(
@@ -97,13 +110,14 @@ impl Durable {
             bytes: *bytes,
             body: None,
         });
-        let closing = Arc::new(AtomicBool::new(false));
+        let unfinished = watch::Sender::new(found.len());
+        let state = Arc::new(State { resting: AtomicBool::new(true), unfinished, ..State::default() });
         let feeder = Feeder {
             journal,
             signal,
             exporter,
             ledger: ledger.clone(),
-            closing: Arc::clone(&closing),
+            state: Arc::clone(&state),
             waiting: waiting.collect(),
             unfinished: found.iter().map(|(at, (items, _))| (*at, *items)).collect(),
             loaded_bytes: 0,
@@ -115,40 +129,78 @@ impl Durable {
         let thread = std::thread::Builder::new().name("sending-queue".into());
         let run = move || runtime.block_on(feeder.run(taken));
         thread.spawn(run).map_err(|error| failed("start a thread for", error))?;
-        Ok(Self { orders, closing, ledger })
+        let directory = config.directory.clone();
+        Ok(Self { orders, state, directory, found: AtomicU64::new(items), ledger })
     }
 
-    /// Answers once the request is in the journal.
-    pub async fn put(&self, request: Request) -> Answer {
-        let items = request.items;
-        if self.closing.load(Ordering::Acquire) {
-            return Err(self.turned_away(items, closing()));
+    /// Answers once the request is in the journal; gives it back where that has been closed.
+    pub async fn put(&self, request: Request) -> Result<Answer, Request> {
+        if self.state.resting.load(Ordering::Acquire) {
+            return Ok(Err(self.turn_away(&request)));
         }
         let (reply, answer) = oneshot::channel();
-        if self.orders.send(Order::Put(request, reply)).await.is_err() {
-            return Err(self.turned_away(items, closing()));
+        if let Err(refused) = self.orders.send(Order::Put(request, reply)).await {
+            return match refused.0 {
+                Order::Put(request, _) => Err(request),
+                Order::End { .. } => Ok(Err(closing())),
+            };
         }
         // Without an answer it may be in the journal or not; what is counted is what the journal had.
-        answer.await.unwrap_or_else(|_| Err(closing()))
+        answer.await.unwrap_or_else(|_| Ok(Err(closing())))
     }
 
-    /// Nothing more is taken or fed.
-    pub fn close(&self) {
-        self.closing.store(true, Ordering::Release);
+    /// A request comes when nothing is taken any more.
+    pub fn turn_away(&self, request: &Request) -> Refusal {
+        let refusal = closing();
+        self.ledger.taken(request.items);
+        self.ledger.refused(refusal.reason, request.items);
+        refusal
+    }
+
+    /// Where its journal is.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
+    /// Feeds what waits, from now on.
+    pub fn resume(&self) {
+        let found = self.found.swap(0, Ordering::AcqRel);
+        self.ledger.taken(found);
+        self.ledger.held_add(found);
+        self.state.resting.store(false, Ordering::Release);
+        self.state.news.notify_one();
+    }
+
+    /// Nothing more is fed.
+    pub fn rest(&self) {
+        self.state.resting.store(true, Ordering::Release);
+    }
+
+    /// Keeps what comes as `config` says, in the same place.
+    pub fn reconfigure(&self, config: journal::Config) {
+        *self.state.config.lock() = Some(config);
+        self.state.news.notify_one();
+    }
+
+    /// Ready when nothing waits in it. More may come while somebody still puts something in.
+    pub async fn emptied(&self) {
+        let _ = self.state.unfinished.subscribe().wait_for(|count| *count == 0).await;
     }
 
     /// Writes down what has been settled, and lets go of the journal. What is left in it is for the next process.
     pub async fn end(&self) {
-        let (reply, ended) = oneshot::channel();
-        if self.orders.send(Order::End(reply)).await.is_ok() {
-            let _ = ended.await; // gone is ended
-        }
+        self.order_end(false).await;
     }
 
-    fn turned_away(&self, items: u64, refusal: Refusal) -> Refusal {
-        self.ledger.taken(items);
-        self.ledger.refused(refusal.reason, items);
-        refusal
+    /// Lets go of the journal once nothing waits in it; says whether that was so.
+    pub async fn end_if_empty(&self) -> bool {
+        self.order_end(true).await
+    }
+
+    async fn order_end(&self, if_empty: bool) -> bool {
+        let (ended, reply) = oneshot::channel();
+        let sent = self.orders.send(Order::End { if_empty, ended }).await;
+        sent.is_err() || reply.await.unwrap_or(true) // gone is ended
     }
 }
 
@@ -157,8 +209,10 @@ impl Feeder {
         let mut offers = Offers::new();
         let mut taken = Vec::new();
         let mut tick = interval(SYNC_TICK);
+        let state = Arc::clone(&self.state);
         loop {
             self.feed(&mut offers);
+            state.unfinished.send_replace(self.unfinished.len());
             tokio::select! {
                 biased;
                 Some((entry, answer)) = offers.next(), if !offers.is_empty() => {
@@ -172,10 +226,16 @@ impl Feeder {
                     if count == 0 {
                         return self.end(offers).await;
                     }
-                    if let Some(reply) = self.take(&mut taken) {
+                    if let Some(ended) = self.take(&mut taken) {
+                        orders.close();
                         self.end(offers).await;
-                        let _ = reply.send(()); // nobody waits: nobody to tell
-                        return;
+                        let _ = ended.send(true); // nobody waits: nobody to tell
+                        return give_back(orders, taken).await;
+                    }
+                }
+                () = state.news.notified() => {
+                    if let Some(config) = state.config.lock().take() {
+                        self.journal.reconfigure(&config, 1);
                     }
                 }
                 _ = tick.tick() => {
@@ -187,16 +247,23 @@ impl Feeder {
         }
     }
 
-    /// Appends what came and commits once; says so if the end is among it.
-    fn take(&mut self, orders: &mut Vec<Order>) -> Option<oneshot::Sender<()>> {
+    /// Appends what came and commits once; says so if the end is among it, and leaves what came after it.
+    fn take(&mut self, orders: &mut Vec<Order>) -> Option<oneshot::Sender<bool>> {
         let mut appended = Vec::with_capacity(orders.len());
         let mut end = None;
-        for order in orders.drain(..) {
+        let mut coming = std::mem::take(orders).into_iter();
+        while let Some(order) = coming.next() {
             let (request, reply) = match order {
                 Order::Put(request, reply) => (request, reply),
-                Order::End(reply) => {
-                    end = Some(reply);
+                Order::End { if_empty: true, ended }
+                    if !appended.is_empty() || !self.unfinished.is_empty() =>
+                {
+                    let _ = ended.send(false); // nobody waits: nobody to tell
                     continue;
+                }
+                Order::End { ended, .. } => {
+                    end = Some(ended);
+                    break;
                 }
             };
             match self.append(&request) {
@@ -204,6 +271,7 @@ impl Feeder {
                 Err(refusal) => self.refuse(request.items, refusal, reply),
             }
         }
+        orders.extend(coming);
         let committed = self.journal.commit();
         for (at, request, reply) in appended {
             if let Err(error) = &committed {
@@ -217,7 +285,7 @@ impl Feeder {
             let body = (self.loaded_bytes < LOADED_BYTES_MAX).then_some(request.body);
             self.loaded_bytes += body.as_ref().map_or(0, Bytes::len);
             self.waiting.push_back(Entry { at, items: request.items, bytes, body });
-            let _ = reply.send(Ok(Accepted::default())); // its sender may have gone; the promise stands
+            let _ = reply.send(Ok(Ok(Accepted::default()))); // its sender may have gone; the promise stands
         }
         end
     }
@@ -238,15 +306,15 @@ impl Feeder {
         })
     }
 
-    fn refuse(&self, items: u64, refusal: Refusal, reply: oneshot::Sender<Answer>) {
+    fn refuse(&self, items: u64, refusal: Refusal, reply: Reply) {
         self.ledger.taken(items);
         self.ledger.refused(refusal.reason, items);
-        let _ = reply.send(Err(refusal)); // its sender may have gone
+        let _ = reply.send(Ok(Err(refusal))); // its sender may have gone
     }
 
     /// Offers the exporter what it has room for.
     fn feed(&mut self, offers: &mut Offers) {
-        while offers.len() < OFFERS_MAX && !self.closing.load(Ordering::Acquire) {
+        while offers.len() < OFFERS_MAX && !self.state.resting.load(Ordering::Acquire) {
             let Some(mut entry) = self.waiting.pop_front() else { return };
             let body = match entry.body.take() {
                 Some(body) => body,
@@ -321,6 +389,20 @@ impl Feeder {
         if let Err(error) = self.journal.close() {
             tracing::error!(%error, "the queue's journal");
         }
+    }
+}
+
+/// What came too late goes elsewhere.
+async fn give_back(mut orders: mpsc::Receiver<Order>, mut late: Vec<Order>) {
+    while let Some(order) = orders.recv().await {
+        late.push(order);
+    }
+    for order in late {
+        // Who has gone needs nothing.
+        let _ = match order {
+            Order::Put(request, reply) => reply.send(Err(request)).is_ok(),
+            Order::End { ended, .. } => ended.send(true).is_ok(),
+        };
     }
 }
 

@@ -14,6 +14,8 @@ mod durable;
 mod exporter;
 mod pause;
 mod queue;
+mod reach;
+mod reconfigure;
 mod room;
 
 pub use exporter::{OtlpError, OtlpExporter, Parts};
