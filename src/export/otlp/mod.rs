@@ -12,6 +12,7 @@ mod backends;
 mod consumer;
 mod durable;
 mod exporter;
+mod feeder;
 mod pause;
 mod queue;
 mod reach;
