@@ -56,7 +56,7 @@ impl Sampler {
         self.names.change(&config);
         self.waits.change(&config, now);
         if config.compat && !self.config.compat {
-            self.map_order = self.arrivals.iter().map(|(ticket, _)| *ticket).collect();
+            self.map_order.extend(self.arrivals.iter().map(|(ticket, _)| *ticket));
         }
         let room = Room::new(&config);
         self.num_traces = room.traces;
@@ -130,18 +130,17 @@ impl Sampler {
 
     /// Makes room where there is more than the limits allow.
     fn shrink(&mut self, now: Moment, journal: &mut dyn Reread) {
-        let mut more = self.sampled.shrink(FORGOTTEN_AT_ONCE) | self.not_sampled.shrink(FORGOTTEN_AT_ONCE);
-        for _ in 0..JUDGED_AT_ONCE {
-            // Decided traces that only the Collector keeps in its map.
-            let leaves = !self.config.compat && self.forget_mapped();
-            let full = self.index.len() > self.num_traces && !self.refuses_new();
-            if !leaves && !(full && self.make_room(now, journal)) {
-                self.backlog.oversize = more;
-                return;
-            }
+        let forgets = self.sampled.shrink(FORGOTTEN_AT_ONCE) | self.not_sampled.shrink(FORGOTTEN_AT_ONCE);
+        let judges = (0..JUDGED_AT_ONCE).all(|_| self.let_go(now, journal));
+        self.backlog.oversize = forgets || judges;
+    }
+
+    /// One trace leaves that there is no room for. False when there is none.
+    fn let_go(&mut self, now: Moment, journal: &mut dyn Reread) -> bool {
+        if !self.config.compat && self.forget_mapped() {
+            return true;
         }
-        more = true;
-        self.backlog.oversize = more;
+        self.index.len() > self.num_traces && !self.refuses_new() && self.make_room(now, journal)
     }
 
     /// `compat` has been left: the oldest entry of the Collector's map goes, unless it has to stay. False when the map

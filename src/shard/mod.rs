@@ -27,4 +27,6 @@ pub use open::{deserted, folder_of};
 pub use processor::{Parts, TailSampling};
 
 #[cfg(test)]
+mod change_tests;
+#[cfg(test)]
 mod tests;

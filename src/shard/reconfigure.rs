@@ -19,10 +19,14 @@ use crate::sample::{Config, Moment};
 
 /// What a shard is told.
 pub struct Change {
-    sampling: Config,
-    journal: journal::Config,
-    plan: Arc<Plan>,
-    metrics: SamplerMetrics,
+    /// What to judge by.
+    pub sampling: Config,
+    /// What the journal is told.
+    pub journal: journal::Config,
+    /// What is looked at of a span: the plan there was, if it gathers the same.
+    pub plan: Arc<Plan>,
+    /// The series of these policies.
+    pub metrics: SamplerMetrics,
 }
 
 /// What stays as it was at the start.
