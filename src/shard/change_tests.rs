@@ -60,6 +60,7 @@ struct World {
     backend: Arc<Backend>,
     registry: Registry,
     config: Config,
+    journal: journal::Config,
     plans: [Arc<Plan>; 2], // that of the senders before the last change, and now
     begun: Instant,
     origin: Moment,
@@ -70,15 +71,15 @@ struct World {
 }
 
 impl World {
-    fn new(config: Config) -> Self {
+    fn new(config: Config, journal: journal::Config) -> Self {
         let (registry, backend) = (Registry::new(), Arc::new(Backend::default()));
         let plan = Arc::new(Plan::new(&config));
         let next: Arc<dyn Consumer> = backend.clone();
         let begun = Instant::now();
         let opening = Opening {
             sampling: &config,
-            journal: &journal::Config::default(),
-            folder: PathBuf::new(),
+            journal: &journal,
+            folder: PathBuf::from("shard"),
             index: 0,
             plan: &plan,
             next: &next,
@@ -93,6 +94,7 @@ impl World {
             backend,
             registry,
             config,
+            journal,
             plans,
             begun,
             origin,
@@ -147,11 +149,46 @@ impl World {
         if waits(&config) != waits(&self.config) {
             self.since = self.moment();
         }
-        let (metrics, journal) = (metrics(&self.registry, &config), journal::Config::default());
+        let (metrics, journal) = (metrics(&self.registry, &config), self.journal.clone());
         let change = Change { sampling: config.clone(), journal, plan, metrics };
         let now = self.now();
         self.shard.change(change, now);
         self.config = config;
+    }
+
+    /// The process dies and begins anew with these policies. Time goes on.
+    fn restart(self, config: Config) -> Self {
+        let Self { journal, passed, next_span, shard, .. } = self;
+        drop(shard);
+        Self { passed, next_span, ..Self::new(config, journal) }
+    }
+
+    /// A span of a trace with this value of `k`.
+    fn span(&mut self, trace: u8, value: &str) {
+        self.next_span += 1;
+        let span = Span {
+            trace_id: vec![trace; 16],
+            span_id: self.next_span.to_be_bytes().to_vec(),
+            attributes: vec![pair("k", value)],
+            ..Span::default()
+        };
+        let scope = ScopeSpans { spans: vec![span], ..ScopeSpans::default() };
+        let entry = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+        self.request(ExportTraceServiceRequest { resource_spans: vec![entry] }, false);
+    }
+
+    /// Spans that have left since the last look: trace and policy.
+    fn left(&self) -> Vec<(u8, Option<String>)> {
+        let bodies = std::mem::take(&mut *self.backend.0.lock());
+        let mut left = Vec::new();
+        for request in bodies.iter().map(|body| ExportTraceServiceRequest::decode(&body[..]).unwrap()) {
+            for scope in request.resource_spans.iter().flat_map(|entry| &entry.scope_spans) {
+                let policy = policy_of(scope.scope.as_ref());
+                left.extend(scope.spans.iter().map(|span| (span.trace_id[0], policy.clone())));
+            }
+        }
+        left.sort();
+        left
     }
 
     /// Time passes, and everything that is due then happens.
@@ -429,7 +466,7 @@ proptest! {
         first in config(),
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let mut world = World::new(first);
+        let mut world = World::new(first, journal::Config::default());
         for step in steps {
             match step {
                 Step::Spans { mut request, late_reader } => {
@@ -449,4 +486,56 @@ proptest! {
         }
         world.end();
     }
+}
+
+/// Policies that keep traces with this value of `k`, named after it.
+fn keeping(values: &[&str]) -> Config {
+    let policy = |value: &&str| Policy { name: (*value).to_owned(), rule: text("k", value, false) };
+    Config {
+        policies: values.iter().map(policy).collect(),
+        decision_wait: Duration::from_secs(10),
+        early: Early::Off,
+        record_policy: true,
+        ..Config::default()
+    }
+}
+
+fn kept(traces: &[(u8, &str)]) -> Vec<(u8, Option<String>)> {
+    traces.iter().map(|(trace, policy)| (*trace, Some((*policy).to_owned()))).collect()
+}
+
+/// Scenario: policies change, with traces open and others decided; the process dies, and begins with yet others.
+/// Guarantees: what was open is judged by the newest policies; what was decided stays so, also by name.
+#[test]
+fn a_restart_after_a_change_goes_on_with_the_newest_policies() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal =
+        journal::Config { directory: Some(directory.path().to_owned()), ..journal::Config::default() };
+    let mut world = World::new(keeping(&["x", "a"]), journal);
+    world.span(1, "a");
+    world.span(2, "b");
+    world.pass(Duration::from_secs(11));
+    assert_eq!(world.left(), kept(&[(1, "a")]));
+    world.span(3, "b");
+    world.change(keeping(&["c", "x", "b"]));
+    world.span(4, "a");
+    world.span(5, "c");
+    world.pass(Duration::from_secs(1));
+    let mut world = world.restart(keeping(&["b", "c", "a", "y"]));
+    for trace in [1, 2, 3, 5] {
+        world.span(trace, "z");
+    }
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.left(), kept(&[(1, "a")]), "a late span");
+    world.change(keeping(&["y", "c", "d", "a"]));
+    world.pass(Duration::from_secs(20));
+    assert_eq!(world.left(), kept(&[(4, "a"), (5, "c"), (5, "c")]));
+    world.span(1, "z");
+    world.span(5, "z");
+    let mut world = world.restart(keeping(&["c", "b"]));
+    world.span(5, "z");
+    world.pass(Duration::from_secs(1));
+    // Of a policy that there is no more, the name is not known after a restart; no other is put in its place.
+    let left = world.left();
+    assert_eq!(left, [(1, None), (5, Some("c".into())), (5, Some("c".into()))]);
 }

@@ -29,4 +29,6 @@ pub use processor::{Parts, TailSampling};
 #[cfg(test)]
 mod change_tests;
 #[cfg(test)]
+mod live_tests;
+#[cfg(test)]
 mod tests;
