@@ -47,7 +47,8 @@ pub struct Left {
     pub judged_early: u64,
 }
 
-type Flights = FuturesUnordered<BoxFuture<'static, (u64, Answer)>>;
+/// Requests on their way.
+pub type Flights = FuturesUnordered<BoxFuture<'static, (u64, Answer)>>;
 
 /// Runs a shard until it is ended.
 pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: mpsc::Receiver<Ask>) {
@@ -92,7 +93,7 @@ pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: 
 
 impl Shard {
     /// Time has passed: verdicts, room, series.
-    fn step(&mut self, now: Instant) {
+    pub fn step(&mut self, now: Instant) {
         let moment = self.clock.moment(now);
         if self.sampler.poll_timeout().is_some_and(|at| at <= moment) {
             let begun = Instant::now();
@@ -131,7 +132,7 @@ impl Shard {
     }
 
     /// Sends what may leave, a few requests at a time so that others get their turn.
-    fn depart(&mut self, now: Instant, flights: &mut Flights) {
+    pub fn depart(&mut self, now: Instant, flights: &mut Flights) {
         for _ in 0..DEPARTURES_AT_ONCE {
             let Some(queue) = self.outbox.ready(now) else { return };
             let request = self.assemble.next(&mut self.journal, queue, LIMITS);
@@ -163,7 +164,7 @@ impl Shard {
         Box::pin(async move { (flight, answer.await) })
     }
 
-    fn land(&mut self, flight: u64, answer: Answer, now: Instant) {
+    pub fn land(&mut self, flight: u64, answer: Answer, now: Instant) {
         if let Err(refusal) = &answer {
             let (reason, passes) = (refusal.reason.name(), refusal.passes());
             if passes {
