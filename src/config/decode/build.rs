@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::service::{Defined, Reference, Service, Wanted, definitions, service};
 use super::{
-    Context, Section, backend, batch, editing, exporters, extensions, file, forwarding, otlp, pipelines,
-    prometheus, sampling,
+    Context, Section, backend, batch, editing, exporters, extensions, file, forwarding, order, otlp,
+    pipelines, prometheus, sampling,
 };
 use super::{groupbytrace, memory};
 use crate::config::catalog::{Kind, canonical};
@@ -29,6 +29,7 @@ pub(in crate::config) fn decode(root: &Node, context: &Context) -> (Settings, Pr
     let mut build = Build { context, defined, service };
     build.check_references();
     let settings = build.components(&mut top);
+    build.check_order(&settings);
     (settings, top.finish())
 }
 
@@ -55,6 +56,16 @@ impl<'a> Build<'a> {
             pipelines::check(self.context, pipeline);
         }
         self.check_list(Kind::Extension, "service::extensions", &self.service.extensions);
+    }
+
+    fn check_order(&self, settings: &Settings) {
+        let from_outside = |reference: &Reference| {
+            let defined = self.find(Kind::Processor, &reference.id);
+            defined.is_some_and(|defined| defined.entry.value.is_from_outside())
+        };
+        for pipeline in &self.service.pipelines {
+            order::check(self.context, pipeline, settings, from_outside);
+        }
     }
 
     fn check_list(&self, kind: Kind, path: &str, list: &[Reference]) {

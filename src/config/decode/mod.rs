@@ -13,6 +13,7 @@ mod groupbytrace;
 mod journal;
 mod memory;
 mod net;
+mod order;
 mod otlp;
 mod pipelines;
 mod prometheus;
