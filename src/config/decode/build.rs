@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::service::{Defined, Reference, Service, Wanted, definitions, service};
 use super::{
-    Context, Section, backend, batch, connectors, editing, exporters, extensions, file, forwarding, otlp,
-    pipelines, prometheus, sampling,
+    Context, Section, backend, batch, connectors, editing, exporters, extensions, file, forwarding, order,
+    otlp, pipelines, prometheus, sampling,
 };
 use super::{groupbytrace, memory};
 use crate::config::catalog::{Kind, canonical};
@@ -29,6 +29,7 @@ pub(in crate::config) fn decode(root: &Node, context: &Context) -> (Settings, Pr
     let mut build = Build { context, defined, service };
     build.check_references();
     let settings = build.components(&mut top);
+    build.check_order(&settings);
     (settings, top.finish())
 }
 
@@ -74,6 +75,16 @@ impl<'a> Build<'a> {
                 let help = format!("rename the connector {:?}", format!("{id}/connector"));
                 self.context.push(one.entry.mark.error(&format!("connectors::{id}"), message, Some(help)));
             }
+        }
+    }
+
+    fn check_order(&self, settings: &Settings) {
+        let from_outside = |reference: &Reference| {
+            let defined = self.find(Kind::Processor, &reference.id);
+            defined.is_some_and(|defined| defined.entry.value.is_from_outside())
+        };
+        for pipeline in &self.service.pipelines {
+            order::check(self.context, pipeline, settings, from_outside);
         }
     }
 

@@ -14,6 +14,7 @@ mod groupbytrace;
 mod journal;
 mod memory;
 mod net;
+mod order;
 mod otlp;
 mod pipelines;
 mod prometheus;
