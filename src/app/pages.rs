@@ -92,7 +92,7 @@ impl AppPages {
     /// Reads the configuration as a start would. This version applies it at a restart only, and says so.
     fn configuration_result(&self) -> Value {
         let env = |name: &str| std::env::var(name).ok();
-        match config::load_with(&self.run.sources, &self.run.sets, self.run.gates, &env) {
+        match config::load_with(&self.run.sources, &self.run.sets, self.run.options, &env) {
             Err(errors) => json!({"result": "refused", "reason": errors.to_string()}),
             Ok(loaded) if loaded.settings == self.run.loaded.settings => json!({"result": "unchanged"}),
             Ok(_) => json!({

@@ -22,6 +22,7 @@ mod sampling;
 mod scalars;
 mod section;
 mod service;
+mod skip;
 mod telemetry;
 mod values;
 
@@ -66,6 +67,7 @@ pub struct Key {
 #[derive(Default)]
 pub(super) struct Context {
     pub gates: Gates,
+    pub skip_unavailable: bool,
     pub found: RefCell<Vec<Diagnostic>>,
     pub keys: RefCell<BTreeMap<String, Key>>,
 }
