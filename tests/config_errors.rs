@@ -155,7 +155,10 @@ fn what_only_the_collector_has_is_named_as_such() {
              version of ringtail",
         ],
     );
-    assert_eq!(help(text), "leave it out of the pipeline; receivers available: otlp");
+    assert_eq!(
+        help(text),
+        "leave it out of the pipeline, or start with --skip-unavailable; receivers available: otlp"
+    );
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::service::{Defined, Reference, Service, Wanted, definitions, service};
 use super::{
-    Context, Section, backend, batch, connectors, editing, exporters, extensions, file, forwarding, otlp,
-    pipelines, prometheus, sampling,
+    Context, Section, backend, batch, connectors, editing, exporters, extensions, file, forwarding, order,
+    otlp, pipelines, prometheus, sampling,
 };
 use super::{groupbytrace, memory};
 use crate::config::catalog::{Kind, canonical};
@@ -25,10 +25,11 @@ pub(in crate::config) fn decode(root: &Node, context: &Context) -> (Settings, Pr
     }
     let defined: Vec<(Kind, Vec<Defined<'_>>)> =
         Kind::ALL.into_iter().map(|kind| (kind, definitions(&mut top, kind))).collect();
-    let service = top.section("service", service);
+    let service = top.section("service", |section| service(section, &defined));
     let mut build = Build { context, defined, service };
     build.check_references();
     let settings = build.components(&mut top);
+    build.check_order(&settings);
     (settings, top.finish())
 }
 
@@ -77,6 +78,16 @@ impl<'a> Build<'a> {
         }
     }
 
+    fn check_order(&self, settings: &Settings) {
+        let from_outside = |reference: &Reference| {
+            let defined = self.find(Kind::Processor, &reference.id);
+            defined.is_some_and(|defined| defined.entry.value.is_from_outside())
+        };
+        for pipeline in &self.service.pipelines {
+            order::check(self.context, pipeline, settings, from_outside);
+        }
+    }
+
     fn check_list(&self, kind: Kind, path: &str, list: &[Reference]) {
         for (index, reference) in list.iter().enumerate() {
             let id = reference.shown();
@@ -121,7 +132,7 @@ impl<'a> Build<'a> {
         let place = if kind == Kind::Extension { "service.extensions" } else { "the pipeline" };
         if really.in_collector(&reference.id.kind) {
             let message = format!("{name} {id} exists in the Collector, but not in this version of ringtail");
-            let help = format!("leave it out of {place}; {available}");
+            let help = format!("leave it out of {place}, or start with --skip-unavailable; {available}");
             self.context.push(reference.mark.error(path, message, Some(help)));
         } else if let Some(defined) = self.find(really, &reference.id) {
             let section = really.section();
@@ -130,10 +141,12 @@ impl<'a> Build<'a> {
                 "'{section}' unknown type: {:?} for id: {id} (valid values: [{valid}])",
                 reference.id.kind
             );
-            let help = nearest(&reference.id.kind, really.available().iter().copied())
-                .map(|near| format!("did you mean {near:?}?"));
+            let help = match nearest(&reference.id.kind, really.available().iter().copied()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("remove it from {place}, or start with --skip-unavailable"),
+            };
             let path = format!("{section}::{}", defined.id);
-            self.context.push(defined.entry.mark.error(&path, message, help));
+            self.context.push(defined.entry.mark.error(&path, message, Some(help)));
         }
     }
 
@@ -166,7 +179,7 @@ impl<'a> Build<'a> {
                 if kind.available().contains(&one.id.kind.as_str()) {
                     let part = self.component(*kind, one, wanted, &mut settings);
                     printed.push((one.id.to_string(), part));
-                } else if !wanted {
+                } else if !wanted && !self.service.skipped.contains(&(kind.name(), one.id.clone())) {
                     self.unused(*kind, one);
                 }
             }
