@@ -68,11 +68,6 @@ impl Config {
         self
     }
 
-    pub fn extension(mut self, line: &str) -> Self {
-        self.extensions.push(line.into());
-        self
-    }
-
     pub fn pipeline(mut self, line: &str) -> Self {
         self.pipelines.push(line.into());
         self

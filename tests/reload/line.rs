@@ -66,7 +66,9 @@ async fn an_open_trace_is_judged_by_the_policies_at_its_deadline() {
 async fn a_removed_exporter_hands_on_its_queue() {
     let [old, new] = [Backend::grpc().await, Backend::grpc().await];
     let base = Config::new();
-    let first = base.clone().to("a", &old, "").pipeline("traces: {receivers: [otlp], exporters: [otlp/a]}");
+    let queue = ", sending_queue: {wait_for_result: false}";
+    let first =
+        base.clone().to("a", &old, queue).pipeline("traces: {receivers: [otlp], exporters: [otlp/a]}");
     let second = base.to("b", &new, "").pipeline("traces: {receivers: [otlp], exporters: [otlp/b]}");
     let ringtail = first.start().await;
     old.close_gate();
