@@ -6,4 +6,5 @@
 mod support;
 
 mod otlp;
+mod prometheus;
 mod receiver;
