@@ -78,6 +78,11 @@ pub trait Stage: Consumer {
 
     /// Stops waiting for what is not urgent: the end is near.
     fn hurry(&self) {}
+
+    /// Ready when nothing waits in it that it has promised to hand on. More may come while somebody still gives it some.
+    fn emptied(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Everything behind one receiver, per signal.

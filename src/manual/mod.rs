@@ -19,7 +19,7 @@ pub mod calls;
 pub mod journal;
 pub mod layout;
 pub mod ownership;
-pub mod sampler;
 pub mod reload;
+pub mod sampler;
 pub mod scrapes;
 pub mod threads;

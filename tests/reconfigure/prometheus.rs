@@ -28,7 +28,7 @@ struct Bench {
 impl Bench {
     async fn start(config: Prometheus) -> Self {
         let (registry, stop) = (Registry::new(), CancellationToken::new());
-        let exporter = PrometheusExporter::start("prometheus", config, &registry, &stop).await.unwrap();
+        let exporter = PrometheusExporter::start("prometheus", config, &registry, &stop, &[]).await.unwrap();
         Self { exporter, registry }
     }
 

@@ -42,6 +42,9 @@ impl Leaving {
         sleep_until((begin + self.judged_after).into()).await;
         let deadline = Instant::now() + END_MAX;
         let mut left = self.stages.end_processors(deadline).await;
+        // There is no hurry: retries keep their pace until the end.
+        let emptied = join_all(self.stages.exporters.iter().map(|exporter| exporter.emptied()));
+        let _ = timeout_at(deadline.into(), emptied).await;
         left += self.stages.end_exporters(deadline).await;
         self.stop.iter().for_each(CancellationToken::cancel);
         if left > 0 {

@@ -214,6 +214,18 @@ impl Stage for OtlpExporter {
     fn hurry(&self) {
         self.0.direct.0.hurry();
     }
+
+    fn emptied(&self) -> BoxFuture<'static, ()> {
+        let whole = Arc::clone(&self.0);
+        Box::pin(async move {
+            let mut queues = whole.retired.lock().clone();
+            queues.extend(whole.durable.load_full());
+            for queue in queues {
+                queue.emptied().await;
+            }
+            whole.direct.0.line.books.all_settled().await;
+        })
+    }
 }
 
 impl Inner {

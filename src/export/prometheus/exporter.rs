@@ -48,16 +48,22 @@ enum Door {
 }
 
 impl PrometheusExporter {
-    /// Listens, and serves scrapes until `stop`.
+    /// Listens, and serves scrapes until `stop`. The addresses of `leaving` are about to be given up.
     pub async fn start(
         name: &str,
         config: Prometheus,
         registry: &Registry,
         stop: &CancellationToken,
+        leaving: &[&Self],
     ) -> Result<Self, PrometheusError> {
         let shown = Shown::new(name, config.clone(), registry);
         let manner = manner(&config, &shown)?;
-        let server = Server::listen(&address(&config).await?, manner, &[])?;
+        let address = address(&config).await?;
+        let server = {
+            let held: Vec<_> = leaving.iter().map(|one| one.0.listening.lock()).collect();
+            let leaving: Vec<_> = held.iter().filter_map(|listening| listening.as_ref()).collect();
+            Server::listen(&address, manner, &leaving)?
+        };
         announce(name, &server);
         let listening = Mutex::new(Some(server.start(stop)));
         Ok(Self(Arc::new(Inner { shown, listening, stop: stop.clone() })))
