@@ -32,6 +32,13 @@ pub enum Ask {
     End(Instant, bool, oneshot::Sender<Left>),
 }
 
+/// How a shard ends, and who waits for it.
+struct End {
+    deadline: Instant,
+    drop_pending: bool,
+    told: Vec<oneshot::Sender<Left>>,
+}
+
 /// What was not handed on at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
@@ -82,8 +89,11 @@ pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: 
                     let _ = told.send(()); // likewise
                 }
                 Ask::End(deadline, drop_pending, told) => {
-                    let left = shard.end(deadline, drop_pending, &mut offers, &mut flights).await;
-                    let _ = told.send(left);
+                    let mut end = End { deadline, drop_pending, told: vec![told] };
+                    let left = shard.end(&mut end, &mut offers, &mut asks, &mut flights).await;
+                    for told in end.told {
+                        let _ = told.send(left); // likewise
+                    }
                     return;
                 }
             },
@@ -237,12 +247,12 @@ impl Shard {
     }
 
     /// Ends: nothing more is taken; undecided traces stay in a journal on disk and are judged in memory; what was kept
-    /// leaves until `deadline`.
+    /// leaves until the deadline, or an earlier one if that is asked for meanwhile.
     async fn end(
         &mut self,
-        deadline: Instant,
-        drop_pending: bool,
+        end: &mut End,
         offers: &mut mpsc::Receiver<Offer>,
+        asks: &mut mpsc::Receiver<Ask>,
         flights: &mut Flights,
     ) -> Left {
         self.closing = true;
@@ -252,7 +262,7 @@ impl Shard {
             self.take(&mut batch, Instant::now());
         }
         let mut left = Left::default();
-        if drop_pending {
+        if end.drop_pending {
             self.sampler.drop_rest();
         } else if self.journal.is_durable() {
             (left.traces, left.spans) = self.sampler.pending();
@@ -264,14 +274,20 @@ impl Shard {
             }
         }
         self.drain();
-        let deadline =
-            if self.journal.is_durable() { deadline.min(Instant::now() + END_DURABLE) } else { deadline };
-        while !self.outbox.is_empty() && Instant::now() < deadline {
+        if self.journal.is_durable() {
+            end.deadline = end.deadline.min(Instant::now() + END_DURABLE);
+        }
+        while !self.outbox.is_empty() && Instant::now() < end.deadline {
             let now = Instant::now();
             self.depart(now, flights);
-            let wake = self.outbox.poll_timeout().map_or(deadline, |at| at.min(deadline)).max(now + STEP);
+            let wake =
+                self.outbox.poll_timeout().map_or(end.deadline, |at| at.min(end.deadline)).max(now + STEP);
             tokio::select! {
                 Some((flight, answer)) = flights.next(), if !flights.is_empty() => self.land(flight, answer, now),
+                Some(Ask::End(sooner, _, told)) = asks.recv() => {
+                    end.deadline = end.deadline.min(sooner);
+                    end.told.push(told);
+                }
                 () = sleep_until(wake.into()) => {}
             }
         }
