@@ -258,6 +258,16 @@ impl LoadBalancerMetrics {
         }
     }
 
+    /// The same balancer with another `resolver`; the number of backends moves along.
+    pub fn with_resolver(&self, resolver: &str) -> Self {
+        let other = Self::new(&self.registry, &self.exporter, resolver);
+        if resolver != self.resolver {
+            other.num_backends.set(self.num_backends.get());
+            self.num_backends.set(0);
+        }
+        other
+    }
+
     /// The resolver looked for members.
     pub fn resolved(&self, success: bool) {
         let labels = [("resolver", self.resolver.as_str()), ("success", truth(success))];

@@ -8,10 +8,8 @@ use super::durable::Durable;
 use super::exporter::{Manner, OtlpError, OtlpExporter, Whole};
 use super::reach::{backend, labels, watch};
 use crate::change::Change;
-use crate::client::Protocol;
 use crate::export::config::Otlp;
 use crate::journal;
-use crate::tls::Pem;
 
 /// What becomes of the queue on disk.
 enum Disk {
@@ -41,7 +39,7 @@ impl OtlpExporter {
         config.check()?;
         let other = {
             let current = whole.config.lock();
-            !is_same_backend(&current, &config) || reads_files(&config.protocol)
+            !is_same_backend(&current, &config) || config.protocol.reads_files()
         };
         let other = other.then(|| backend(&config, whole.signal, &whole.workers)).transpose()?;
         let disk = whole.disk(config.queue.journal.as_ref())?;
@@ -166,10 +164,4 @@ fn is_same_backend(one: &Otlp, other: &Otlp) -> bool {
         && *encoding == other.encoding
         && *timeout == other.timeout
         && *round_robin == other.round_robin
-}
-
-/// Whether certificates come from files, which may have changed.
-fn reads_files(protocol: &Protocol) -> bool {
-    let tls = &protocol.tls;
-    [&tls.ca, &tls.cert, &tls.key].into_iter().any(|pem| matches!(pem, Some(Pem::File(_))))
 }

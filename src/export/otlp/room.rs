@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::export::config::{SendingQueue, Sizer};
+use crate::lane::Load;
 use crate::observe::QueueMetrics;
 
 /// The room of one exporter's queue. What is in flight or waits for a retry keeps its place.
@@ -22,21 +23,14 @@ pub struct Room {
 struct State {
     sizer: Sizer,
     capacity: u64,
-    taken: Size,
+    taken: Load,
     closed: bool,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Size {
-    requests: u64,
-    items: u64,
-    bytes: u64,
 }
 
 /// A request's place, given back on drop.
 pub struct Place {
     room: Arc<Room>,
-    size: Size,
+    size: Load,
 }
 
 /// Why there is no place.
@@ -51,7 +45,7 @@ pub enum NoPlace {
 impl Room {
     /// An empty queue.
     pub fn new(config: &SendingQueue, metrics: QueueMetrics) -> Arc<Self> {
-        let state = State { sizer: config.sizer, capacity: 0, taken: Size::default(), closed: false };
+        let state = State { sizer: config.sizer, capacity: 0, taken: Load::default(), closed: false };
         let room = Self {
             state: Mutex::new(state),
             freed: Notify::new(),
@@ -82,12 +76,12 @@ impl Room {
         if !self.fits(items, bytes) || self.waiting.load(Ordering::Acquire) > 0 {
             return Err(if self.state.lock().closed { NoPlace::Closed } else { NoPlace::Full });
         }
-        self.take(Size::of(items, bytes))
+        self.take(Load::of(items, bytes))
     }
 
     /// A place as soon as there is one, in order of arrival. A request larger than the whole queue has it alone.
     pub async fn wait_place(self: &Arc<Self>, items: u64, bytes: usize) -> Result<Place, NoPlace> {
-        let size = Size::of(items, bytes);
+        let size = Load::of(items, bytes);
         let _waiting = Waiting::new(&self.waiting);
         let _turn = self.turn.lock().await;
         loop {
@@ -102,7 +96,7 @@ impl Room {
     /// Whether a request of this size could ever have a place.
     pub fn fits(&self, items: u64, bytes: usize) -> bool {
         let state = self.state.lock();
-        Size::of(items, bytes).in_unit(state.sizer) <= state.capacity
+        in_unit(Load::of(items, bytes), state.sizer) <= state.capacity
     }
 
     /// No more places; who waits for one is told.
@@ -111,13 +105,13 @@ impl Room {
         self.freed.notify_waiters();
     }
 
-    fn take(self: &Arc<Self>, size: Size) -> Result<Place, NoPlace> {
+    fn take(self: &Arc<Self>, size: Load) -> Result<Place, NoPlace> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(NoPlace::Closed);
         }
         let after = state.taken.plus(size);
-        let full = after.in_unit(state.sizer) > state.capacity || after.bytes > BYTES_MAX;
+        let full = in_unit(after, state.sizer) > state.capacity || after.bytes > BYTES_MAX;
         if full && state.taken.requests > 0 {
             return Err(NoPlace::Full);
         }
@@ -127,38 +121,16 @@ impl Room {
     }
 
     fn show(&self, state: &State) {
-        let taken = state.taken.in_unit(state.sizer).min(state.capacity);
+        let taken = in_unit(state.taken, state.sizer).min(state.capacity);
         self.metrics.size.set(i64::try_from(taken).unwrap_or(i64::MAX));
     }
 }
 
-impl Size {
-    fn of(items: u64, bytes: usize) -> Self {
-        Self { requests: 1, items, bytes: bytes as u64 }
-    }
-
-    fn in_unit(&self, sizer: Sizer) -> u64 {
-        match sizer {
-            Sizer::Requests => self.requests,
-            Sizer::Items => self.items,
-            Sizer::Bytes => self.bytes,
-        }
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            requests: self.requests + other.requests,
-            items: self.items.saturating_add(other.items),
-            bytes: self.bytes.saturating_add(other.bytes),
-        }
-    }
-
-    fn minus(self, other: Self) -> Self {
-        Self {
-            requests: self.requests.saturating_sub(other.requests),
-            items: self.items.saturating_sub(other.items),
-            bytes: self.bytes.saturating_sub(other.bytes),
-        }
+fn in_unit(load: Load, sizer: Sizer) -> u64 {
+    match sizer {
+        Sizer::Requests => load.requests,
+        Sizer::Items => load.items,
+        Sizer::Bytes => load.bytes,
     }
 }
 
