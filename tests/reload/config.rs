@@ -20,6 +20,8 @@ pub struct Config {
     pub connectors: String,
     pub pipelines: Vec<String>,
     pub extensions: Vec<String>,
+    /// Keys of the metrics endpoint, after commas.
+    pub metrics: &'static str,
     pub level: &'static str,
 }
 
@@ -34,6 +36,7 @@ impl Config {
             connectors: "{}".into(),
             pipelines: Vec::new(),
             extensions: Vec::new(),
+            metrics: "",
             level: "debug",
         }
     }
@@ -93,7 +96,7 @@ service:
   extensions: [admin{extension_names}]
   telemetry:
     logs: {{level: {level}}}
-    metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}]}}
+    metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}{metrics_keys}}}}}}}}}]}}
   pipelines:{pipelines}
 ",
             receivers = lines(&self.receivers),
@@ -102,6 +105,7 @@ service:
             connectors = self.connectors,
             extensions = lines(&self.extensions),
             extension_names = names(&self.extensions),
+            metrics_keys = self.metrics,
             level = self.level,
             pipelines = self.pipelines.iter().map(|line| format!("\n    {line}")).collect::<String>(),
         )

@@ -5,7 +5,7 @@ use prost::Message;
 
 use crate::config::{Config, apply};
 use crate::support::backend::{Backend, Reply};
-use crate::support::load::{logs_of, span, traces};
+use crate::support::load::{logs_of, metrics_of, span, traces};
 use crate::support::process::free_address;
 use crate::support::raw_grpc::{RawGrpc, TRACES, framed};
 use crate::support::{http, wait};
@@ -232,4 +232,58 @@ async fn kept_traces_wait_for_their_backend_through_reloads() {
     wait::until("all has arrived", || backend.spans().len() == 6).await;
     ringtail.settled().await;
     assert_eq!(backend.spans().len(), 6);
+}
+
+/// Scenario: a pipeline with a sampler goes while a trace is open in it.
+/// Guarantee: the trace is judged when its time comes, not before, and arrives whole.
+#[tokio::test]
+async fn a_removed_sampler_judges_what_it_holds() {
+    let backend = Backend::grpc().await;
+    let base = Config::new().to("a", &backend, "").exporter("nop: ");
+    let policy = "{name: few, type: span_count, span_count: {max_spans: 2}}";
+    let first = base
+        .clone()
+        .processor(&format!("tail_sampling: {{decision_wait: 2s, policies: [{policy}]}}"))
+        .processor("batch: {timeout: 60s}")
+        .pipeline("traces: {receivers: [otlp], processors: [tail_sampling, batch], exporters: [otlp/a]}");
+    let ringtail = first.start().await;
+    ringtail.export(traces([span(1, 0), span(1, 1), span(2, 0), span(2, 1), span(2, 2)])).await.unwrap();
+    let begun = std::time::Instant::now();
+    apply(&ringtail, &base.pipeline("logs: {receivers: [otlp], exporters: [nop]}")).await;
+    assert_eq!(ringtail.export(traces([span(1, 2)])).await.unwrap_err().code(), tonic::Code::Unimplemented);
+    wait::until("it is judged", || backend.spans().len() == 2).await;
+    assert!(begun.elapsed() > std::time::Duration::from_millis(1500), "too early: {:?}", begun.elapsed());
+    ringtail.settled().await;
+    assert!(backend.has("operation 1/0") && backend.has("operation 1/1"));
+}
+
+/// Scenario: a `prometheus` exporter gets another name at the same address, and a `file` exporter another name for the same
+/// file.
+/// Guarantee: the address answers all the time; the file goes on.
+#[tokio::test]
+async fn exporters_take_over_addresses_and_files() {
+    let address = free_address();
+    let base = Config::new();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.json");
+    let named = |name: &str| {
+        base.clone()
+            .exporter(&format!("prometheus/{name}: {{endpoint: '{address}'}}"))
+            .exporter(&format!("file/{name}: {{path: '{}'}}", path.display()))
+            .pipeline(&format!("metrics: {{receivers: [otlp], exporters: [prometheus/{name}]}}"))
+            .pipeline(&format!("traces: {{receivers: [otlp], exporters: [file/{name}]}}"))
+    };
+    let ringtail = named("a").start().await;
+    ringtail.export(traces([span(1, 0)])).await.unwrap();
+    ringtail.metrics().export(metrics_of("shop", 1)).await.unwrap();
+    assert!(http::get(address, "/metrics").await.unwrap().text().contains("queue"));
+    apply(&ringtail, &named("b")).await;
+    ringtail.export(traces([span(2, 0)])).await.unwrap();
+    ringtail.metrics().export(metrics_of("shop", 1)).await.unwrap();
+    assert!(http::get(address, "/metrics").await.unwrap().text().contains("queue"));
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(written.lines().count(), 2, "{written}");
+    apply(&ringtail, &base.exporter("nop: ").pipeline("traces: {receivers: [otlp], exporters: [nop]}")).await;
+    wait::until("the address is free", || std::net::TcpListener::bind(address).is_ok()).await;
+    ringtail.settled().await;
 }

@@ -11,5 +11,6 @@ mod support;
 mod config;
 mod line;
 mod load;
+mod pages;
 mod refusals;
 mod triggers;

@@ -94,3 +94,39 @@ async fn a_signal_and_a_request_read_it_again() {
     ringtail.export(traces([span(1, 0)])).await.unwrap();
     wait::until("it has arrived", || b.has("operation 1/0")).await;
 }
+
+/// Scenario: a value stands in a file of its own, which changes; then a second directory entry of `--config` does not exist
+/// for a moment.
+/// Guarantee: the change of the value is seen; a file that is missing is named, and tried again.
+#[tokio::test]
+async fn a_file_that_is_referred_to_is_watched_too() {
+    let [a, b] = [Backend::grpc().await, Backend::grpc().await];
+    let dir = tempfile::tempdir().unwrap();
+    let address = dir.path().join("address");
+    std::fs::write(&address, a.address()).unwrap();
+    let config = Config::new()
+        .exporter(&format!(
+            "otlp/a: {{endpoint: '${{file:{}}}', tls: {{insecure: true}}}}",
+            address.display()
+        ))
+        .pipeline("traces: {receivers: [otlp], exporters: [otlp/a]}");
+    let ringtail = config.start().await;
+    ringtail.export(traces([span(1, 0)])).await.unwrap();
+    std::fs::write(&address, b.address()).unwrap();
+    applied(&ringtail, 2).await;
+    ringtail.export(traces([span(2, 0)])).await.unwrap();
+    assert!(a.has("operation 1/0") && b.has("operation 2/0"));
+    std::fs::remove_file(&address).unwrap();
+    let last = crate::config::refused(&ringtail).await;
+    assert!(last["reason"].as_str().unwrap().contains(&address.display().to_string()), "{last}");
+    ringtail.export(traces([span(3, 0)])).await.unwrap();
+    std::fs::write(&address, a.address()).unwrap();
+    applied_after_refusal(&ringtail, 3).await;
+    ringtail.export(traces([span(4, 0)])).await.unwrap();
+    assert!(b.has("operation 3/0") && a.has("operation 4/0"));
+}
+
+async fn applied_after_refusal(ringtail: &crate::support::process::Ringtail, wanted: u64) {
+    wait::until_some("it is applied", || async { (generation(ringtail).await == wanted).then_some(()) })
+        .await;
+}
