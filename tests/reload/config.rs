@@ -13,6 +13,8 @@ use crate::support::wait;
 #[derive(Clone)]
 pub struct Config {
     pub ports: Ports,
+    /// Keys of `otlp`, each before a comma.
+    pub receiver: String,
     /// Beside `otlp`.
     pub receivers: Vec<String>,
     pub processors: Vec<String>,
@@ -30,6 +32,7 @@ impl Config {
     pub fn new() -> Self {
         Self {
             ports: Ports::free(),
+            receiver: String::new(),
             receivers: Vec::new(),
             processors: Vec::new(),
             exporters: Vec::new(),
@@ -86,7 +89,7 @@ impl Config {
         };
         format!(
             "receivers:
-  otlp: {{protocols: {{grpc: {{endpoint: '{grpc}'}}, http: {{endpoint: '{http}'}}}}}}{receivers}
+  otlp: {{{receiver}protocols: {{grpc: {{endpoint: '{grpc}'}}, http: {{endpoint: '{http}'}}}}}}{receivers}
 processors:{processors}
 exporters:{exporters}
 connectors: {connectors}
@@ -99,6 +102,7 @@ service:
     metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}{metrics_keys}}}}}}}}}]}}
   pipelines:{pipelines}
 ",
+            receiver = self.receiver,
             receivers = lines(&self.receivers),
             processors = lines(&self.processors),
             exporters = lines(&self.exporters),

@@ -51,6 +51,7 @@ fn variant(base: &Config, [kept, all, extra]: [&Backend; 3], n: usize) -> Config
         .to("all", all, "");
     config.exporters[0] =
         config.exporters[0].replace("compression: none", &format!("compression: {compression}"));
+    config.receiver = format!("max_connections: {}, max_in_flight_mib: {}, ", 1000 + n % 3, 100 + n % 2);
     let line = match n % 4 {
         0 => "[transform, tail_sampling, batch]",
         1 => "[tail_sampling, transform, batch]",

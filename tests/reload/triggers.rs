@@ -24,6 +24,8 @@ async fn a_rename_and_a_change_in_place_are_seen() {
     let ringtail = to(&base, &a).start().await;
     ringtail.export(traces([span(1, 0)])).await.unwrap();
     apply(&ringtail, &to(&base, &b)).await;
+    let last = &ringtail.page("/config").await["last_reload"];
+    assert_eq!(last["changes"], serde_json::json!(["exporters::otlp/a changed"]), "{last}");
     ringtail.export(traces([span(2, 0)])).await.unwrap();
     std::fs::write(path(&ringtail), to(&base, &a).text()).unwrap();
     applied(&ringtail, 3).await;

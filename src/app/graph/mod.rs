@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use balancer::Balancer;
-pub use leaving::{Leaving, Retired};
+pub use leaving::{LEAVING_MAX, Leaving, Retired};
 pub use stages::Stages;
 
 use crate::config::{ComponentId, Settings};
