@@ -9,7 +9,7 @@ use super::http::HttpServer;
 use super::intake::Intake;
 use super::listen::Listener;
 use super::serving::Serving;
-use crate::flow::Outlets;
+use crate::flow::Front;
 use crate::lane::Budget;
 use crate::observe::Registry;
 use crate::tls;
@@ -25,7 +25,7 @@ pub struct Receiver {
 /// What the protocols of a receiver share, whatever its configuration.
 pub(super) struct Shared {
     id: String,
-    outlets: Outlets,
+    front: Front,
     registry: Registry,
     pub(super) budget: Arc<Budget>,
     pub(super) accepting: Accepting,
@@ -51,11 +51,11 @@ impl Receiver {
     pub fn bind(
         id: &str,
         config: Config,
-        outlets: &Outlets,
+        front: &Front,
         workers: &Arc<Workers>,
         registry: &Registry,
     ) -> Result<Self, String> {
-        Self::bind_beside(id, config, outlets, workers, registry, &[])
+        Self::bind_beside(id, config, front, workers, registry, &[])
     }
 
     /// As [`Self::bind`], where the sockets of `leaving` are about to be given up: an address of theirs is taken over, and
@@ -63,14 +63,14 @@ impl Receiver {
     pub fn bind_beside(
         id: &str,
         config: Config,
-        outlets: &Outlets,
+        front: &Front,
         workers: &Arc<Workers>,
         registry: &Registry,
         leaving: &[&Serving],
     ) -> Result<Self, String> {
         let shared = Arc::new(Shared {
             id: id.to_owned(),
-            outlets: outlets.clone(),
+            front: front.clone(),
             registry: registry.clone(),
             budget: Budget::new(config.max_in_flight_bytes),
             accepting: Accepting::new(id, Arc::clone(workers), config.max_connections, registry),
@@ -124,8 +124,8 @@ impl Shared {
     /// One a protocol, so that its counts go on when it comes again.
     fn intake(&self, place: &OnceLock<Arc<Intake>>, transport: &str) -> Arc<Intake> {
         let make = || {
-            let (outlets, budget) = (self.outlets.clone(), Arc::clone(&self.budget));
-            Arc::new(Intake::new(&self.id, transport, outlets, budget, &self.registry))
+            let (front, budget) = (self.front.clone(), Arc::clone(&self.budget));
+            Arc::new(Intake::new(&self.id, transport, front, budget, &self.registry))
         };
         Arc::clone(place.get_or_init(make))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use prost::Message;
-use ringtail::flow::{Answer, Consumer, Outlets, Request};
+use ringtail::flow::{Answer, Consumer, Front, Outlets, Request};
 use ringtail::observe::Registry;
 use ringtail::outcome::{Accepted, Signal};
 use ringtail::receive::{Config, Endpoint, Grpc, Http, Receiver, Serving};
@@ -48,7 +48,7 @@ impl Consumer for Sink {
 struct Bench {
     serving: Serving,
     sink: Sink,
-    outlets: Outlets,
+    front: Front,
     registry: Registry,
     workers: Arc<Workers>,
 }
@@ -59,8 +59,9 @@ impl Bench {
         let (workers, registry) = (Arc::new(Workers::start(2).unwrap()), Registry::new());
         let mut outlets = Outlets::default();
         outlets.add(Signal::Traces, Arc::new(sink.clone()));
-        let serving = Receiver::bind("otlp", config, &outlets, &workers, &registry).unwrap().serve();
-        Self { serving, sink, outlets, registry, workers }
+        let front = Front::new(outlets);
+        let serving = Receiver::bind("otlp", config, &front, &workers, &registry).unwrap().serve();
+        Self { serving, sink, front, registry, workers }
     }
 
     fn taken(&self) -> u64 {
@@ -181,10 +182,10 @@ async fn addresses_are_exchanged_widened_and_taken_over() {
     bench.serving.reconfigure(config(Some(grpc(wide(two))), Some(http_at(one)))).unwrap();
     assert_eq!(code(&connected(two).await, 2).await, Some(0));
     let asked = config(Some(grpc(two)), Some(http_at(one)));
-    let (outlets, workers, registry) = (&bench.outlets, &bench.workers, &bench.registry);
-    let other = Receiver::bind("other", asked.clone(), outlets, workers, registry).map(|_| ());
+    let (front, workers, registry) = (&bench.front, &bench.workers, &bench.registry);
+    let other = Receiver::bind("other", asked.clone(), front, workers, registry).map(|_| ());
     assert!(other.unwrap_err().contains("receivers::other::protocols::grpc: cannot listen on"));
-    let other = Receiver::bind_beside("other", asked, outlets, workers, registry, &[&bench.serving]);
+    let other = Receiver::bind_beside("other", asked, front, workers, registry, &[&bench.serving]);
     let other = other.unwrap().serve();
     bench.serving.close();
     let answered = || async {
