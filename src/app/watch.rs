@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::cli::is_read_once;
 use super::live::{Live, Outcome, Trigger};
 use crate::discover::WatchDirs;
 
@@ -40,7 +41,7 @@ pub async fn watch(live: Arc<Live>) {
 /// pipe.
 fn paths(live: &Live) -> Vec<PathBuf> {
     let mut paths = live.view().loaded.files.clone();
-    if paths.iter().any(|path| path.metadata().is_ok_and(|metadata| !metadata.is_file())) {
+    if paths.iter().any(|path| is_read_once(path)) {
         return Vec::new();
     }
     for source in live.sources() {
