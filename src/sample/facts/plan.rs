@@ -146,6 +146,21 @@ impl Plan {
         }
     }
 
+    /// Adds a later part of the same portion to an earlier one.
+    pub fn join(&self, portion: &mut Facts, later: &Facts) {
+        let times = |facts: &Facts| facts.more.as_ref().map_or_else(Vec::new, |more| more.times.clone());
+        let times = [times(portion), times(later)].concat();
+        self.absorb(portion, later);
+        if !times.is_empty() {
+            portion.more_mut().times = times;
+        }
+    }
+
+    /// Whether facts of a portion depend on the order of its spans.
+    pub fn depends_on_order(&self) -> bool {
+        !self.latencies.is_empty() || self.conditions.iter().any(|conditions| conditions.failed.is_some())
+    }
+
     fn absorb_more(&self, trace: &mut Facts, portion: &super::More) {
         if !self.latencies.is_empty() {
             let mut window = trace.more_mut().window;
