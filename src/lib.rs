@@ -27,6 +27,7 @@ pub mod receive;
 pub mod retry;
 pub mod route;
 pub mod sample;
+pub mod semconv;
 pub mod shard;
 pub mod split;
 pub mod stream;

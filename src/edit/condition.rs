@@ -7,6 +7,7 @@ use super::text::as_text;
 use super::value::Value;
 use crate::outcome::Signal;
 use crate::pattern;
+use crate::semconv::Names;
 use crate::wire::{Fields, Malformed, Payload, otlp};
 
 /// Properties that all have to fit; of each list one entry has to.
@@ -32,6 +33,8 @@ pub struct Condition {
     pub resources: Vec<(String, Match)>,
     /// Instrumentation scopes; all of them, as in the Collector.
     pub libraries: Vec<Library>,
+    /// `semconv`: which attributes the keys mean.
+    pub names: Names,
 }
 
 /// An instrumentation scope.
@@ -127,12 +130,13 @@ impl Condition {
             Some(value) => Ok(as_text(Value::read(value)?)?.into_owned()),
             None => Ok(b"<nil-service-name>".to_vec()),
         };
-        Ok(fits(&self.services, service)? && all_fit(&self.resources, bytes, otlp::RESOURCE_ATTRIBUTES)?)
+        Ok(fits(&self.services, service)?
+            && self.all_fit(&self.resources, bytes, otlp::RESOURCE_ATTRIBUTES)?)
     }
 
     /// Whether the resource has the attributes, whatever the signal.
     pub(super) fn fits_attributes_of(&self, resource: &Message<'_>) -> Result<bool, Malformed> {
-        all_fit(&self.resources, resource.bytes(), otlp::RESOURCE_ATTRIBUTES)
+        self.all_fit(&self.resources, resource.bytes(), otlp::RESOURCE_ATTRIBUTES)
     }
 
     /// Whether anything in it can tell one item of a resource from another; of metrics only the name can.
@@ -161,14 +165,24 @@ impl Condition {
             Signal::Metrics => fits(&self.metric_names, || text(item, otlp::METRIC_NAME).map(<[u8]>::to_vec)),
             Signal::Traces => Ok(fits(&self.span_names, || text(item, otlp::SPAN_NAME).map(<[u8]>::to_vec))?
                 && fits(&self.span_kinds, || Ok(kind_name(number(item, otlp::SPAN_KIND)?).into()))?
-                && all_fit(&self.attributes, item, otlp::SPAN_ATTRIBUTES)?),
+                && self.all_fit(&self.attributes, item, otlp::SPAN_ATTRIBUTES)?),
             Signal::Logs => Ok(fits(&self.log_bodies, || body_text(item))?
                 && fits(&self.log_severity_texts, || {
                     text(item, otlp::LOG_SEVERITY_TEXT).map(<[u8]>::to_vec)
                 })?
                 && self.severity_fits(number(item, otlp::LOG_SEVERITY_NUMBER)?)
-                && all_fit(&self.attributes, item, otlp::LOG_ATTRIBUTES)?),
+                && self.all_fit(&self.attributes, item, otlp::LOG_ATTRIBUTES)?),
         }
+    }
+
+    fn all_fit(&self, wanted: &[(String, Match)], message: &[u8], field: u32) -> Result<bool, Malformed> {
+        for (key, wanted) in wanted {
+            match self.names.try_first(key.as_bytes(), |key| find(message, field, key))? {
+                Some(value) if wanted.fits(value)? => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     fn severity_fits(&self, severity: u64) -> bool {
@@ -177,16 +191,6 @@ impl Condition {
             _ => severity as i64 >= bound.min,
         })
     }
-}
-
-fn all_fit(wanted: &[(String, Match)], message: &[u8], field: u32) -> Result<bool, Malformed> {
-    for (key, wanted) in wanted {
-        match find(message, field, key.as_bytes())? {
-            Some(value) if wanted.fits(value)? => {}
-            _ => return Ok(false),
-        }
-    }
-    Ok(true)
 }
 
 /// The encoded value of the first attribute with this key.

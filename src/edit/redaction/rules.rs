@@ -11,6 +11,7 @@ use crate::edit::text::as_text;
 use crate::edit::value::Value;
 use crate::pattern::Pattern;
 use crate::pii::{self, MASK};
+use crate::semconv::Names;
 use crate::wire::Malformed;
 
 /// What to redact.
@@ -36,6 +37,8 @@ pub struct Redaction {
     pub hashing: Hashing,
     /// `summary`.
     pub summary: Summary,
+    /// `semconv`: which attributes keys and their patterns mean.
+    pub names: Names,
 }
 
 /// What stands for what is masked.
@@ -69,7 +72,8 @@ impl PartialEq for Redaction {
             [&one.ignored_key_patterns, &one.blocked_key_patterns, &one.allowed_values]
                 .map(|set| set.patterns().to_vec())
         };
-        let rest = |one: &Self| (one.pii.clone(), one.redact_all_types, one.hashing.clone(), one.summary);
+        let rest =
+            |one: &Self| (one.pii.clone(), one.redact_all_types, one.hashing.clone(), one.summary, one.names);
         keys(self) == keys(other)
             && sets(self) == sets(other)
             && rest(self) == rest(other)
@@ -144,11 +148,12 @@ impl Redaction {
     }
 
     pub(super) fn ignores(&self, key: &[u8]) -> bool {
-        has(&self.ignored_keys, key) || self.ignored_key_patterns.is_match(key)
+        self.names.any(key, |key| has(&self.ignored_keys, key) || self.ignored_key_patterns.is_match(key))
     }
 
     pub(super) fn passes(&self, key: &[u8]) -> bool {
-        self.allowed_keys.as_ref().is_none_or(|keys| has(keys, key) || is_own(key))
+        let Some(keys) = &self.allowed_keys else { return true };
+        self.names.any(key, |key| has(keys, key)) || is_own(key)
     }
 
     pub(super) fn allows(&self, text: &[u8]) -> bool {
@@ -156,7 +161,7 @@ impl Redaction {
     }
 
     pub(super) fn masks_key(&self, key: &[u8]) -> bool {
-        self.blocked_key_patterns.is_match(key)
+        self.names.any(key, |key| self.blocked_key_patterns.is_match(key))
     }
 
     fn mask_at(&self, key: &[u8], text: &[u8]) -> Option<Vec<u8>> {

@@ -10,6 +10,7 @@ use super::conditions::Conditions;
 use super::keys::{FactList, Keys};
 use super::predicate::Predicate;
 use super::size::Schemas;
+use crate::ottl::Dialect;
 use crate::pattern;
 use crate::sample::{Config, Rule};
 
@@ -50,7 +51,7 @@ impl Plan {
         let random = RandomState::new();
         let mut plan = Self {
             compat: config.compat,
-            keys: Keys::new(&predicates, &fields, config.compat),
+            keys: Keys::new(&predicates, &fields, config),
             status: Default::default(),
             flags: FactList::new(),
             states: Vec::new(),
@@ -62,13 +63,14 @@ impl Plan {
             wants_values: !fields.is_empty(),
             hash_keys: [random.hash_one(0u8), random.hash_one(1u8) | 1],
         };
+        let dialect = Dialect { semconv: config.semconv };
         for (fact, predicate) in (0u16..).zip(&predicates) {
             plan.want(fact, predicate);
             if let Predicate::Conditions { span, spanevent, .. } = predicate {
                 let failure =
                     predicate.failure().and_then(|failure| predicates.iter().position(|one| *one == failure));
                 let failed = failure.map(|failed| failed as u16);
-                plan.conditions.push(Conditions::new(span, spanevent, fact, failed));
+                plan.conditions.push(Conditions::new([span, spanevent], fact, failed, dialect));
             }
         }
         plan

@@ -4,9 +4,10 @@ use super::any::Any;
 use crate::config::decode::Section;
 use crate::edit::{Action, Actions, Change, Source};
 use crate::pattern::Pattern;
+use crate::semconv::Names;
 
-/// Reads the list under `key`, which has to have an entry.
-pub(super) fn actions(section: &mut Section<'_>, key: &'static str) -> Actions {
+/// Reads the list under `key`, which has to have an entry. Its keys mean `names`.
+pub(super) fn actions(section: &mut Section<'_>, key: &'static str, names: Names) -> Actions {
     let mut index = 0;
     let list = section.list(key, |section| {
         let action = action(section, index);
@@ -17,7 +18,7 @@ pub(super) fn actions(section: &mut Section<'_>, key: &'static str) -> Actions {
         let help = format!("write {key}: [{{key: environment, value: production, action: insert}}]");
         section.error("", format!("missing required field {key:?}"), Some(help));
     }
-    Actions(list.into_iter().flatten().collect())
+    Actions { list: list.into_iter().flatten().collect(), names }
 }
 
 /// The keys of one action.
