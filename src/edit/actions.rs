@@ -2,6 +2,7 @@
 
 use super::Headers;
 use super::attributes::Attributes;
+use super::number::float;
 use super::text::as_text;
 use super::value::Value;
 use crate::digest::Digest;
@@ -144,7 +145,7 @@ impl Action {
         pattern: Option<&Pattern>,
         mut change: impl FnMut(&mut Attributes, usize) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
-        let is_named = |key: &[u8]| key == self.key.as_bytes() && !(key.is_empty() && pattern.is_some());
+        let is_named = |key: &[u8]| key == self.key.as_bytes();
         let is_found = |key: &[u8]| pattern.is_some_and(|pattern| pattern.regex.is_match(key));
         for index in 0..list.end() {
             if !list.is_left(index) {
@@ -177,7 +178,6 @@ impl Action {
 
     /// The encoded value of the wanted type; nothing when it has that type or cannot have it.
     fn convert(&self, value: Value<'_>) -> Result<Option<Vec<u8>>, Malformed> {
-        let text = |text| std::str::from_utf8(text).ok();
         let converted = match (&self.change, value) {
             (Change::ConvertToText, Value::Text(_)) => None,
             (Change::ConvertToText, other) => {
@@ -186,13 +186,11 @@ impl Action {
             (Change::ConvertToInt, Value::Double(value)) => Some(Value::Int(cut(value))),
             (Change::ConvertToInt, Value::Bool(value)) => Some(Value::Int(value.into())),
             (Change::ConvertToInt, Value::Text(value)) => {
-                text(value).and_then(|text| text.parse().ok()).map(Value::Int)
+                std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).map(Value::Int)
             }
             (Change::ConvertToDouble, Value::Int(value)) => Some(Value::Double(value as f64)),
             (Change::ConvertToDouble, Value::Bool(value)) => Some(Value::Double(f64::from(u8::from(value)))),
-            (Change::ConvertToDouble, Value::Text(value)) => {
-                text(value).and_then(|text| text.parse().ok()).map(Value::Double)
-            }
+            (Change::ConvertToDouble, Value::Text(value)) => float(value).map(Value::Double),
             _ => None,
         };
         Ok(converted.map(Value::to_bytes))

@@ -3,6 +3,7 @@
 use super::{Judged, Sampler, threshold};
 use crate::edit::condition::find;
 use crate::edit::message::Message;
+use crate::edit::number::float;
 use crate::edit::value::Value;
 use crate::edit::walk::Fate;
 use crate::trace_state::{self, NEVER, copy_with_state};
@@ -57,7 +58,7 @@ fn priority_of(encoded: &[u8]) -> Result<Option<u64>, Malformed> {
     let value = match Value::read(encoded)? {
         Value::Int(value) => Some(value as f64),
         Value::Double(value) => Some(value),
-        Value::Text(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
+        Value::Text(text) => float(text),
         _ => None,
     };
     Ok(match value {

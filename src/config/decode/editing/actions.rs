@@ -120,18 +120,18 @@ impl Keys {
         if sources > 1 {
             return Err(" due to multiple value sources being set".into());
         }
-        let context = self.context.to_ascii_lowercase();
+        let context = self.context.as_str();
         if context == "client.address" || context.starts_with("auth.") {
             let message = format!("'from_context' {context:?} is not known here; default_value is used");
             let help =
                 "request headers are: from_context: metadata.NAME, with include_metadata in the receiver";
             section.warn(&section.mark_of("from_context"), "from_context", message, Some(help.into()));
         }
-        let header = context.strip_prefix("metadata.").unwrap_or(&context);
+        let header = self.context.strip_prefix("metadata.").unwrap_or(&self.context).to_ascii_lowercase();
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Ok(Source {
             value: self.value.as_ref().map(|value| value.encoded.clone()),
-            header: text(header),
+            header: text(&header),
             attribute: text(&self.attribute),
             default: self.default.as_ref().map(|value| value.encoded.clone()),
         })
