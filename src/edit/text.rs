@@ -33,7 +33,7 @@ fn push_json(value: Value<'_>, depth: usize, out: &mut String) -> Result<bool, M
         return Err(Malformed { at: 0, what: "a value nests too deep" });
     }
     match value {
-        Value::Empty => out.push_str("null"),
+        Value::Empty | Value::Bytes([]) => out.push_str("null"), // so the Collector writes no bytes
         Value::Text(text) => push_quoted(text, out),
         Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
         Value::Int(value) => out.push_str(&value.to_string()),
@@ -165,6 +165,8 @@ mod tests {
             (Any::DoubleValue(1e21), "1e+21"),
             (Any::DoubleValue(-2.5e-9), "-2.5e-9"),
             (Any::BytesValue(vec![1, 2, 3]), "AQID"),
+            (Any::BytesValue(vec![]), ""),
+            (list(vec![Any::BytesValue(vec![]), Any::BytesValue(vec![1, 2, 3])]), r#"[null,"AQID"]"#),
             (list(vec![Any::IntValue(1), Any::StringValue("<a>".into())]), r#"[1,"<a>"]"#),
             (map(vec![("b", Any::IntValue(1)), ("a", list(vec![]))]), r#"{"a":[],"b":1}"#),
             (map(vec![("b", Any::IntValue(1)), ("b", Any::BoolValue(true))]), r#"{"b":true}"#),

@@ -318,8 +318,8 @@ fn prune(value: &mut Value) {
     }
 }
 
-/// The items of a request, each with what describes it: entries that have no items count for nothing. Of metrics, which
-/// may lose all their points, an item is a metric.
+/// The items of a request, each with what describes it: entries that have no items, and metrics that have no points, count
+/// for nothing.
 pub fn items(request: &Value) -> Vec<Value> {
     let mut items = Vec::new();
     let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
@@ -330,9 +330,17 @@ pub fn items(request: &Value) -> Vec<Value> {
     ] {
         for entry in list(request, entries) {
             for scope in list(&entry, scopes) {
+                let has_points = |item: &Value| {
+                    inside != "metrics"
+                        || item
+                            .as_object()
+                            .into_iter()
+                            .flatten()
+                            .any(|(_, data)| data["dataPoints"].is_array())
+                };
                 let described =
                     |item| json!({"item": item, "scope": scope["scope"], "resource": entry["resource"]});
-                items.extend(list(&scope, inside).into_iter().map(described));
+                items.extend(list(&scope, inside).into_iter().filter(has_points).map(described));
             }
         }
     }

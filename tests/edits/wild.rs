@@ -33,7 +33,6 @@ pub const TEXTS: &[&str] = &[
     "+5",
     "1_000",
     "0x1F",
-    
     "1e3",
     "1e999",
     "-1e-400",
@@ -173,29 +172,11 @@ impl Wild {
     }
 
     fn state(&mut self) -> String {
-        const DIGITS: &[&str] = &[
-            "0",
-            "8",
-            "c",
-            "fd70a",
-            "ffffffffffffff",
-            "C",
-            "",
-            "g",
-            "00000000000000",
-            "123456789abcdef",
-            "80",
-        ];
+        // As samplers write them: what the Collector rewrites it writes so, and leaves the rest as it came.
+        const DIGITS: &[&str] = &["0", "8", "c", "fd70a", "ffffffffffffff", "", "g", "123456789abcdef", "1"];
         let dice = &mut self.dice;
-        let rv = dice.one(&[
-            "c0000000000000",
-            "10000000000000",
-            "ffffffffffffff",
-            "00000000000000",
-            "C0000000000000",
-            "8",
-            "zz",
-        ]);
+        let rv =
+            dice.one(&["c0000000000000", "10000000000000", "ffffffffffffff", "00000000000000", "8", "zz"]);
         let th = dice.one(DIGITS);
         let forms = [
             String::new(),
@@ -218,6 +199,16 @@ impl Wild {
             format!("ot=th:{th}; rv:{rv}"),
             "ot".into(),
             "a@b=c,ot=th:0".into(),
+            "a=b,".repeat(31),
+            format!("{}ot=th:8", "a=b,".repeat(30)),
+            format!("{}ot=th:8", "a=b,".repeat(31)),
+            format!("{}ot=th:8", ",".repeat(31)),
+            format!("ot=th:8,a={}", "x".repeat(256)),
+            format!("ot=th:8,a={}", "x".repeat(257)),
+            format!("ot=th:8,{}=x", "a".repeat(257)),
+            format!("ot=th:8;a:{}", "x".repeat(250)),
+            format!("ot=th:8,{}", "a=bcdefghijklmnopqrstuvwxyz,".repeat(28)),
+            format!("ot=th:8,{}", "a=bcdefghijklmnopqrstuvwxyzabcdefghij,".repeat(28)),
         ];
         dice.one(&forms)
     }

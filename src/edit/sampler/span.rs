@@ -1,6 +1,6 @@
 //! Spans: the trace id, the trace state, and the attribute `sampling.priority`.
 
-use super::{Judged, Sampler, threshold};
+use super::{Decided, Judged, Sampler, threshold};
 use crate::edit::condition::find;
 use crate::edit::message::Message;
 use crate::edit::number::float;
@@ -24,7 +24,7 @@ impl Sampler {
         let judged = self.judge_by_id(id, trace_state::read(state).ok().map(Option::unwrap_or_default));
         let priority = find(span, otlp::SPAN_ATTRIBUTES, b"sampling.priority")?;
         let priority = priority.map(priority_of).transpose()?.flatten();
-        let (kept, carried) = self.decide(judged, priority);
+        let Decided { kept, carried, .. } = self.decide(judged, priority);
         if !kept {
             return Ok(Fate::Drop);
         }
