@@ -178,8 +178,12 @@ impl Redaction {
     pub(super) fn mask(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut masked = Cow::Borrowed(text);
         for pattern in &self.blocked_values {
-            let by = |found: &regex::bytes::Captures<'_>| self.stand_in(&found[0]);
-            if let Cow::Owned(next) = pattern.regex.replace_all(&masked, by) {
+            let before: &[u8] = &masked;
+            let by = |found: &regex::bytes::Captures<'_>| match found.get(0) {
+                Some(found) if found.is_empty() && is_inside_character(before, found.start()) => Vec::new(),
+                _ => self.stand_in(&found[0]),
+            };
+            if let Cow::Owned(next) = pattern.regex.replace_all(before, by) {
                 masked = Cow::Owned(next);
             }
         }
@@ -196,6 +200,11 @@ impl Redaction {
             Hashing::Hmac(digest, key) => digest.hex(key.as_bytes(), text).into_bytes(),
         }
     }
+}
+
+/// Patterns find nothing at all there in Go, and here an empty text.
+fn is_inside_character(text: &[u8], at: usize) -> bool {
+    text.get(at).is_some_and(|byte| byte & 0xc0 == 0x80)
 }
 
 fn has(keys: &BTreeSet<String>, key: &[u8]) -> bool {

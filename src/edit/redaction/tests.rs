@@ -194,3 +194,8 @@ fn renamed_keys_are_meant_by_either_name() {
     assert_eq!(after(rules(Names::Either), pairs()), either);
     assert_eq!(after(rules(Names::Written), pairs()), "");
 }
+
+#[test]
+fn nothing_is_put_into_the_middle_of_a_character() {
+    assert_eq!(after(blocking("x*"), vec![("k", text("éxa"))]), "k=****é****a****");
+}
