@@ -61,9 +61,11 @@ fn collector() -> Option<PathBuf> {
     let listed = String::from_utf8(listed).unwrap();
     let missing = PROCESSORS.iter().find(|name| !listed.contains(&format!("name: {name}\n")));
     if let Some(missing) = missing {
-        eprintln!(
-            "skipped: {} has no processor {missing}; tests/collector/install builds one",
-            collector.display()
+        let shown = collector.display();
+        peers::skipped(&format!("{shown} has no processor {missing}; tests/collector/install builds one"));
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: {shown} has no processor {missing}; tests/collector/install builds one"
         );
     }
     missing.is_none().then_some(collector)
