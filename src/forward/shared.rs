@@ -200,8 +200,8 @@ impl OnWorker {
             (RoutingKey::Resource, _) => {
                 splitter.split(signal, body, &mut ByResource::resource(routes, signal))
             }
-            (RoutingKey::Attributes(names), _) => {
-                splitter.split(signal, body, &mut ByAttributes::new(routes, signal, names))
+            (RoutingKey::Attributes(keys, names), _) => {
+                splitter.split(signal, body, &mut ByAttributes::new(routes, signal, keys, *names))
             }
             (RoutingKey::Service | RoutingKey::Default | RoutingKey::TraceId, _) => {
                 splitter.split(signal, body, &mut ByResource::service(routes, signal))
