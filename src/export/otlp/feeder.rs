@@ -108,7 +108,7 @@ impl Feeder {
         let mut appended = Vec::with_capacity(orders.len());
         let mut end = None;
         let mut coming = std::mem::take(orders).into_iter();
-        while let Some(order) = coming.next() {
+        for order in coming.by_ref() {
             let (request, reply) = match order {
                 Order::Put(request, reply) => (request, reply),
                 Order::End { if_empty: true, ended }
