@@ -131,6 +131,11 @@ async fn nothing_is_lost_or_cut_while_policies_change_all_the_time() {
     }
     let sum = processor.ledger().snapshot();
     assert_eq!((sum.taken, sum.held, sum.imbalance), (TRACES * PARTS, 0, 0), "{sum:?}");
+    let series = registry.render(false);
+    for policy in ["errors", "a", "b", "c", "none"] {
+        let series_of = format!("count_traces_sampled{{decision=\"not_sampled\",policy=\"{policy}\"");
+        assert!(series.contains(&series_of), "{series_of} is not in {series}");
+    }
 }
 
 #[tokio::test]
