@@ -4,6 +4,7 @@ mod backend;
 mod batch;
 mod build;
 mod calls;
+mod connectors;
 mod editing;
 mod exporters;
 mod extensions;
@@ -13,6 +14,7 @@ mod groupbytrace;
 mod journal;
 mod memory;
 mod net;
+mod order;
 mod otlp;
 mod pipelines;
 mod prometheus;
@@ -22,6 +24,7 @@ mod sampling;
 mod scalars;
 mod section;
 mod service;
+mod skip;
 mod telemetry;
 mod values;
 
@@ -66,6 +69,7 @@ pub struct Key {
 #[derive(Default)]
 pub(super) struct Context {
     pub gates: Gates,
+    pub skip_unavailable: bool,
     pub found: RefCell<Vec<Diagnostic>>,
     pub keys: RefCell<BTreeMap<String, Key>>,
 }
