@@ -131,6 +131,7 @@ fn request(trace: u64, spans: u64) -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: ringtail::flow::Window::None,
     }
 }
 

@@ -1,9 +1,10 @@
 //! The `batch` processor: the shell around [`crate::batch::Batcher`], which passes time and hands batches on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -12,7 +13,7 @@ use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
-use super::{Answer, Consumer, Metadata, Request, Stage};
+use super::{Answer, Consumer, Metadata, Request, Stage, Window};
 use crate::batch::{Batch, Batcher, Config, Limits, Why, joined};
 use crate::observe::{BatchMetrics, Ledger, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
@@ -41,7 +42,25 @@ pub struct BatchParts<'a> {
 
 /// The values of `metadata_keys`, in their order; a header may come several times.
 type Key = Vec<Vec<String>>;
-type Place = OwnedSemaphorePermit;
+type Place = Arc<Berth>;
+
+/// A request's place in the processor, and in the windows before it, until it has ended or all of it has been handed on
+/// to where it needs none.
+struct Berth {
+    left: AtomicU64, // items not handed on
+    taken: Mutex<Option<(OwnedSemaphorePermit, Window)>>,
+}
+
+impl Berth {
+    fn hand_on(&self, items: u64) {
+        if self.left.fetch_sub(items, Ordering::AcqRel) == items
+            && let Some((permit, window)) = self.taken.lock().take()
+        {
+            drop(permit);
+            window.release();
+        }
+    }
+}
 
 struct Inner {
     name: String,
@@ -125,7 +144,7 @@ impl Stage for BatchProcessor {
 impl Inner {
     /// Room for a request. A sender that keeps it waits; another is refused when there is none soon. Nothing is
     /// counted for one that leaves meanwhile.
-    async fn place(&self, request: &Request) -> Result<Place, Refusal> {
+    async fn place(&self, request: &Request) -> Result<OwnedSemaphorePermit, Refusal> {
         let kibibytes = request.body.len().div_ceil(1024).min(KIBIBYTES_MAX as usize) as u32;
         let place = Arc::clone(&self.kibibytes).acquire_many_owned(kibibytes);
         let place = match request.kept {
@@ -151,8 +170,8 @@ impl Inner {
     /// Takes a request into the batch, which then may leave.
     fn accept(
         self: &Arc<Self>,
-        request: Request,
-        place: Place,
+        mut request: Request,
+        permit: OwnedSemaphorePermit,
     ) -> Result<tokio::sync::oneshot::Receiver<Answer>, Refusal> {
         let key = self.key(&request);
         let promised = !request.kept;
@@ -162,7 +181,9 @@ impl Inner {
             self.books.turned_away(request.items, &refusal);
             return Err(refusal);
         }
-        let (part, answer) = Held::open(&self.books, request, place, promised);
+        let taken = Mutex::new(Some((permit, std::mem::take(&mut request.window))));
+        let berth = Arc::new(Berth { left: AtomicU64::new(request.items), taken });
+        let (part, answer) = Held::open(&self.books, request, berth, promised);
         let (keys, next) = (batcher.keys(), batcher.poll_timeout());
         // A part that comes back says by its own end what became of it.
         let _ = batcher.accept(key, part, Instant::now());
@@ -218,6 +239,9 @@ impl Inner {
         let metadata = self.metadata(key);
         while !parts.is_empty() {
             let request = self.request(&parts, metadata.clone());
+            // What its sender keeps is not offered again, so its bytes need not be here twice.
+            let kept = parts.iter_mut().filter(|part| part.owner.kept);
+            kept.for_each(|part| part.body = Bytes::new());
             let answer = tokio::select! {
                 answer = self.next.consume(request) => answer,
                 () = self.stop.cancelled() => Err(closing()),
@@ -252,6 +276,7 @@ impl Inner {
             kept: parts.iter().any(|part| part.owner.kept),
             batched: true,
             metadata,
+            window: window(parts),
         }
     }
 
@@ -281,6 +306,17 @@ impl Inner {
         batcher.flush();
         self.send(&mut batcher);
     }
+}
+
+/// How a batch counts: each part gives its place back once.
+fn window(parts: &[Part<Place>]) -> Window {
+    let berths: Vec<_> = parts.iter().map(|part| (Arc::clone(&part.owner.place), part.items)).collect();
+    let released = AtomicBool::new(false);
+    Window::Counted(Arc::new(move || {
+        if !released.swap(true, Ordering::AcqRel) {
+            berths.iter().for_each(|(berth, items)| berth.hand_on(*items));
+        }
+    }))
 }
 
 fn offers() -> retry::Config {

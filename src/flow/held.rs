@@ -31,7 +31,8 @@ pub struct Held<P> {
     ticket: Ticket,
     unsettled: AtomicU64, // items
     books: Arc<Books>,
-    _place: P,
+    /// Its place where it is held, given back at its end.
+    pub place: P,
 }
 
 /// The counts of one stage and signal.
@@ -71,7 +72,7 @@ impl<P> Held<P> {
         let until = if promised || kept { None } else { deadline.map(|at| answer_by(at, Instant::now())) };
         let unsettled = AtomicU64::new(items);
         let books = Arc::clone(books);
-        let owner = Self { promised, kept, batched, arrived, until, ticket, unsettled, books, _place: place };
+        let owner = Self { promised, kept, batched, arrived, until, ticket, unsettled, books, place };
         (Part { body, items, owner: Arc::new(owner) }, answer)
     }
 
@@ -175,6 +176,16 @@ impl Books {
         self.ledger.refused(refusal.reason, items);
         if let Some(metrics) = self.metrics.as_ref().filter(|_| refusal.reason == Reason::QueueFull) {
             metrics.enqueue_failed(self.signal, items);
+        }
+    }
+
+    /// A share that was refused does not come again: another exporter has the request.
+    pub fn share_given_up(&self, items: u64, refusal: &Refusal) {
+        self.ledger.taken(items);
+        self.ledger.dropped(refusal.reason, items);
+        if let Some(unsaid) = self.drops.may_say() {
+            let (component, reason, message) = (&self.name, refusal.reason.name(), &refusal.message);
+            tracing::warn!(component, items, reason, %message, unsaid, "dropped here; another exporter has it");
         }
     }
 

@@ -144,6 +144,7 @@ fn refused() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Window;
     use crate::outcome::Accepted;
     use bytes::Bytes;
     use std::time::Instant;
@@ -185,6 +186,7 @@ mod tests {
                 kept: false,
                 batched: false,
                 metadata: None,
+                window: Window::None,
             })
         };
         assert!(offer().await.is_ok());

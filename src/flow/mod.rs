@@ -3,8 +3,10 @@
 //! Owns: the list of exporters behind each receiver and signal; what waits in a `batch` processor.
 //! Takes: encoded requests from receivers and samplers.
 //! Gives: the same request to every exporter at once; batches to what follows; one answer back.
-//! Bounds: 64 MiB in each `batch` processor; otherwise a request lives as long as its slowest exporter.
+//! Bounds: 64 MiB in each `batch` processor, what only exporters' own queues hold set aside; otherwise a request lives as
+//! long as its slowest exporter.
 //! Loses: what processors drop: `filtered`, `sampled_out`, and, where nobody can send it again, `statement_failed`.
+//! What one of several exporters has no room for, or gives up, while another has it: by that exporter's reason.
 //! Nothing else of requests that their senders keep: an exporter's refusal is the answer. Of others, what a `batch`
 //! processor took and an exporter then refuses for good, or the end cuts off: `shutdown` and the exporter's own reason.
 
@@ -15,12 +17,13 @@ mod held;
 mod link;
 mod memory;
 mod ticket;
+mod window;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
@@ -29,6 +32,7 @@ pub use editing::{EditParts, EditProcessor};
 pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
 pub use link::{Former, Link};
 pub use memory::{Amount, MemoryGate, MemoryLimit, MemoryLimiter};
+pub use window::Window;
 
 /// An encoded OTLP export request on its way.
 #[derive(Clone, Debug)]
@@ -50,6 +54,8 @@ pub struct Request {
     pub batched: bool,
     /// Headers of the request, for `metadata_keys`; `None` unless the receiver's `include_metadata` is on.
     pub metadata: Option<Arc<Metadata>>,
+    /// How it counts in the windows of the stages that it came through.
+    pub window: Window,
 }
 
 /// Request headers, names in lower case; a name may come several times.
@@ -63,6 +69,15 @@ pub type Answer = Result<Accepted, Refusal>;
 pub trait Consumer: Send + Sync {
     /// Takes one request and answers once it is where the configuration promises.
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer>;
+
+    /// Whether a request that it takes has arrived somewhere: then other destinations of the same request may give up
+    /// their shares. A `debug` exporter is none.
+    fn is_destination(&self) -> bool {
+        false
+    }
+
+    /// A share that it refused does not come again, since another destination has the request: to be counted as dropped.
+    fn give_up(&self, _signal: Signal, _items: u64, _refusal: &Refusal) {}
 }
 
 /// A consumer that holds something, and has to be ended in the order of the line.
@@ -114,11 +129,10 @@ impl Consumer for Outlets {
         match self.of(request.signal) {
             [] => Box::pin(std::future::ready(Err(no_pipeline(request.signal)))),
             [only] => only.consume(request),
-            all if request.kept => Box::pin(fan_out::insist(all.to_vec(), request)),
-            all => {
-                let answers = join_all(all.iter().map(|consumer| consumer.consume(request.clone())));
-                Box::pin(async move { combine(answers.await) })
+            all if matches!(request.window, Window::None) => {
+                Box::pin(fan_out::offer_once(all.to_vec(), request))
             }
+            all => Box::pin(fan_out::insist(all.to_vec(), request)),
         }
     }
 }

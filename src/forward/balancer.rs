@@ -198,6 +198,17 @@ impl Consumer for LoadBalancer {
             }
         })
     }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
+
+    fn give_up(&self, _: Signal, items: u64, refusal: &Refusal) {
+        self.0.ledger.taken(items);
+        self.0.ledger.dropped(refusal.reason, items);
+        let (reason, message) = (refusal.reason.name(), &refusal.message);
+        tracing::warn!(items, reason, %message, "dropped here; another exporter has it");
+    }
 }
 
 /// gRPC needs HTTP/2; OTLP/HTTP backends are spoken to in HTTP/1.1.

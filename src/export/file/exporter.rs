@@ -20,6 +20,7 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 #[derive(Clone)]
 pub struct FileExporter {
     jobs: mpsc::Sender<Job>,
+    ledgers: [Ledger; 3],
 }
 
 struct Job {
@@ -30,9 +31,10 @@ struct Job {
 impl FileExporter {
     /// Opens the file and starts the thread. It ends with the last clone of the exporter.
     pub fn start(name: &str, config: File, registry: &Registry) -> io::Result<Self> {
+        let ledgers = Signal::ALL.map(|signal| Ledger::new(registry, "exporter", name, signal));
         let mut writer = Writer {
             name: name.to_owned(),
-            ledgers: Signal::ALL.map(|signal| Ledger::new(registry, "exporter", name, signal)),
+            ledgers: ledgers.clone(),
             metrics: ExporterMetrics::new(registry, name, None),
             files: Files::new(config.clone()),
             failing: false,
@@ -48,7 +50,7 @@ impl FileExporter {
                 let _ = answer.send(writer.take(&request)); // nobody waits: it is written all the same
             }
         })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, ledgers })
     }
 }
 
@@ -62,6 +64,16 @@ impl Consumer for FileExporter {
             }
             written.await.unwrap_or_else(|_| Err(thread_gone()))
         })
+    }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        let ledger = &self.ledgers[signal as usize];
+        ledger.taken(items);
+        ledger.dropped(refusal.reason, items);
     }
 }
 

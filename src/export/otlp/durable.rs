@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, sleep, timeout};
 
-use crate::flow::{Answer, Consumer, RETRY_HINT, Request, closing};
+use crate::flow::{Answer, Consumer, RETRY_HINT, Request, Window, closing};
 use crate::journal::{self, Full, Journal, OpenError, Position};
 use crate::observe::{Ledger, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
@@ -118,18 +118,24 @@ impl Durable {
         Ok(Self { orders, closing, ledger })
     }
 
-    /// Answers once the request is in the journal.
-    pub async fn put(&self, request: Request) -> Answer {
+    /// Answers once the request is in the journal. With `waits`, a full one is waited for.
+    pub async fn put(&self, request: Request, waits: bool) -> Answer {
         let items = request.items;
-        if self.closing.load(Ordering::Acquire) {
-            return Err(self.turned_away(items, closing()));
+        loop {
+            if self.closing.load(Ordering::Acquire) {
+                return Err(self.turned_away(items, closing()));
+            }
+            let (reply, answer) = oneshot::channel();
+            let copy = Request { window: Window::None, ..request.clone() };
+            if self.orders.send(Order::Put(copy, reply)).await.is_err() {
+                return Err(self.turned_away(items, closing()));
+            }
+            // Without an answer it may be in the journal or not; what is counted is what the journal had.
+            match answer.await.unwrap_or_else(|_| Err(closing())) {
+                Err(refusal) if waits && refusal.reason == Reason::QueueFull => sleep(RETRY_HINT).await,
+                answer => return answer,
+            }
         }
-        let (reply, answer) = oneshot::channel();
-        if self.orders.send(Order::Put(request, reply)).await.is_err() {
-            return Err(self.turned_away(items, closing()));
-        }
-        // Without an answer it may be in the journal or not; what is counted is what the journal had.
-        answer.await.unwrap_or_else(|_| Err(closing()))
     }
 
     /// Nothing more is taken or fed.
@@ -273,6 +279,7 @@ impl Feeder {
                 kept: true,
                 batched: false,
                 metadata: None,
+                window: Window::None,
             };
             offers.push(Box::pin(offer(Arc::clone(&self.exporter), request, entry)));
         }

@@ -129,15 +129,23 @@ impl OtlpExporter {
 }
 
 impl Consumer for OtlpExporter {
-    /// Who keeps a request needs no other copy of it on disk.
+    /// Who keeps a request needs no other copy of it on disk, unless it should not keep it for this exporter alone.
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
         match &self.durable {
-            Some(durable) if !request.kept => {
-                let durable = Arc::clone(durable);
-                Box::pin(async move { durable.put(request).await })
+            Some(durable) if !request.kept || request.window.is_share() => {
+                let (durable, blocks) = (Arc::clone(durable), self.direct.0.blocks);
+                Box::pin(async move { durable.put(request, blocks).await })
             }
             _ => self.direct.consume(request),
         }
+    }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
+
+    fn give_up(&self, _: Signal, items: u64, refusal: &Refusal) {
+        self.direct.0.line.books.share_given_up(items, refusal);
     }
 }
 
@@ -192,12 +200,24 @@ impl Inner {
         books.given_up()
     }
 
-    /// Room for a request. Nothing is counted for a sender that leaves meanwhile.
+    /// Room for a request. Nothing is counted for a sender that leaves meanwhile. Who keeps a request waits, but a share
+    /// of one that others have too waits only a moment, and only while the queue moves.
     async fn place(&self, request: &Request) -> Result<Place, Refusal> {
         let (items, bytes) = (request.items, request.body.len());
-        let waits = request.kept || (self.blocks && self.room.fits(items, bytes));
-        let place =
-            if waits { self.room.wait_place(items, bytes).await } else { self.room.try_place(items, bytes) };
+        let share = request.window.is_share();
+        let fits = self.room.fits(items, bytes);
+        let waits = (request.kept && !share) || (self.blocks && fits);
+        let place = if waits {
+            self.room.wait_place(items, bytes).await
+        } else {
+            match self.room.try_place(items, bytes) {
+                Err(NoPlace::Full) if share && fits && self.room.moves() => {
+                    let wait = tokio::time::timeout(SHARE_WAIT, self.room.wait_place(items, bytes));
+                    wait.await.unwrap_or(Err(NoPlace::Full))
+                }
+                place => place,
+            }
+        };
         place.map_err(|error| {
             let refusal = match error {
                 NoPlace::Closed => closing(),
@@ -293,5 +313,7 @@ fn full() -> Refusal {
     }
 }
 
+/// How long a share of a request waits for room.
+const SHARE_WAIT: Duration = Duration::from_secs(1);
 /// After the end, for calls in flight to be let go.
 const LET_GO: Duration = Duration::from_secs(1);

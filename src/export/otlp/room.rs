@@ -1,7 +1,9 @@
 //! How much may wait: places in the queue's own unit, and bytes in all.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::export::config::{SendingQueue, Sizer};
@@ -14,6 +16,7 @@ pub struct Room {
     places: Arc<Semaphore>,
     kibibytes: Arc<Semaphore>,
     metrics: QueueMetrics,
+    freed: Mutex<Option<Instant>>, // when a place was last given back
 }
 
 /// A request's place, given back on drop.
@@ -48,6 +51,7 @@ impl Room {
             places: Arc::new(Semaphore::new(capacity)),
             kibibytes: Arc::new(Semaphore::new(KIBIBYTES_MAX as usize)),
             metrics,
+            freed: Mutex::default(),
         })
     }
 
@@ -81,6 +85,11 @@ impl Room {
         self.sizes(items, bytes).0 as usize <= self.capacity
     }
 
+    /// Whether places have become free of late, so that waiting for one has a point.
+    pub fn moves(&self) -> bool {
+        self.freed.lock().is_some_and(|at| at.elapsed() < MOVES)
+    }
+
     /// No more places; who waits for one is told.
     pub fn close(&self) {
         self.places.close();
@@ -110,9 +119,12 @@ impl Room {
 impl Drop for Place {
     fn drop(&mut self) {
         drop(self.places.take());
+        *self.room.freed.lock() = Some(Instant::now());
         self.room.show();
     }
 }
 
 /// All requests of one exporter and signal together, 256 MiB, whatever unit the queue counts in.
 const KIBIBYTES_MAX: u32 = 256 << 10;
+/// A queue of which no place became free for so long stands still.
+const MOVES: Duration = Duration::from_secs(1);

@@ -164,6 +164,10 @@ impl Consumer for PrometheusExporter {
         }
         Box::pin(std::future::ready(Ok(Accepted::default())))
     }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
 }
 
 impl Answers for PrometheusExporter {
