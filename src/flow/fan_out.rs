@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::held::RETRY_HINT;
 use super::{Answer, Consumer, Request, Window, combine};
-use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
+use crate::outcome::{Accepted, Fault, Reason};
 use crate::retry::{self, Backoff};
 
 /// Whether a destination has the request.
@@ -55,18 +55,28 @@ pub async fn insist(exporters: Vec<Arc<dyn Consumer>>, mut request: Request) -> 
     drop(request);
     let mut held_back = Some(share);
     let mut answers = Vec::with_capacity(offers.len());
+    let mut refused = Vec::new();
     while let Some((exporter, answer)) = offers.next().await {
-        if answer.as_ref().is_err_and(|refusal| refusal.fault == Fault::Closing) {
-            return answer;
+        match answer {
+            Ok(accepted) => {
+                if exporter.is_destination() {
+                    taken.set();
+                    held_back = None;
+                }
+                answers.push(Ok(accepted));
+            }
+            Err(refusal) if refusal.fault == Fault::Closing => return Err(refusal),
+            Err(refusal) if exporter.is_destination() => refused.push((exporter, refusal)),
+            Err(refusal) => answers.push(Err(refusal)),
         }
-        if answer.is_ok() && exporter.is_destination() {
-            taken.set();
-            held_back = None;
+        if held_back.is_none() {
+            for (exporter, refusal) in refused.drain(..) {
+                exporter.give_up(signal, items, &refusal);
+            }
         }
-        answers.push((exporter, answer));
     }
-    let given_up = |_: &Refusal| held_back.is_none();
-    combine(settle(answers, signal, items, given_up))
+    answers.extend(refused.into_iter().map(|(_, refusal)| Err(refusal)));
+    combine(answers)
 }
 
 /// Offers a request from a sender at the door to every exporter at once. One whose queue is full gives up its share if
@@ -75,27 +85,19 @@ pub async fn offer_once(exporters: Vec<Arc<dyn Consumer>>, request: Request) -> 
     let (signal, items) = (request.signal, request.items);
     let answers = futures_util::future::join_all(exporters.iter().map(|one| one.consume(request.clone())));
     drop(request);
-    let answers: Vec<_> = exporters.iter().cloned().zip(answers.await).collect();
-    let taken = answers.iter().any(|(exporter, answer)| answer.is_ok() && exporter.is_destination());
-    let given_up = |refusal: &Refusal| taken && refusal.reason == Reason::QueueFull;
-    combine(settle(answers, signal, items, given_up))
-}
-
-/// The answers, those of given up shares turned into success after they have been counted.
-fn settle(
-    answers: Vec<(Arc<dyn Consumer>, Answer)>,
-    signal: Signal,
-    items: u64,
-    given_up: impl Fn(&Refusal) -> bool,
-) -> Vec<Answer> {
-    let settled = answers.into_iter().map(|(exporter, answer)| match answer {
-        Err(refusal) if exporter.is_destination() && given_up(&refusal) => {
-            exporter.give_up(signal, items, &refusal);
-            Ok(Accepted::default())
+    let mut answers = answers.await;
+    let taken =
+        exporters.iter().zip(&answers).any(|(exporter, answer)| answer.is_ok() && exporter.is_destination());
+    for (exporter, answer) in exporters.iter().zip(&mut answers).filter(|_| taken) {
+        if let Err(refusal) = answer
+            && exporter.is_destination()
+            && refusal.reason == Reason::QueueFull
+        {
+            exporter.give_up(signal, items, refusal);
+            *answer = Ok(Accepted::default());
         }
-        answer => answer,
-    });
-    settled.collect()
+    }
+    combine(answers)
 }
 
 /// Offers a share until it is taken or refused for good, or, once a destination has the request, refused at all.
@@ -120,9 +122,15 @@ async fn offer(
         };
         let wait = series.after_failure(&config, Instant::now(), refusal.retry_after, fastrand::f64());
         let wait = wait.unwrap_or(PAUSE_MAX).min(PAUSE_MAX);
+        let refused = tokio::time::Instant::now();
         tokio::select! {
             biased;
-            () = taken.until(), if exporter.is_destination() => return (exporter, answer),
+            () = taken.until(), if exporter.is_destination() => {
+                // Backends that were away together come back together: what it said long ago it may not say now.
+                if refused.elapsed() < STALE {
+                    return (exporter, answer);
+                }
+            }
             () = tokio::time::sleep(wait) => {}
         }
         window = Window::again(&others);
@@ -139,6 +147,8 @@ fn offers() -> retry::Config {
     }
 }
 
+/// A refusal so old says nothing any more.
+const STALE: Duration = Duration::from_millis(500);
 /// The longest pause, whatever the exporter asks for.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 

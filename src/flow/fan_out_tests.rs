@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::super::{Consumer, Outlets};
 use super::*;
-use crate::outcome::Signal;
+use crate::outcome::{Refusal, Signal};
 
 /// Refuses as listed, then takes; holds what it takes until it may answer.
 struct Choosy {
