@@ -13,7 +13,7 @@ use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
-use super::{Answer, Consumer, Metadata, Request, Stage, Window};
+use super::{Answer, Consumer, Metadata, Request, Stage, Window, header_values};
 use crate::batch::{Batch, Batcher, Config, Limits, Why, joined};
 use crate::observe::{BatchMetrics, Ledger, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
@@ -157,23 +157,13 @@ impl Inner {
         place.inspect_err(|refusal| self.books.turned_away(request.items, refusal))
     }
 
-    /// The values of `metadata_keys` in a request.
-    fn key(&self, request: &Request) -> Key {
-        let headers = request.metadata.as_deref().map_or(&[][..], Vec::as_slice);
-        let values = |key: &String| {
-            let named = headers.iter().filter(move |(name, _)| name == key);
-            named.map(|(_, value)| value.clone()).collect()
-        };
-        self.keys.iter().map(values).collect()
-    }
-
     /// Takes a request into the batch, which then may leave.
     fn accept(
         self: &Arc<Self>,
         mut request: Request,
         permit: OwnedSemaphorePermit,
     ) -> Result<tokio::sync::oneshot::Receiver<Answer>, Refusal> {
-        let key = self.key(&request);
+        let key = header_values(&self.keys, request.metadata.as_deref());
         let promised = !request.kept;
         let mut batcher = self.batcher.lock();
         if !batcher.takes(&key) {

@@ -61,6 +61,17 @@ pub struct Request {
 /// Request headers, names in lower case; a name may come several times.
 pub type Metadata = Vec<(String, String)>;
 
+/// The values of these headers, in lower case, in their order; a header may come several times. What is batched
+/// together has them in common.
+pub fn header_values(names: &[String], metadata: Option<&Metadata>) -> Vec<Vec<String>> {
+    let headers = metadata.map_or(&[][..], Vec::as_slice);
+    let values = |wanted: &String| {
+        let named = headers.iter().filter(|(name, _)| name == wanted);
+        named.map(|(_, value)| value.clone()).collect()
+    };
+    names.iter().map(values).collect()
+}
+
 /// What became of a request.
 pub type Answer = Result<Accepted, Refusal>;
 

@@ -17,7 +17,7 @@ use super::queue::Queue;
 use super::room::{NoPlace, Place, Room};
 use crate::client::{HttpEncoding, HttpForm, Transport};
 use crate::export::config::Otlp;
-use crate::flow::{Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing};
+use crate::flow::{Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing, header_values};
 use crate::journal;
 use crate::observe::{ExporterMetrics, Ledger, Registry, ServerLabels};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
@@ -39,6 +39,7 @@ struct Inner {
     name: String,
     promises: bool, // senders are answered once their request is queued
     blocks: bool,   // senders wait for room
+    partition: Vec<String>, // headers whose values divide batches
     room: Arc<Room>,
     line: Arc<Line>,
 }
@@ -114,7 +115,8 @@ impl OtlpExporter {
         });
         let promises = config.queue.enabled && !config.queue.wait_for_result;
         let (name, blocks) = (name.to_owned(), config.queue.block_on_overflow);
-        let direct = Direct(Arc::new(Inner { name, promises, blocks, room, line }));
+        let partition = config.queue.batch.as_ref().map_or_else(Vec::new, |batch| batch.metadata_keys.clone());
+        let direct = Direct(Arc::new(Inner { name, promises, blocks, partition, room, line }));
         let durable = config.queue.journal.as_ref().map(|journal| {
             Durable::open(parts.name, signal, journal, Arc::new(direct.clone()), registry).map(Arc::new)
         });
@@ -230,8 +232,9 @@ impl Inner {
 
     fn enqueue(self: &Arc<Self>, request: Request, place: Place, promised: bool) -> (Waiting, bool) {
         let books = &self.line.books;
+        let key = header_values(&self.partition, request.metadata.as_deref());
         let (part, answer) = Held::open(books, request, place, promised);
-        let refused = self.line.queue.lock().accept(part, Instant::now()).err();
+        let refused = self.line.queue.lock().accept(part, key, Instant::now()).err();
         let queued = refused.is_none();
         if let Some(part) = refused {
             books.refuse(vec![part], &closing());
