@@ -411,7 +411,9 @@ async fn a_batching_queue_keeps_headers_apart() {
     let headers = |tenant: &str| {
         Some(Arc::new(vec![("x-tenant".to_owned(), tenant.to_owned()), ("other".into(), "1".into())]))
     };
-    for (trace, metadata) in [(0, headers("a")), (1, headers("b")), (2, None), (3, headers("a")), (4, headers("c"))] {
+    for (trace, metadata) in
+        [(0, headers("a")), (1, headers("b")), (2, None), (3, headers("a")), (4, headers("c"))]
+    {
         bench.exporter.consume(Request { metadata, ..request(trace, 2) }).await.unwrap();
     }
     wait::until("everything has left", || backend.spans().len() == 10).await;

@@ -250,7 +250,7 @@ impl Lines {
                 let gate = match self.gates.entry(id.clone()) {
                     Entry::Occupied(known) => known.get().clone(),
                     Entry::Vacant(place) => {
-                        let gate = MemoryGate::start(&name, limit);
+                        let gate = MemoryGate::start(&name, limit, ground.registry);
                         place.insert(gate.map_err(|error| format!("processors::{id}: {error}"))?).clone()
                     }
                 };

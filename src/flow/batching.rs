@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
 use super::{Answer, Consumer, Metadata, Request, Stage, Window, header_values};
 use crate::batch::{Batch, Batcher, Config, Limits, Why, joined};
-use crate::observe::{BatchMetrics, Ledger, Registry};
+use crate::observe::{BatchMetrics, HeldBytes, Ledger, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
 use crate::retry::{self, Backoff};
 use crate::workers::Workers;
@@ -88,7 +88,7 @@ impl BatchProcessor {
             keys: config.metadata_keys,
             next,
             kibibytes: Arc::new(Semaphore::new(KIBIBYTES_MAX as usize)),
-            books: Books::new(name, signal, ledger, None),
+            books: Books::new(name, signal, ledger, None, HeldBytes::new(registry, "processor", name)),
             metrics: BatchMetrics::new(registry, name),
             worker: workers.next().clone(),
             timer: Notify::new(),
@@ -231,7 +231,10 @@ impl Inner {
             let request = self.request(&parts, metadata.clone());
             // What its sender keeps is not offered again, so its bytes need not be here twice.
             let kept = parts.iter_mut().filter(|part| part.owner.kept);
-            kept.for_each(|part| part.body = Bytes::new());
+            kept.for_each(|part| {
+                part.body = Bytes::new();
+                part.owner.unburden();
+            });
             let answer = tokio::select! {
                 answer = self.next.consume(request) => answer,
                 () = self.stop.cancelled() => Err(closing()),

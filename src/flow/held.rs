@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use super::ticket::{self, Ticket};
 use super::{Answer, Request};
 use crate::batch;
-use crate::observe::{ExporterMetrics, Ledger};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, Weight};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
 /// A request that is held, or a piece of one. `P` is its place, given back at its end.
@@ -29,7 +29,8 @@ pub struct Held<P> {
     /// When the sender should be told, so that it hears before it gives up.
     pub until: Option<Instant>,
     ticket: Ticket,
-    unsettled: AtomicU64, // items
+    weight: Mutex<Option<Weight>>, // `None` where somebody else holds the bytes
+    unsettled: AtomicU64,          // items
     books: Arc<Books>,
     /// Its place where it is held, given back at its end.
     pub place: P,
@@ -43,6 +44,7 @@ pub struct Books {
     /// The conservation sum.
     pub ledger: Ledger,
     metrics: Option<ExporterMetrics>,
+    bytes: HeldBytes,
     closing: AtomicBool,
     closed: Notify,
     outstanding: AtomicUsize, // requests
@@ -71,9 +73,16 @@ impl<P> Held<P> {
         }
         let until = if promised || kept { None } else { deadline.map(|at| answer_by(at, Instant::now())) };
         let unsettled = AtomicU64::new(items);
+        // A sender at the door is in progress at its receiver, which counts its bytes.
+        let weight = Mutex::new((promised || kept).then(|| books.bytes.hold(body.len())));
         let books = Arc::clone(books);
-        let owner = Self { promised, kept, batched, arrived, until, ticket, unsettled, books, place };
+        let owner = Self { promised, kept, batched, arrived, until, ticket, weight, unsettled, books, place };
         (Part { body, items, owner: Arc::new(owner) }, answer)
+    }
+
+    /// Its bytes are in other hands.
+    pub fn unburden(&self) {
+        self.weight.lock().take();
     }
 
     /// Whether its sender has gone, so that it need not be sent.
@@ -130,12 +139,19 @@ impl<P> Drop for Held<P> {
 
 impl Books {
     /// Nothing yet. Exporters count in the Collector's series too.
-    pub fn new(name: &str, signal: Signal, ledger: Ledger, metrics: Option<ExporterMetrics>) -> Arc<Self> {
+    pub fn new(
+        name: &str,
+        signal: Signal,
+        ledger: Ledger,
+        metrics: Option<ExporterMetrics>,
+        bytes: HeldBytes,
+    ) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             signal,
             ledger,
             metrics,
+            bytes,
             closing: AtomicBool::new(false),
             closed: Notify::new(),
             outstanding: AtomicUsize::new(0),

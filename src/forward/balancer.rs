@@ -18,7 +18,7 @@ use crate::client::Transport;
 use crate::discover::Event;
 use crate::flow::{Answer, Consumer, Request};
 use crate::lane::Budget;
-use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics, Registry};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, LoadBalancerMetrics, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
 use crate::route::{Membership, Routes};
 use crate::tls;
@@ -57,6 +57,7 @@ impl LoadBalancer {
             metrics,
             memory: Arc::default(),
             held: Budget::new(config.hold.max_bytes),
+            bytes: HeldBytes::new(registry, "exporter", name),
             queue,
             closing: AtomicBool::new(false),
             settled: Notify::new(),
@@ -186,6 +187,12 @@ impl Consumer for LoadBalancer {
                 None => None,
             };
             let promised = shared.queue.as_ref().is_some_and(|queue| !queue.waits_for_result());
+            // A sender at the door is in progress at its receiver, which counts its bytes.
+            let weight = (promised || request.kept).then(|| shared.bytes.hold(request.body.len()));
+            let (slot, weight) = match slot {
+                Some(slot) if promised => (Some(slot.carrying(weight)), None),
+                slot => (slot, weight),
+            };
             let submitted = submit::submit(&shared, &request, slot)?;
             drop(request); // parts that wait for long detach themselves from it, so nothing else may keep it
             match submitted {
@@ -193,7 +200,11 @@ impl Consumer for LoadBalancer {
                     waiting.detach();
                     Ok(accepted)
                 }
-                submit::Submitted::Waiting(waiting, _) => waiting.await,
+                submit::Submitted::Waiting(waiting, _) => {
+                    let answer = waiting.await;
+                    drop(weight);
+                    answer
+                }
                 submit::Submitted::Done(accepted) => Ok(accepted),
             }
         })

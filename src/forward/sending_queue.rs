@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use super::config::{Queue, Sizer};
-use crate::observe::QueueMetrics;
+use crate::observe::{QueueMetrics, Weight};
 
 /// The places of one exporter's queue. The requests themselves wait in the lanes.
 #[derive(Debug)]
@@ -22,6 +22,16 @@ pub struct SendingQueue {
 pub struct Slot {
     queue: Arc<SendingQueue>,
     size: usize,
+    weight: Option<Weight>,
+}
+
+impl Slot {
+    /// With the bytes that are held as long as the place is.
+    pub fn carrying(self, weight: Option<Weight>) -> Self {
+        let mut slot = self;
+        slot.weight = weight;
+        slot
+    }
 }
 
 impl SendingQueue {
@@ -49,7 +59,7 @@ impl SendingQueue {
             let grant = |used: usize| used.checked_add(size).filter(|after| *after <= self.config.queue_size);
             if let Ok(before) = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grant) {
                 self.metrics.size.set((before + size) as i64);
-                return Some(Slot { queue: Arc::clone(self), size });
+                return Some(Slot { queue: Arc::clone(self), size, weight: None });
             }
             if !self.config.block_on_overflow || size > self.config.queue_size {
                 return None;

@@ -50,3 +50,21 @@ impl MemoryLimiterMetrics {
         }
     }
 }
+
+/// What a memory limiter compares: its soft and hard limit, and whether it refuses now. What it compares them with are
+/// `otelcol_process_runtime_heap_alloc_bytes` and the sum of `ringtail_held_bytes`.
+pub fn expose_memory_limiter(
+    registry: &Registry,
+    processor: &str,
+    limits: [u64; 2],
+    refuses: impl Fn() -> Option<f64> + Send + Sync + 'static,
+) {
+    let help = "Bytes of memory from which on data is refused (soft), and the limit itself (hard)";
+    for (limit, bytes) in ["soft", "hard"].into_iter().zip(limits) {
+        let labels = [("processor", processor), ("limit", limit)];
+        registry
+            .computed_gauge("ringtail_memory_limiter_limit_bytes", help, &labels, move || Some(bytes as f64));
+    }
+    let help = "Whether data is refused now, because too much memory is in use";
+    registry.computed_gauge("ringtail_memory_limiter_refusing", help, &[("processor", processor)], refuses);
+}

@@ -21,7 +21,7 @@ pub use config::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
 
 use crate::flow::Outlets;
 use crate::lane::Budget;
-use crate::observe::Registry;
+use crate::observe::{HeldBytes, Registry};
 use crate::tls;
 use crate::workers::Workers;
 use accept::Accepting;
@@ -54,6 +54,8 @@ impl Receiver {
         registry: &Registry,
     ) -> Result<Self, String> {
         let budget = Budget::new(config.max_in_flight_bytes);
+        let in_progress = Arc::clone(&budget);
+        HeldBytes::counted(registry, "receiver", id, move || in_progress.used() as u64);
         let intake = |transport| Intake::new(id, transport, outlets.clone(), Arc::clone(&budget), registry);
         let failed = |protocol: &str, why: String| format!("receivers::{id}::protocols::{protocol}: {why}");
         let accepting = Accepting::new(id, Arc::clone(workers), config.max_connections, registry);

@@ -12,7 +12,7 @@ use super::record::Layout;
 use super::verdict_log::VerdictLog;
 use crate::flow::Consumer;
 use crate::journal::{Journal, Position};
-use crate::observe::{Counter, Decision, Ledger, SamplerMetrics};
+use crate::observe::{Counter, Decision, Ledger, SamplerMetrics, Weight};
 use crate::outcome::Reason;
 use crate::sample::judge::{Outcome, Vote};
 use crate::sample::{Age, Counts, Decided, Late, Output, Remembered, Sampler, Trigger};
@@ -62,7 +62,8 @@ pub struct Counters {
     sub_names: Vec<Vec<Arc<str>>>, // of composites
     verdicts: HashMap<(Option<u16>, Decision, Trigger), Counter>,
     published: Counts,
-    gauges: [i64; 7], // what this shard has added to gauges that all shards share
+    weight: Option<Weight>, // of what is in memory
+    gauges: [i64; 7],       // what this shard has added to gauges that all shards share
 }
 
 impl Shard {
@@ -167,6 +168,8 @@ impl Shard {
             self.journal.segments() as i64,
         ];
         self.counters.publish(gauges, self.sampler.counts());
+        let journal = if self.journal.is_durable() { 0 } else { self.journal.used_bytes() as usize };
+        self.counters.weight = Some(self.counters.metrics.held.hold(size.bytes + journal));
     }
 }
 
@@ -174,7 +177,7 @@ impl Counters {
     /// `names` are the policies' names, `sub_names` those of each one's sub-policies.
     pub fn new(metrics: SamplerMetrics, names: Vec<Arc<str>>, sub_names: Vec<Vec<Arc<str>>>) -> Self {
         let (verdicts, published) = (HashMap::new(), Counts::default());
-        Self { metrics, names, sub_names, verdicts, published, gauges: [0; 7] }
+        Self { metrics, names, sub_names, verdicts, published, weight: None, gauges: [0; 7] }
     }
 
     /// The policies' names.

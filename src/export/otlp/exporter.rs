@@ -17,9 +17,11 @@ use super::queue::Queue;
 use super::room::{NoPlace, Place, Room};
 use crate::client::{HttpEncoding, HttpForm, Transport};
 use crate::export::config::Otlp;
-use crate::flow::{Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing, header_values};
+use crate::flow::{
+    Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing, header_values,
+};
 use crate::journal;
-use crate::observe::{ExporterMetrics, Ledger, Registry, ServerLabels};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, Registry, ServerLabels};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::tls;
 use crate::workers::Workers;
@@ -37,8 +39,8 @@ struct Direct(Arc<Inner>);
 
 struct Inner {
     name: String,
-    promises: bool, // senders are answered once their request is queued
-    blocks: bool,   // senders wait for room
+    promises: bool,         // senders are answered once their request is queued
+    blocks: bool,           // senders wait for room
     partition: Vec<String>, // headers whose values divide batches
     room: Arc<Room>,
     line: Arc<Line>,
@@ -96,7 +98,13 @@ impl OtlpExporter {
             work: Notify::new(),
             pauses: Pauses::default(),
             in_flight: metrics.in_flight(signal),
-            books: Books::new(name, signal, Ledger::new(registry, "exporter", name, signal), Some(metrics)),
+            books: Books::new(
+                name,
+                signal,
+                Ledger::new(registry, "exporter", name, signal),
+                Some(metrics),
+                HeldBytes::new(registry, "exporter", name),
+            ),
             retry: config.retry.clone(),
             encoding: reach.form.encoding,
         });
@@ -115,7 +123,8 @@ impl OtlpExporter {
         });
         let promises = config.queue.enabled && !config.queue.wait_for_result;
         let (name, blocks) = (name.to_owned(), config.queue.block_on_overflow);
-        let partition = config.queue.batch.as_ref().map_or_else(Vec::new, |batch| batch.metadata_keys.clone());
+        let partition =
+            config.queue.batch.as_ref().map_or_else(Vec::new, |batch| batch.metadata_keys.clone());
         let direct = Direct(Arc::new(Inner { name, promises, blocks, partition, room, line }));
         let durable = config.queue.journal.as_ref().map(|journal| {
             Durable::open(parts.name, signal, journal, Arc::new(direct.clone()), registry).map(Arc::new)
