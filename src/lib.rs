@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod batch;
+pub mod change;
 pub mod client;
 pub mod compress;
 pub mod config;
@@ -28,6 +29,7 @@ pub mod retry;
 pub mod route;
 pub mod sample;
 pub mod shard;
+pub mod socket;
 pub mod split;
 pub mod stream;
 pub mod tls;

@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::explain;
-use crate::config::{self, Diagnostic, Format, Gates, Loaded, Mode};
+use crate::config::{self, Diagnostic, Format, Gates, Loaded, Mode, Options};
 
 /// Gates of the Collector that may be set. Those that mean something here are in [`Gates`].
 const GATES: &[&str] = &[
@@ -63,6 +63,11 @@ struct Shared {
     /// Feature gates of the Collector, with commas between: those of tail_sampling have an effect, the others none.
     #[arg(long, global = true, value_name = "GATES", value_parser = known_gates, allow_hyphen_values = true)]
     feature_gates: Vec<String>,
+    /// Start all the same when components of the Collector do not exist here: receivers, exporters, connectors and
+    /// extensions are left out, a pipeline with such a processor or without a receiver or exporter is left out whole,
+    /// each with a warning.
+    #[arg(long, global = true)]
+    skip_unavailable: bool,
 }
 
 #[derive(Subcommand)]
@@ -127,10 +132,18 @@ pub struct Run {
     pub sources: Vec<String>,
     /// `--set` values, likewise.
     pub sets: Vec<String>,
-    /// `--feature-gates`, likewise.
-    pub gates: Gates,
+    /// `--feature-gates` and `--skip-unavailable`, likewise.
+    pub options: Options,
     /// The configuration; its warnings have been written.
     pub loaded: Loaded,
+}
+
+impl Run {
+    /// Reads the configuration again, as it was read at the start.
+    pub fn read_again(&self) -> Result<Loaded, config::Errors> {
+        let env = |name: &str| std::env::var(name).ok();
+        config::load_with(&self.sources, &self.sets, self.options, &env)
+    }
 }
 
 /// Does what the arguments ask for, as far as the configuration alone can answer it. `args` begins with the program.
@@ -144,8 +157,8 @@ pub fn main(
         Ok(line) => line,
         Err(error) => return usage(&error, out, err),
     };
-    let Shared { config: sources, set: sets, feature_gates } = line.shared;
-    let gates = gates(&feature_gates, err);
+    let Shared { config: sources, set: sets, feature_gates, skip_unavailable } = line.shared;
+    let options = Options { gates: gates(&feature_gates, err), skip_unavailable };
     match line.command.unwrap_or(Command::Run) {
         Command::Explain { trace_id, admin, json } => match explain::explain(&admin, &trace_id, json) {
             Ok(text) => {
@@ -171,12 +184,12 @@ pub fn main(
                 FormatName::Json => Format::Json,
             };
             let text = if validate {
-                config::load_with(&sources, &sets, gates, env).map(|loaded| {
+                config::load_with(&sources, &sets, options, env).map(|loaded| {
                     warn(err, &loaded.warnings);
                     loaded.print(mode, format)
                 })
             } else {
-                config::print_unchecked(&sources, &sets, gates, env, mode, format)
+                config::print_unchecked(&sources, &sets, options, env, mode, format)
             };
             match text {
                 Ok(text) => {
@@ -186,12 +199,12 @@ pub fn main(
                 Err(errors) => refuse(err, &errors),
             }
         }
-        command => match config::load_with(&sources, &sets, gates, env) {
+        command => match config::load_with(&sources, &sets, options, env) {
             Err(errors) => refuse(err, &errors),
             Ok(loaded) => {
                 warn(err, &loaded.warnings);
                 match command {
-                    Command::Run => Action::Run(Box::new(Run { sources, sets, gates, loaded })),
+                    Command::Run => Action::Run(Box::new(Run { sources, sets, options, loaded })),
                     _ => Action::Done(0),
                 }
             }
@@ -343,7 +356,7 @@ mod tests {
     fn components_are_yaml_and_name_every_section() {
         let (code, out, _) = call(&["components"]);
         assert_eq!(code, 0);
-        for section in ["receivers:", "exporters:", "extensions:", "processors:", "connectors: []"] {
+        for section in ["receivers:", "exporters:", "extensions:", "processors:", "connectors:"] {
             assert!(out.contains(section), "{out}");
         }
     }
@@ -363,6 +376,21 @@ mod tests {
         let warning =
             "warning: feature gates without effect here: service.partialReload, ottl.set.allowNil\n";
         assert_eq!((code, err.as_str()), (0, warning));
+    }
+
+    #[test]
+    fn what_only_the_collector_has_can_be_skipped_by_every_command_that_reads_a_file() {
+        let set =
+            ["--set", "receivers.jaeger=", "--set", "service.pipelines.traces.receivers=[otlp, jaeger]"];
+        let call =
+            |command: &str, more: &[&str]| call(&[&[command, "--config", GOOD][..], &set[..], more].concat());
+        for (command, code) in [("run", 100), ("validate", 0), ("print-config", 0)] {
+            assert_eq!(call(command, &[]).0, 1);
+            let (skipped, out, err) = call(command, &["--skip-unavailable"]);
+            assert_eq!(skipped, code, "{command}");
+            assert!(err.starts_with("warning: receiver \"jaeger\" exists in the Collector"), "{err}");
+            assert!(!out.contains("jaeger"), "{out}");
+        }
     }
 
     #[test]

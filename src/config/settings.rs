@@ -1,6 +1,6 @@
 //! A whole configuration, typed: what the app builds from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::outcome::Signal;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub processors: BTreeMap<ComponentId, Processor>,
     /// Exporters by id.
     pub exporters: BTreeMap<ComponentId, Exporter>,
+    /// `forward` connectors, which have no keys.
+    pub connectors: BTreeSet<ComponentId>,
     /// `health_check` extensions by id.
     pub health_checks: BTreeMap<ComponentId, observe::HealthCheck>,
     /// The admin API; `None` when switched off (`admin: {enabled: false}`).

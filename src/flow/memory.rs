@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Answer, Consumer, RETRY_HINT, Request};
-use crate::observe::{self, Ledger, MemoryLimiterMetrics, Registry};
+use crate::observe::{self, Ledger, MemoryLimiterMetrics, MemoryLimiterState, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
 
 /// What a `memory_limiter` was told.
@@ -108,10 +108,12 @@ impl MemoryGate {
 impl Gate {
     /// What it compares, as series.
     fn expose(self: &Arc<Self>) {
-        let Limits { soft, hard } = self.limits;
-        let refuses = Arc::downgrade(self);
-        let refuses = move || Some(f64::from(u8::from(refuses.upgrade()?.shut.load(Ordering::Relaxed))));
-        observe::expose_memory_limiter(&self.registry, &self.name, [soft, hard], refuses);
+        let weak = Arc::downgrade(self);
+        observe::expose_memory_limiter(&self.registry, &self.name, move || {
+            let gate = weak.upgrade()?;
+            let Limits { soft: soft_bytes, hard: hard_bytes } = gate.limits;
+            Some(MemoryLimiterState { soft_bytes, hard_bytes, refuses: gate.shut.load(Ordering::Relaxed) })
+        });
     }
 
     fn used(&self) -> Used {
@@ -171,6 +173,14 @@ impl Consumer for MemoryLimiter {
         self.ledger.delivered(items);
         self.metrics.accepted.add(items);
         self.next.consume(request)
+    }
+
+    fn is_destination(&self) -> bool {
+        self.next.is_destination()
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        self.next.give_up(signal, items, refusal);
     }
 }
 

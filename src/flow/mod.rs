@@ -13,6 +13,7 @@
 mod batching;
 mod editing;
 mod fan_out;
+mod front;
 mod held;
 mod link;
 mod memory;
@@ -29,6 +30,7 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
 pub use batching::{BatchParts, BatchProcessor};
 pub use editing::{EditParts, EditProcessor};
+pub use front::Front;
 pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
 pub use link::{Former, Link};
 pub use memory::{Amount, MemoryGate, MemoryLimit, MemoryLimiter};
@@ -145,6 +147,15 @@ impl Consumer for Outlets {
             }
             all => Box::pin(fan_out::insist(all.to_vec(), request)),
         }
+    }
+
+    fn is_destination(&self) -> bool {
+        Signal::ALL.into_iter().flat_map(|signal| self.of(signal)).any(|one| one.is_destination())
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        let destinations = self.of(signal).iter().filter(|one| one.is_destination());
+        destinations.for_each(|one| one.give_up(signal, items, refusal));
     }
 }
 

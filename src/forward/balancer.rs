@@ -14,6 +14,7 @@ use super::config::{Config, RoutingKey};
 use super::sending_queue::{SendingQueue, Slot};
 use super::shared::{OnWorker, Shared};
 use super::submit;
+use crate::change::Change;
 use crate::client::Transport;
 use crate::discover::Event;
 use crate::flow::{Answer, Consumer, Request};
@@ -40,6 +41,17 @@ pub struct Parts<'a> {
     pub workers: Arc<Workers>,
     /// Where it counts.
     pub registry: &'a Registry,
+}
+
+/// Why a balancer cannot be what it is asked to be.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Its certificates.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// Its headers are none.
+    #[error("{0}")]
+    Client(String),
 }
 
 impl LoadBalancer {
@@ -69,6 +81,12 @@ impl LoadBalancer {
             stop: CancellationToken::new(),
             config,
         })))
+    }
+
+    /// Checks another configuration: certificates and headers. Its `resolver` is not looked at: see [`super::Following`].
+    /// What waits stays, and leaves as the new configuration says.
+    pub fn prepare(&self, _config: Config) -> Result<Change, ChangeError> {
+        Err(ChangeError::Client("cannot be changed in a running process yet".into()))
     }
 
     /// The members and their shares in force.

@@ -7,17 +7,21 @@ use futures_util::future::BoxFuture;
 
 use super::admin::Pages;
 use super::config::HealthCheck;
-use super::serve::{Answers, Asked, BindError, Page, Server};
+use super::serve::{Answers, Asked, BindError, Listening, Manner, Page, Server};
 
 struct Health {
     check: HealthCheck,
     pages: Arc<dyn Pages>,
 }
 
-/// Listens for health checks.
-pub async fn health_server(check: &HealthCheck, pages: Arc<dyn Pages>) -> Result<Server, BindError> {
+/// Listens for health checks; see [`Server::bind`] for `leaving`.
+pub async fn health_server(
+    check: &HealthCheck,
+    pages: Arc<dyn Pages>,
+    leaving: &[&Listening],
+) -> Result<Server, BindError> {
     let answers = Arc::new(Health { check: check.clone(), pages });
-    Server::bind("extensions.health_check.endpoint", &check.endpoint, answers).await
+    Server::bind("extensions.health_check.endpoint", &check.endpoint, Manner::new(answers), leaving).await
 }
 
 impl Answers for Health {
@@ -99,7 +103,7 @@ mod tests {
 
     async fn check(check: HealthCheck, ready: bool, path: &str) -> String {
         let check = HealthCheck { endpoint: "127.0.0.1:0".into(), ..check };
-        let server = health_server(&check, Arc::new(Fixed::new(ready))).await.unwrap();
+        let server = health_server(&check, Arc::new(Fixed::new(ready)), &[]).await.unwrap();
         exchange(server, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
     }
 

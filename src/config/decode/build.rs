@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::service::{Defined, Reference, Service, Wanted, definitions, service};
 use super::{
-    Context, Section, backend, batch, editing, exporters, extensions, file, forwarding, order, otlp,
-    pipelines, prometheus, sampling,
+    Context, Section, backend, batch, connectors, editing, exporters, extensions, file, forwarding, order,
+    otlp, pipelines, prometheus, sampling,
 };
 use super::{groupbytrace, memory, net};
 use crate::config::catalog::{Kind, canonical};
@@ -25,7 +25,7 @@ pub(in crate::config) fn decode(root: &Node, context: &Context) -> (Settings, Pr
     }
     let defined: Vec<(Kind, Vec<Defined<'_>>)> =
         Kind::ALL.into_iter().map(|kind| (kind, definitions(&mut top, kind))).collect();
-    let service = top.section("service", service);
+    let service = top.section("service", |section| service(section, &defined));
     let mut build = Build { context, defined, service };
     build.check_references();
     let settings = build.components(&mut top);
@@ -56,6 +56,26 @@ impl<'a> Build<'a> {
             pipelines::check(self.context, pipeline);
         }
         self.check_list(Kind::Extension, "service::extensions", &self.service.extensions);
+        self.check_ids();
+        let ids: Vec<_> = self.definitions(Kind::Connector).iter().map(|defined| &defined.id).collect();
+        connectors::check(self.context, &ids, &self.service.pipelines);
+    }
+
+    /// An id stands for one thing in a pipeline.
+    fn check_ids(&self) {
+        for one in self.definitions(Kind::Connector) {
+            for kind in [Kind::Exporter, Kind::Receiver] {
+                if self.find(kind, &one.id).is_none() {
+                    continue;
+                }
+                let (name, id) = (kind.name(), one.id.to_string());
+                let message = format!(
+                    "ambiguous ID: Found both {id:?} {name} and {id:?} connector. Change one of the components' IDs to eliminate ambiguity"
+                );
+                let help = format!("rename the connector {:?}", format!("{id}/connector"));
+                self.context.push(one.entry.mark.error(&format!("connectors::{id}"), message, Some(help)));
+            }
+        }
     }
 
     fn check_order(&self, settings: &Settings) {
@@ -99,7 +119,7 @@ impl<'a> Build<'a> {
             } else if kind == Kind::Extension && matches!(reference.id.kind.as_str(), "pprof" | "zpages") {
                 let message = format!("extension {id} has no effect here: it shows the Go runtime");
                 self.context.push(reference.mark.warning(&path, message, Some("remove it".into())));
-            } else if !kind.available().contains(&reference.id.kind.as_str()) {
+            } else if !really.available().contains(&reference.id.kind.as_str()) {
                 self.unavailable(really, kind, reference, &path);
             }
         }
@@ -108,10 +128,7 @@ impl<'a> Build<'a> {
     /// A name in use of which this version knows no such type.
     fn unavailable(&self, really: Kind, kind: Kind, reference: &Reference, path: &str) {
         let (id, name) = (reference.shown(), really.name());
-        let available = match kind.available() {
-            [] => format!("there are no {} in this version", kind.section()),
-            names => format!("{} available: {}", kind.section(), names.join(", ")),
-        };
+        let available = format!("{} available: {}", really.section(), really.available().join(", "));
         let place = if kind == Kind::Extension { "service.extensions" } else { "the pipeline" };
         if really.in_collector(&reference.id.kind) {
             let message = format!("{name} {id} exists in the Collector, but not in this version of ringtail");
@@ -119,7 +136,7 @@ impl<'a> Build<'a> {
                 (Kind::Extension, "memory_limiter") => {
                     format!("leave it out of {place}, and {}", net::LIMITER_HELP)
                 }
-                _ => format!("leave it out of {place}; {available}"),
+                _ => format!("leave it out of {place}, or start with --skip-unavailable; {available}"),
             };
             self.context.push(reference.mark.error(path, message, Some(help)));
         } else if let Some(defined) = self.find(really, &reference.id) {
@@ -129,10 +146,12 @@ impl<'a> Build<'a> {
                 "'{section}' unknown type: {:?} for id: {id} (valid values: [{valid}])",
                 reference.id.kind
             );
-            let help = nearest(&reference.id.kind, really.available().iter().copied())
-                .map(|near| format!("did you mean {near:?}?"));
+            let help = match nearest(&reference.id.kind, really.available().iter().copied()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("remove it from {place}, or start with --skip-unavailable"),
+            };
             let path = format!("{section}::{}", defined.id);
-            self.context.push(defined.entry.mark.error(&path, message, help));
+            self.context.push(defined.entry.mark.error(&path, message, Some(help)));
         }
     }
 
@@ -151,6 +170,7 @@ impl<'a> Build<'a> {
             receivers: BTreeMap::new(),
             processors: BTreeMap::new(),
             exporters: BTreeMap::new(),
+            connectors: BTreeSet::new(),
             health_checks: BTreeMap::new(),
             admin: Some(observe::Admin::default()),
             pipelines: self.service.pipelines.iter().map(pipeline).collect(),
@@ -164,7 +184,7 @@ impl<'a> Build<'a> {
                 if kind.available().contains(&one.id.kind.as_str()) {
                     let part = self.component(*kind, one, wanted, &mut settings);
                     printed.push((one.id.to_string(), part));
-                } else if !wanted {
+                } else if !wanted && !self.service.skipped.contains(&(kind.name(), one.id.clone())) {
                     self.unused(*kind, one);
                 }
             }
@@ -237,6 +257,7 @@ impl<'a> Build<'a> {
                 let config = self.exporter(one, &mut section);
                 settings.exporters.extend(config.filter(|_| wanted).map(|config| (one.id.clone(), config)));
             }
+            (Kind::Connector, _) => settings.connectors.extend(wanted.then(|| one.id.clone())),
             (_, "admin") => {
                 if !one.id.name.is_empty() {
                     section.error("", "there is one admin extension; it has no name", None);

@@ -4,6 +4,7 @@ mod backend;
 mod batch;
 mod build;
 mod calls;
+mod connectors;
 mod editing;
 mod exporters;
 mod extensions;
@@ -23,6 +24,7 @@ mod sampling;
 mod scalars;
 mod section;
 mod service;
+mod skip;
 mod telemetry;
 mod values;
 
@@ -67,6 +69,7 @@ pub struct Key {
 #[derive(Default)]
 pub(super) struct Context {
     pub gates: Gates,
+    pub skip_unavailable: bool,
     pub found: RefCell<Vec<Diagnostic>>,
     pub keys: RefCell<BTreeMap<String, Key>>,
 }

