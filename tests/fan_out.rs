@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use support::backend::{Backend, Reply};
 use support::ledger::Scrape;
-use support::load::{assert_arrived_once, seen, span, text, traces};
+use support::load::{assert_arrived_once, metrics_of, seen, span, text, traces};
 use support::process::Ringtail;
 use support::sampling::{ALL, Sampling, otlp};
 use support::{Content, Traces, wait};
@@ -404,4 +404,39 @@ async fn exporters_of_other_kinds_are_not_held_up_either() {
     assert!(dropped(&scrape, "otlp/dead", "queue_full") > 0);
     let written = std::fs::read_to_string(&path).unwrap();
     assert_eq!(written.matches("\"spanId\"").count(), 1600);
+}
+
+/// Scenario: a dead OTLP backend beside Prometheus, with and without a batch processor between.
+/// Guarantee: Prometheus sees every point as it comes; the dead one's share is dropped by name.
+#[tokio::test]
+async fn prometheus_sees_what_a_dead_backend_does_not_take() {
+    for processors in ["", "batch"] {
+        let dead = Backend::grpc().await;
+        dead.stop();
+        let page = support::process::free_address();
+        let ringtail = Sampling::to(&dead, &keep_all())
+            .batch("timeout: 0s")
+            .exporters(&format!(
+                "{}  prometheus: {{endpoint: '{page}'}}\n",
+                exporter("dead", &dead, "queue_size: 2, num_consumers: 1")
+            ))
+            .pipelines(&format!(
+                "{{metrics: {{receivers: [otlp], processors: [{processors}], exporters: [otlp/dead, prometheus]}}}}"
+            ))
+            .start()
+            .await;
+        for n in 0..30 {
+            let mut request = metrics_of("shop", 1);
+            request.resource_metrics[0].scope_metrics[0].metrics[0].name = format!("queue_{n}");
+            ringtail.metrics().export(request).await.unwrap();
+        }
+        let sees = || async {
+            let page = support::http::get(page, "/metrics").await.ok()?.text();
+            (0..30).all(|n| page.contains(&format!("\nqueue_{n}{{"))).then_some(())
+        };
+        wait::until_some("Prometheus sees all", sees).await;
+        let given_up = |s: &Scrape| s.ledger("otlp/dead", "metrics").dropped == 28;
+        let scrape = ringtail.scrape_until("the dead one has given up", given_up).await;
+        assert_eq!(dropped(&scrape, "otlp/dead", "queue_full"), 28, "{processors}");
+    }
 }
