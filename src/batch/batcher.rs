@@ -288,8 +288,8 @@ mod tests {
 
     fn any_limits() -> impl Strategy<Value = Limits> {
         let none = Just(u64::MAX);
-        let items = prop_oneof![1..20u64, none.clone()];
-        let bytes = prop_oneof![60..400u64, none.clone()];
+        let items = prop_oneof![1..20u64, none];
+        let bytes = prop_oneof![60..400u64, none];
         let send = prop_oneof![(0..20u64, none), (Just(u64::MAX), 60..400u64)];
         (send, items, bytes, 0..300u64).prop_map(|((send, send_bytes), max, bytes, timeout)| Limits {
             send_items: send,

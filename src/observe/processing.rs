@@ -70,10 +70,9 @@ pub fn expose_memory_limiter(
     state: impl Fn() -> Option<MemoryLimiterState> + Clone + Send + Sync + 'static,
 ) {
     let help = "Bytes of memory from which on data is refused (soft), and the limit itself (hard)";
-    let limits: [(&str, fn(MemoryLimiterState) -> u64); 2] =
-        [("soft", |state| state.soft_bytes), ("hard", |state| state.hard_bytes)];
-    for (limit, of) in limits {
+    for (limit, soft) in [("soft", true), ("hard", false)] {
         let (labels, state) = ([("processor", processor), ("limit", limit)], state.clone());
+        let of = move |state: MemoryLimiterState| if soft { state.soft_bytes } else { state.hard_bytes };
         let read = move || state().map(|state| of(state) as f64);
         registry.computed_gauge("ringtail_memory_limiter_limit_bytes", help, &labels, read);
     }
