@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("trace_id", &[]),
     ("outcome", &[]),
     ("wire", &["trace_id", "outcome"]),
-    ("ottl", &["trace_id", "wire", "outcome", "pattern", "pii", "digest"]),
+    ("ottl", &["trace_id", "wire", "outcome", "pattern", "pii", "digest", "semconv"]),
     ("split", &["trace_id", "wire", "outcome"]),
     ("route", &["trace_id"]),
     ("retry", &[]),
@@ -24,8 +24,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pattern", &[]),
     ("pii", &[]),
     ("digest", &[]),
-    ("sample", &["trace_id", "wire", "outcome", "ottl", "split", "pattern", "trace_state"]),
-    ("edit", &["wire", "outcome", "ottl", "split", "pattern", "pii", "digest", "trace_state"]),
+    ("semconv", &[]),
+    ("sample", &["trace_id", "wire", "outcome", "ottl", "split", "pattern", "trace_state", "semconv"]),
+    ("edit", &["wire", "outcome", "ottl", "split", "pattern", "pii", "digest", "trace_state", "semconv"]),
     ("batch", &["wire", "outcome", "split"]),
     ("lane", &[]),
     ("change", &[]),
@@ -48,7 +49,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "forward",
         &[
             "change", "trace_id", "outcome", "wire", "split", "route", "retry", "tls", "lane", "workers",
-            "client", "observe", "discover", "flow",
+            "client", "observe", "discover", "flow", "semconv",
         ],
     ),
     (
@@ -79,7 +80,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "outcome", "route", "retry", "compress", "tls", "client", "observe", "discover", "receive",
             "forward", "export", "sample", "batch", "journal", "edit", "pattern", "pii", "ottl", "digest",
-            "flow", "wire",
+            "flow", "wire", "semconv",
         ],
     ),
     ("manual", &[]),
@@ -99,6 +100,7 @@ const PURE: &[&str] = &[
     "pattern",
     "pii",
     "digest",
+    "semconv",
     "trace_state",
     "edit",
 ];

@@ -9,7 +9,8 @@ use arc_swap::ArcSwapOption;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::listen::Listener;
+use super::in_progress::told_to_go;
+use super::listen::{Accepted, Listener};
 use crate::observe::{Counter, Registry};
 use crate::stream::Stream;
 use crate::tls;
@@ -48,7 +49,8 @@ impl Accepting {
         self.closing.child_token()
     }
 
-    /// Accepts until `gate` closes, and serves each connection on its worker. `tls` is that of the next connection.
+    /// Accepts until `gate` closes, and serves each connection on its worker. `tls` is that of the next connection. Who
+    /// waits to be accepted then still is, unless the socket has another owner who will.
     pub async fn run<Serve, Serving>(
         self,
         listener: Arc<Listener>,
@@ -57,35 +59,53 @@ impl Accepting {
         serve: Serve,
     ) where
         Serve: Fn(Box<dyn Stream>, CancellationToken) -> Serving + Clone + Send + 'static,
-        Serving: Future<Output = ()> + Send,
+        Serving: Future<Output = ()> + Send + 'static,
     {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = gate.cancelled() => return,
+                () = gate.cancelled() => break,
             };
-            if self.connections.len() >= self.max_connections.load(Ordering::Relaxed) {
-                self.turned_away.inc();
-                tracing::debug!("a connection was turned away: max_connections is reached");
-                continue;
-            }
-            let place = self.workers.place();
-            let (index, tls, serve, closing) = (place.index, tls.load_full(), serve.clone(), gate.clone());
-            let served = self.connections.track_future(async move {
-                let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
-                let shaken = tokio::select! {
-                    shaken = handshake => shaken,
-                    () = closing.cancelled() => return,
-                };
-                match shaken {
-                    Ok(Ok(stream)) => serve(stream, closing).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "a connection failed before its first request"),
-                    Err(_) => tracing::debug!("a TLS handshake took too long"),
-                }
-                drop(place);
-            });
-            self.workers.handle(index).spawn(served);
+            self.take(accepted, &gate, tls.load_full(), serve.clone());
         }
+        while !listener.is_handed_over()
+            && let Some(accepted) = listener.accept_now()
+        {
+            self.take(accepted, &gate, tls.load_full(), serve.clone());
+        }
+    }
+
+    fn take<Serve, Serving>(
+        &self,
+        accepted: Accepted,
+        gate: &CancellationToken,
+        tls: Option<Arc<tls::Acceptor>>,
+        serve: Serve,
+    ) where
+        Serve: FnOnce(Box<dyn Stream>, CancellationToken) -> Serving + Send + 'static,
+        Serving: Future<Output = ()> + Send + 'static,
+    {
+        if self.connections.len() >= self.max_connections.load(Ordering::Relaxed) {
+            self.turned_away.inc();
+            tracing::debug!("a connection was turned away: max_connections is reached");
+            return;
+        }
+        let (place, closing) = (self.workers.place(), gate.clone());
+        let index = place.index;
+        let served = self.connections.track_future(async move {
+            let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
+            let shaken = tokio::select! {
+                shaken = handshake => shaken,
+                () = told_to_go(&closing) => return,
+            };
+            match shaken {
+                Ok(Ok(stream)) => serve(stream, closing).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a connection failed before its first request"),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
+            }
+            drop(place);
+        });
+        self.workers.handle(index).spawn(served);
     }
 
     /// Takes no more connections, and asks those there are to finish.

@@ -12,8 +12,11 @@ mod backends;
 mod consumer;
 mod durable;
 mod exporter;
+mod feeder;
 mod pause;
 mod queue;
+mod reach;
+mod reconfigure;
 mod room;
 
 pub use exporter::{OtlpError, OtlpExporter, Parts};
