@@ -170,7 +170,7 @@ fn the_endpoint_of_a_grpc_backend_is_read_as_the_collector_reads_it() {
         ),
         (
             "{endpoint: \"a:1\", auth: {authenticator: x}}",
-            "'auth' is not available in this version: no authenticator extensions exist here",
+            "failed to resolve authenticator \"x\": authenticator not found",
         ),
     ] {
         assert_eq!(errors(&exporting("traces", "otlp_grpc", keys))[0], expected, "{keys}");
@@ -262,10 +262,7 @@ fn a_queue_is_checked_as_the_collector_checks_it() {
         ("{num_consumers: 0}", "'num_consumers' must be positive: \"0\""),
         ("{queue_size: 0}", "'queue_size' must be positive: \"0\""),
         ("{sizer: foo}", "invalid sizer: \"foo\""),
-        (
-            "{storage: file_storage}",
-            "'storage' is not available in this version: no storage extensions exist here",
-        ),
+        ("{storage: file_storage}", "no storage client extension found: \"file_storage\""),
         ("{journal: {}}", "the journal of a sending_queue needs a directory"),
         (
             "{sizer: items, queue_size: 5, batch: {min_size: 6}}",

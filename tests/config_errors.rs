@@ -244,8 +244,8 @@ fn the_receiver_is_checked_as_the_collector_checks_it() {
         ),
         (
             "protocols: {grpc: {auth: {authenticator: basic}}}",
-            "5:24 receivers::otlp::protocols::grpc::auth: 'auth' is not available in this version: no authenticator \
-             extensions exist here",
+            "5:46 receivers::otlp::protocols::grpc::auth::authenticator: failed to resolve authenticator \"basic\": \
+             authenticator not found",
         ),
         ("protocols: {grpc: [1]}", "5:23 receivers::otlp::protocols::grpc: 'grpc' expected a map, got list"),
         (
@@ -447,19 +447,21 @@ fn extensions_without_a_meaning_here_are_warnings_and_others_errors() {
     };
     assert_eq!(
         warnings(&text("pprof")),
-        ["5:16 extension \"pprof\" has no effect here: it shows the Go runtime"]
+        [
+            "1:14 extension \"pprof\" has no effect here: it profiles the Go runtime; profile this process with perf"
+        ]
     );
     assert_eq!(
-        errors(&text("file_storage")),
+        errors(&text("opamp")),
         [
-            "5:16 service::extensions: extension \"file_storage\" exists in the Collector, but not in this version of \
+            "5:16 service::extensions: extension \"opamp\" exists in the Collector, but not in this version of \
           ringtail"
         ]
     );
     assert_eq!(
         errors(&text("foo")),
         [
-            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin])"
+            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin file_storage bearertokenauth basicauth pprof zpages bearer_token_auth basic_auth])"
         ]
     );
 }
@@ -500,7 +502,7 @@ fn the_prometheus_exporter_is_checked_as_the_collector_checks_it() {
         ),
         (
             "endpoint: 'x:1', auth: {authenticator: a}",
-            "exporters::prometheus::auth: 'auth' is not available in this version: no authenticator extensions exist here",
+            "exporters::prometheus::auth::authenticator: failed to resolve authenticator \"a\": authenticator not found",
         ),
         (
             "endpoint: 'x:1', max_series: 0",

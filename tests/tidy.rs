@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("retry", &[]),
     ("compress", &[]),
     ("tls", &[]),
+    ("auth", &["wire"]),
     ("trace_state", &["wire"]),
     ("pattern", &[]),
     ("pii", &[]),
@@ -30,20 +31,23 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("lane", &[]),
     ("workers", &[]),
     ("stream", &[]),
-    ("client", &["outcome", "wire", "compress", "tls", "stream"]),
+    ("client", &["outcome", "wire", "compress", "tls", "auth", "stream"]),
     ("observe", &["outcome"]),
     ("journal", &["observe"]),
     ("discover", &["route", "observe"]),
     ("flow", &["outcome", "observe", "workers", "lane", "retry", "split", "batch", "wire", "edit"]),
     (
         "receive",
-        &["outcome", "wire", "split", "compress", "tls", "lane", "workers", "stream", "observe", "flow"],
+        &[
+            "outcome", "wire", "split", "compress", "tls", "auth", "lane", "workers", "stream", "observe",
+            "flow",
+        ],
     ),
     (
         "forward",
         &[
-            "trace_id", "outcome", "wire", "split", "route", "retry", "tls", "lane", "workers", "client",
-            "observe", "discover", "flow",
+            "trace_id", "outcome", "wire", "split", "route", "retry", "tls", "auth", "lane", "workers",
+            "client", "observe", "discover", "flow",
         ],
     ),
     (
@@ -65,16 +69,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "export",
         &[
-            "trace_id", "outcome", "wire", "split", "retry", "compress", "tls", "lane", "workers", "client",
-            "observe", "flow", "journal", "batch",
+            "trace_id", "outcome", "wire", "split", "retry", "compress", "tls", "auth", "lane", "workers",
+            "client", "observe", "flow", "journal", "batch",
         ],
     ),
     (
         "config",
         &[
-            "outcome", "route", "retry", "compress", "tls", "client", "observe", "discover", "receive",
-            "forward", "export", "sample", "batch", "journal", "edit", "pattern", "pii", "ottl", "digest",
-            "flow", "wire",
+            "outcome", "route", "retry", "compress", "tls", "auth", "client", "observe", "discover",
+            "receive", "forward", "export", "sample", "batch", "journal", "edit", "pattern", "pii", "ottl",
+            "digest", "flow", "wire",
         ],
     ),
     ("manual", &[]),

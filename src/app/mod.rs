@@ -9,6 +9,7 @@
 mod build;
 pub mod cli;
 mod explain;
+mod extensions;
 mod pages;
 mod run;
 

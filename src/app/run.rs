@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::{Ground, Service, Stages, build};
 use super::cli::Run;
+use super::extensions;
 use super::pages::AppPages;
 use crate::config::Settings;
 use crate::observe::{self, Registry};
@@ -41,6 +42,7 @@ async fn serve(run: Run, workers: &Arc<Workers>) -> Result<ExitCode, String> {
     observe::expose_process(&registry, Instant::now());
     registry.target_info(&settings.telemetry.resource);
     let ground = Ground { workers, registry: &registry, stop: &stop };
+    extensions::create_storages(&settings)?;
     let Service { balancers, samplers, stages, receivers } = build(&settings, &ground).await?;
     let pages = Arc::new(AppPages::new(run, balancers, samplers));
     listen(&settings, &registry, &pages, &stop).await?;
@@ -75,9 +77,7 @@ async fn listen(
     for reader in &settings.telemetry.metrics {
         servers.push(observe::metrics_server(reader, registry).await.map_err(failed)?);
     }
-    for check in settings.health_checks.values() {
-        servers.push(observe::health_server(check, Arc::clone(pages) as _).await.map_err(failed)?);
-    }
+    servers.extend(extensions::health_checks(settings, pages).await?);
     if let Some(admin) = &settings.admin {
         servers.push(observe::admin_server(admin, Arc::clone(pages) as _).await.map_err(failed)?);
     }

@@ -4,8 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use tokio::net::TcpStream;
 
+use crate::auth::Credentials;
 use crate::stream::Stream;
 use crate::tls;
 
@@ -18,6 +20,8 @@ pub struct Target {
     pub at: Option<SocketAddr>,
     /// `None` is plaintext.
     pub tls: Option<tls::Connector>,
+    /// Who we say we are, with every call.
+    pub auth: Option<Credentials>,
 }
 
 impl Target {
@@ -30,6 +34,14 @@ impl Target {
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// The header that says who we are.
+    pub async fn credentials(&self) -> Result<Option<(HeaderName, HeaderValue)>, String> {
+        match &self.auth {
+            None => Ok(None),
+            Some(auth) => auth.header().await.map(Some),
+        }
     }
 
     /// Connects within [`CONNECT_TIME_MAX`]. Errors say which step failed.

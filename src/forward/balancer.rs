@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
+use thiserror::Error;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,7 @@ use super::config::{Config, RoutingKey};
 use super::sending_queue::{SendingQueue, Slot};
 use super::shared::{OnWorker, Shared};
 use super::submit;
+use crate::auth::{AuthError, Credentials};
 use crate::client::Transport;
 use crate::discover::Event;
 use crate::flow::{Answer, Consumer, Request};
@@ -42,9 +44,20 @@ pub struct Parts<'a> {
     pub registry: &'a Registry,
 }
 
+/// Why backends can't be spoken to.
+#[derive(Debug, Error)]
+pub enum ProtocolError {
+    /// The certificates.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// The authenticator.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+}
+
 impl LoadBalancer {
     /// An exporter without members yet; see [`Self::apply`].
-    pub fn new(parts: Parts<'_>) -> Result<Self, tls::TlsError> {
+    pub fn new(parts: Parts<'_>) -> Result<Self, ProtocolError> {
         let Parts { name, signal, config, workers, registry } = parts;
         let metrics = ExporterMetrics::new(registry, name, None);
         let queue = config.sending_queue.map(|queue| SendingQueue::new(queue, metrics.queue(signal)));
@@ -60,6 +73,7 @@ impl LoadBalancer {
             queue,
             closing: AtomicBool::new(false),
             settled: Notify::new(),
+            auth: config.protocol.auth.as_ref().map(Credentials::open).transpose()?,
             tls: tls::connector(&config.protocol.tls, alpn(config.protocol.transport))?,
             per_worker: (0..workers.count()).map(|_| empty()).collect(),
             routes: ArcSwap::new(nobody.clone()),

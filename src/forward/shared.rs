@@ -16,6 +16,7 @@ use super::queue::LaneQueue;
 use super::resend::{self, Memory};
 use super::sending_queue::SendingQueue;
 use super::turn::Turn;
+use crate::auth::Credentials;
 use crate::client::{Client, HttpForm, Target};
 use crate::lane::Budget;
 use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics};
@@ -50,6 +51,8 @@ pub struct Shared {
     pub settled: Notify,
     /// TLS to the backends.
     pub tls: Option<tls::Connector>,
+    /// Who we say we are to them.
+    pub auth: Option<Credentials>,
     /// The members in force.
     pub routes: ArcSwap<Routes>,
     /// By worker.
@@ -127,7 +130,8 @@ impl Shared {
     }
 
     fn client(&self, address: &str) -> Result<Client, String> {
-        let target = Target { address: address.to_owned(), at: None, tls: self.tls.clone() };
+        let (tls, auth) = (self.tls.clone(), self.auth.clone());
+        let target = Target { address: address.to_owned(), at: None, tls, auth };
         let form = HttpForm::usual(self.signal);
         Client::new(target, self.signal, &self.config.protocol, &form, self.config.timeout)
     }

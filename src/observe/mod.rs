@@ -40,4 +40,4 @@ pub use processing::{MemoryLimiterMetrics, ProcessorMetrics};
 pub use prometheus::metrics_server;
 pub use sampling::{Decision, JournalMetrics, SamplerMetrics, SamplerOwn, SamplerSeries};
 pub use series::SERIES_MAX;
-pub use serve::{Answers, Asked, BindError, Handshake, Page, Server, Stream};
+pub use serve::{Answers, Asked, BindError, Gate, Handshake, Page, Server, Stream};

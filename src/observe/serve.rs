@@ -126,12 +126,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// Makes another connection of an accepted one, by a TLS handshake. It ends in time by itself.
 pub type Handshake = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<Box<dyn Stream>>> + Send + Sync>;
 
+/// Whether a request with these headers may be answered; otherwise why not.
+pub type Gate = Arc<dyn Fn(HeaderMap) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
 /// A bound listener that does not answer yet.
 pub struct Server {
     listener: TcpListener,
     local: SocketAddr,
     answers: Arc<dyn Answers>,
     handshake: Option<Handshake>,
+    gate: Option<Gate>,
     headers: HeaderMap,
 }
 
@@ -141,12 +145,17 @@ impl Server {
         let failed = |source| BindError { key: key.to_owned(), endpoint: endpoint.to_owned(), source };
         let listener = TcpListener::bind(endpoint).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, local, answers, handshake: None, headers: HeaderMap::new() })
+        Ok(Self { listener, local, answers, handshake: None, gate: None, headers: HeaderMap::new() })
     }
 
     /// Every connection begins with this.
     pub fn secured(self, handshake: Handshake) -> Self {
         Self { handshake: Some(handshake), ..self }
+    }
+
+    /// Every request has to get past this; those that do not are answered 401.
+    pub fn guarded(self, gate: Gate) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 
     /// Every answer carries these too.
@@ -162,7 +171,7 @@ impl Server {
     /// Answers until `shutdown`, then lets answers under way finish for a moment.
     pub async fn serve(self, shutdown: CancellationToken) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let headers = Arc::new(self.headers);
+        let shared = Arc::new(Shared { answers: self.answers, gate: self.gate, headers: self.headers });
         let tasks = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
@@ -171,15 +180,15 @@ impl Server {
             };
             match accepted {
                 Ok((stream, place)) => {
-                    let (answers, headers) = (self.answers.clone(), headers.clone());
-                    let (handshake, shutdown) = (self.handshake.clone(), shutdown.clone());
+                    let (shared, handshake, shutdown) =
+                        (shared.clone(), self.handshake.clone(), shutdown.clone());
                     tasks.spawn(async move {
                         let opened = match handshake {
                             None => Ok(Box::new(stream) as Box<dyn Stream>),
                             Some(handshake) => handshake(stream).await,
                         };
                         match opened {
-                            Ok(stream) => connection(stream, answers, headers, shutdown, place).await,
+                            Ok(stream) => connection(stream, shared, shutdown, place).await,
                             Err(error) => tracing::debug!(%error, "a connection failed before its request"),
                         }
                     });
@@ -207,18 +216,24 @@ async fn next(
     Ok((stream, place))
 }
 
+/// What all connections of a listener have.
+struct Shared {
+    answers: Arc<dyn Answers>,
+    gate: Option<Gate>,
+    headers: HeaderMap,
+}
+
 async fn connection(
     stream: Box<dyn Stream>,
-    answers: Arc<dyn Answers>,
-    headers: Arc<HeaderMap>,
+    shared: Arc<Shared>,
     shutdown: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {
     let service = service_fn(move |request| {
-        let (answers, headers) = (answers.clone(), headers.clone());
+        let shared = shared.clone();
         async move {
-            let mut response = respond(request, &*answers).await;
-            response.headers_mut().extend((*headers).clone());
+            let mut response = respond(request, &shared).await;
+            response.headers_mut().extend(shared.headers.clone());
             Ok::<_, std::convert::Infallible>(response)
         }
     });
@@ -238,8 +253,13 @@ async fn connection(
     }
 }
 
-async fn respond(request: Request<Incoming>, answers: &dyn Answers) -> Response<Full<Bytes>> {
+async fn respond(request: Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
+    if let Some(gate) = &shared.gate
+        && let Err(why) = gate(head.headers.clone()).await
+    {
+        return written(Page::text(401, format!("{why}\n")));
+    }
     let read = tokio::time::timeout(CLIENT_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
     let page = match read {
         Err(_) => Page::error(408, "the body of the request did not arrive in time"),
@@ -253,7 +273,7 @@ async fn respond(request: Request<Incoming>, answers: &dyn Answers) -> Response<
                 (header(&head.headers, &ACCEPT), header(&head.headers, &ACCEPT_ENCODING));
             let path = head.uri.path().to_owned();
             let asked = Asked { method, path, host, origin, accept, accept_encoding };
-            answers.answer(&asked).await
+            shared.answers.answer(&asked).await
         }
     };
     written(page)
@@ -328,6 +348,21 @@ pub(super) mod tests {
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains("x-content-type-options: nosniff\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\nGET /a"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_get_past_the_gate_gets_no_page() {
+        let gate: Gate = Arc::new(|headers| {
+            let open = headers.contains_key("x-key");
+            Box::pin(async move { if open { Ok(()) } else { Err("no key".to_owned()) } })
+        });
+        let ask = async |key: &str| {
+            let request = format!("GET /a HTTP/1.1\r\nHost: x\r\n{key}Connection: close\r\n\r\n");
+            exchange(echo().await.guarded(Arc::clone(&gate)), &request).await
+        };
+        assert!(ask("X-Key: 1\r\n").await.ends_with("\r\n\r\nGET /a"));
+        let refused = ask("").await;
+        assert!(refused.starts_with("HTTP/1.1 401 ") && refused.ends_with("\r\n\r\nno key\n"), "{refused}");
     }
 
     #[tokio::test]

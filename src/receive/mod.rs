@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 pub use config::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
 
+use crate::auth::{Authenticator, Guard};
 use crate::flow::Outlets;
 use crate::lane::Budget;
 use crate::observe::Registry;
@@ -60,12 +61,15 @@ impl Receiver {
         let grpc = config.grpc.map(|grpc| -> Result<_, String> {
             let listener = bind(&grpc.endpoint)?;
             let tls = acceptor(grpc.tls.as_ref(), &[b"h2"])?;
-            Ok(Bound { server: Arc::new(GrpcServer { intake: intake("grpc"), config: grpc }), listener, tls })
+            let guard = guard(grpc.auth.as_ref())?;
+            let server = Arc::new(GrpcServer { intake: intake("grpc"), config: grpc, guard });
+            Ok(Bound { server, listener, tls })
         });
         let http = config.http.map(|http| -> Result<_, String> {
             let listener = bind(&http.endpoint)?;
             let tls = acceptor(http.tls.as_ref(), &[b"h2", b"http/1.1"])?;
-            Ok(Bound { server: Arc::new(HttpServer::new(http, intake("http"))?), listener, tls })
+            let guard = guard(http.auth.as_ref())?;
+            Ok(Bound { server: Arc::new(HttpServer::new(http, intake("http"), guard)?), listener, tls })
         });
         Ok(Self {
             grpc: grpc.transpose().map_err(|why| failed("grpc", why))?,
@@ -113,6 +117,10 @@ fn bind(endpoint: &Endpoint) -> Result<Listener, String> {
         Endpoint::Unix(path) => path,
     };
     Listener::bind(endpoint).map_err(|error| format!("cannot listen on {shown}: {error}"))
+}
+
+fn guard(authenticator: Option<&Authenticator>) -> Result<Option<Guard>, String> {
+    authenticator.map(Guard::open).transpose().map_err(|error| error.to_string())
 }
 
 fn acceptor(

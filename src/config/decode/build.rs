@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::service::{Defined, Reference, Service, Wanted, definitions, service};
 use super::{
-    Context, Section, backend, batch, editing, exporters, extensions, file, forwarding, otlp, pipelines,
-    prometheus, sampling,
+    Context, Section, auth, backend, batch, editing, exporters, extensions, file, forwarding, otlp,
+    pipelines, prometheus, sampling, storage,
 };
 use super::{groupbytrace, memory};
 use crate::config::catalog::{Kind, canonical};
@@ -85,9 +85,6 @@ impl<'a> Build<'a> {
                     format!("references {} {id} which is not configured", kind.name()),
                     self.similar(kind, &reference.id.to_string()),
                 );
-            } else if kind == Kind::Extension && matches!(reference.id.kind.as_str(), "pprof" | "zpages") {
-                let message = format!("extension {id} has no effect here: it shows the Go runtime");
-                self.context.push(reference.mark.warning(&path, message, Some("remove it".into())));
             } else if !kind.available().contains(&reference.id.kind.as_str()) {
                 self.unavailable(really, kind, reference, &path);
             }
@@ -138,15 +135,22 @@ impl<'a> Build<'a> {
             processors: BTreeMap::new(),
             exporters: BTreeMap::new(),
             health_checks: BTreeMap::new(),
+            file_storages: BTreeMap::new(),
             admin: Some(observe::Admin::default()),
             pipelines: self.service.pipelines.iter().map(pipeline).collect(),
             telemetry: self.service.telemetry.clone(),
         };
         let used = self.used();
-        for (kind, defined) in &self.defined {
+        self.note_extensions();
+        let mut shown = BTreeMap::new();
+        // Extensions first: what names them is then checked against them.
+        for (kind, defined) in self.defined.iter().rev() {
             let mut printed = Vec::new();
-            for one in defined {
+            let mut ordered: Vec<&Defined<'_>> = defined.iter().collect();
+            ordered.sort_by_key(|one| !canonical(*kind, &one.id.kind).ends_with("auth")); // others may name them
+            for one in ordered {
                 let wanted = used.contains(&(kind.name(), one.id.clone()));
+                self.context.wanted.set(wanted);
                 if kind.available().contains(&one.id.kind.as_str()) {
                     let part = self.component(*kind, one, wanted, &mut settings);
                     printed.push((one.id.to_string(), part));
@@ -159,9 +163,26 @@ impl<'a> Build<'a> {
                 let entries = vec![("enabled".into(), Printed::Bool(true)), ("endpoint".into(), endpoint)];
                 printed.push(("admin".into(), Printed::Map(entries)));
             }
-            top.show(kind.section(), Printed::Map(printed));
+            shown.insert(kind.section(), Printed::Map(printed));
+        }
+        for kind in Kind::ALL {
+            if let Some(printed) = shown.remove(kind.section()) {
+                top.show(kind.section(), printed);
+            }
         }
         settings
+    }
+
+    /// What of the extensions is known before they are read.
+    fn note_extensions(&self) {
+        let mut known = self.context.extensions.borrow_mut();
+        for one in self.definitions(Kind::Extension) {
+            known.defined.insert(one.id.to_string());
+            if !Kind::Extension.available().contains(&one.id.kind.as_str()) {
+                known.unknown.insert(one.id.to_string());
+            }
+        }
+        known.listed.extend(self.service.extensions.iter().map(|reference| reference.id.to_string()));
     }
 
     /// Every component that a pipeline or `service.extensions` names.
@@ -201,7 +222,7 @@ impl<'a> Build<'a> {
     fn component(&self, kind: Kind, one: &Defined<'a>, wanted: bool, settings: &mut Settings) -> Printed {
         let path = format!("{}::{}", kind.section(), one.id);
         let name = canonical(kind, &one.id.kind);
-        if name != one.id.kind {
+        if name != one.id.kind && kind != Kind::Extension {
             let message = format!("{:?} alias is deprecated; use {name:?} instead", one.id.kind);
             self.context.push(one.entry.mark.warning(&path, message, None));
         }
@@ -229,12 +250,31 @@ impl<'a> Build<'a> {
                 }
                 settings.admin = extensions::admin(&mut section);
             }
-            _ => {
-                let config = extensions::health_check(&mut section);
-                settings.health_checks.extend(wanted.then(|| (one.id.clone(), config)));
-            }
+            _ => self.extension(name, one, &mut section, settings),
         }
         section.finish()
+    }
+
+    fn extension(&self, name: &str, one: &Defined<'a>, section: &mut Section<'a>, settings: &mut Settings) {
+        let wanted = self.context.wanted.get();
+        let note = |kind| {
+            self.context.extensions.borrow_mut().authenticators.insert(one.id.to_string(), kind);
+        };
+        match name {
+            "health_check" => {
+                let config = extensions::health_check(section);
+                settings.health_checks.extend(wanted.then(|| (one.id.clone(), config)));
+            }
+            "file_storage" => {
+                let config = storage::file_storage(section);
+                self.context.extensions.borrow_mut().storages.insert(one.id.to_string(), config.clone());
+                settings.file_storages.extend(wanted.then(|| (one.id.clone(), config)));
+            }
+            "bearertokenauth" => note(Some(auth::bearer(section))),
+            "basicauth" => note(auth::basic(section)),
+            "pprof" => extensions::pprof(section),
+            _ => extensions::zpages(section),
+        }
     }
 
     fn processor(&self, one: &Defined<'a>, section: &mut Section<'a>) -> Option<Processor> {

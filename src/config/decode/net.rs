@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{KeyKind, Scalar, Section};
 use crate::compress::Compression;
 use crate::config::print::Printed;
-use crate::config::tree::{Typed, Value};
+use crate::config::tree::Value;
 use crate::tls::{ClientConfig, Pem, ServerConfig, Version};
 
 /// What both sides of TLS have.
@@ -208,30 +208,6 @@ pub(super) fn compression(
     };
     section.error("compression", message, Some(format!("valid values: {}, none", names.join(", "))));
     None
-}
-
-/// `auth` and `middlewares`: both hand requests to an extension.
-pub(super) fn extensions_of(section: &mut Section<'_>, server: bool) {
-    let help = match server {
-        true => "remove it only if others may send here; mTLS (tls.client_ca_file) is available",
-        false => "set the header with headers, or use mTLS (tls.cert_file, tls.key_file)",
-    };
-    section.refused("auth", "no authenticator extensions exist here", help);
-    if let Some(entry) = section.find("middlewares", KeyKind::Ignored) {
-        match entry.value.typed() {
-            Typed::List([]) => {}
-            Typed::Null => {}
-            Typed::List(_) => {
-                let message = "'middlewares' has no effect here: no middleware extensions exist".to_owned();
-                section.warn(&entry.mark, "middlewares", message, Some("remove it".into()));
-            }
-            other => {
-                let message =
-                    format!("'middlewares' expected type 'list', got unconvertible type '{}'", other.name());
-                section.error("middlewares", message, None);
-            }
-        }
-    }
 }
 
 /// Buffer sizes: checked, and without effect.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::journal::journal;
+use super::storage::storage;
 use super::{Count, KeyKind, Scalar, Section};
 use crate::export::{self, QueueBatch, SendingQueue};
 use crate::forward::{Queue, Sizer};
@@ -122,8 +123,7 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
     };
     let sizer = section.choice("sizer", "requests", QUEUE_SIZERS, "invalid sizer:").unwrap_or(default.sizer);
     let wait_for_result = section.get("wait_for_result", false);
-    let help = "write sending_queue: {journal: {directory: /var/lib/ringtail/queue}}";
-    section.refused("storage", "no storage extensions exist here", help);
+    let stored = storage(section);
     let inherited = if sizer == export::Sizer::Bytes { "bytes" } else { "items" };
     let batch = section.optional("batch", |part| batch(part, inherited));
     if let Some(batch) = batch
@@ -135,6 +135,23 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
             format!("`min_size` ({}) must be less than or equal to `queue_size` ({size})", batch.min_size);
         section.error("batch", message, Some("lower min_size or raise queue_size".into()));
     }
+    let journal = section.when_filled("journal", |part| {
+        let journal = journal(part, 1);
+        if journal.directory.is_none() {
+            let help = "write directory: PATH, or leave journal out for a queue in memory";
+            part.error("", "the journal of a sending_queue needs a directory", Some(help.into()));
+        }
+        journal
+    });
+    if stored.is_some() && journal.is_some() {
+        let help = "both keep the queue on disk; remove one";
+        section.error("storage", "'storage' and 'journal' cannot be used together", Some(help.into()));
+    }
+    if stored.is_some() && wait_for_result && enabled {
+        let message = "`wait_for_result` is not supported with a persistent queue configured with `storage`";
+        section.error("wait_for_result", message, Some("remove one of them".into()));
+    }
+    let is_stored = enabled && stored.is_some();
     SendingQueue {
         enabled,
         consumers,
@@ -142,14 +159,8 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
         sizer,
         block_on_overflow: section.get("block_on_overflow", false),
         wait_for_result,
-        journal: section.when_filled("journal", |part| {
-            let journal = journal(part, 1);
-            if journal.directory.is_none() {
-                let help = "write directory: PATH, or leave journal out for a queue in memory";
-                part.error("", "the journal of a sending_queue needs a directory", Some(help.into()));
-            }
-            journal
-        }),
+        bounded_on_disk: is_stored,
+        journal: journal.or(stored.filter(|_| is_stored)),
         batch,
     }
 }

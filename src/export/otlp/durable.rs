@@ -14,6 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, sleep, timeout};
 
+use super::bound::Bound;
 use crate::flow::{Answer, Consumer, RETRY_HINT, Request, closing};
 use crate::journal::{self, Full, Journal, OpenError, Position};
 use crate::observe::{Ledger, Registry};
@@ -42,6 +43,7 @@ struct Feeder {
     waiting: VecDeque<Entry>,            // in the journal, not on their way
     unfinished: BTreeMap<Position, u64>, // waiting or on their way; their items
     loaded_bytes: usize,                 // of bodies in memory
+    bound: Bound,
 }
 
 /// A request in the journal.
@@ -60,6 +62,7 @@ impl Durable {
         name: &str,
         signal: Signal,
         config: &journal::Config,
+        mut bound: Bound,
         exporter: Arc<dyn Consumer>,
         registry: &Registry,
     ) -> Result<Self, OpenError> {
@@ -78,6 +81,7 @@ impl Durable {
             }
             _ => {}
         })?;
+        found.values().for_each(|(items, bytes)| bound.add(*items, *bytes));
         let items: u64 = found.values().map(|(items, _)| items).sum();
         ledger.taken(items);
         ledger.held_add(items);
@@ -107,6 +111,7 @@ impl Durable {
             waiting: waiting.collect(),
             unfinished: found.iter().map(|(at, (items, _))| (*at, *items)).collect(),
             loaded_bytes: 0,
+            bound,
         };
         let (orders, taken) = mpsc::channel(ORDERS_MAX);
         let failed = |what, source| OpenError::Io { what, path: folder.clone(), source };
@@ -200,13 +205,17 @@ impl Feeder {
                 }
             };
             match self.append(&request) {
-                Ok(at) => appended.push((at, request, reply)),
+                Ok(at) => {
+                    self.bound.add(request.items, request.body.len());
+                    appended.push((at, request, reply));
+                }
                 Err(refusal) => self.refuse(request.items, refusal, reply),
             }
         }
         let committed = self.journal.commit();
         for (at, request, reply) in appended {
             if let Err(error) = &committed {
+                self.bound.remove(request.items, request.body.len());
                 self.refuse(request.items, full(&error.to_string()), reply);
                 continue;
             }
@@ -223,6 +232,9 @@ impl Feeder {
     }
 
     fn append(&mut self, request: &Request) -> Result<Position, Refusal> {
+        if !self.bound.fits(request.items, request.body.len()) {
+            return Err(full("it holds `queue_size`"));
+        }
         if self.unfinished.len() >= REQUESTS_MAX {
             return Err(full("as many requests wait as it may hold"));
         }
@@ -299,6 +311,7 @@ impl Feeder {
 
     fn settle(&mut self, entry: &Entry) {
         self.ledger.held_sub(entry.items);
+        self.bound.remove(entry.items, entry.bytes);
         self.unfinished.remove(&entry.at);
         // A mark that does not fit, or is not committed, costs a second delivery after a restart.
         let _ = self.journal.append_reserved(DONE, &[&entry.at.as_u64().to_le_bytes()]);
@@ -346,11 +359,25 @@ fn full(why: &str) -> Refusal {
     }
 }
 
-/// A folder's name of a component's.
+/// A folder's name of a component's, which no other component has: what is not safe in a path is escaped, as the
+/// Collector escapes it, and a name too long for a folder ends in its hash.
 fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect()
+    let mut plain = String::new();
+    for c in name.chars() {
+        match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' | '_' => plain.push(c),
+            other => plain.push_str(&format!("~{:04X}", u32::from(other))),
+        }
+    }
+    if plain.len() <= NAME_BYTES_MAX {
+        return plain;
+    }
+    let hash = xxhash_rust::xxh3::xxh3_128(name.as_bytes());
+    format!("{}~{hash:032x}", &plain[..NAME_BYTES_MAX - 33])
 }
 
+/// Of a folder's name, before the signal; file systems take 255.
+const NAME_BYTES_MAX: usize = 200;
 /// A record that is a request: its items, then its body.
 const REQUEST: u8 = 1;
 /// A record that says that the request at a position is settled.
@@ -370,3 +397,17 @@ const SYNC_TICK: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// After the end, for offers to be let go.
 const LET_GO: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_a_folder_of_its_own() {
+        assert_eq!(plain("otlp_grpc"), "otlp_grpc");
+        assert_eq!(plain("otlp/a.b-c"), "otlp~002Fa.b-c");
+        assert_eq!(plain("otlp/../é~"), "otlp~002F..~002F~00E9~007E");
+        let long = |end: &str| plain(&format!("otlp/{}{end}", "x".repeat(1000)));
+        assert!(long("a").len() <= NAME_BYTES_MAX && long("a") != long("b"));
+    }
+}

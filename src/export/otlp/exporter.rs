@@ -10,11 +10,13 @@ use tokio::sync::Notify;
 use tokio::sync::oneshot::Receiver;
 
 use super::backends::{Addresses, Clients, Reach};
+use super::bound::Bound;
 use super::consumer::{self, Line};
 use super::durable::Durable;
 use super::pause::Pauses;
 use super::queue::Queue;
 use super::room::{NoPlace, Place, Room};
+use crate::auth::{AuthError, Credentials};
 use crate::client::{HttpEncoding, HttpForm, Transport};
 use crate::export::config::Otlp;
 use crate::flow::{Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing};
@@ -63,6 +65,9 @@ pub enum OtlpError {
     /// Its certificates.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// Its authenticator.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// Its queue on disk.
     #[error("sending_queue: {0}")]
     Journal(#[from] journal::OpenError),
@@ -116,7 +121,9 @@ impl OtlpExporter {
         let (name, blocks) = (name.to_owned(), config.queue.block_on_overflow);
         let direct = Direct(Arc::new(Inner { name, promises, blocks, room, line }));
         let durable = config.queue.journal.as_ref().map(|journal| {
-            Durable::open(parts.name, signal, journal, Arc::new(direct.clone()), registry).map(Arc::new)
+            let bound = Bound::new(&config.queue);
+            Durable::open(parts.name, signal, journal, bound, Arc::new(direct.clone()), registry)
+                .map(Arc::new)
         });
         let durable = durable.transpose().inspect_err(|_| direct.0.line.pauses.stop.cancel())?;
         Ok(Self { direct, durable })
@@ -275,7 +282,8 @@ fn reach(config: &Otlp, signal: Signal) -> Result<Reach, OtlpError> {
         Transport::Grpc => HttpForm { encoding: HttpEncoding::Protobuf, ..form },
         Transport::Http => form,
     };
-    Ok(Reach { address, tls, signal, protocol, form, timeout: config.timeout })
+    let auth = protocol.auth.as_ref().map(Credentials::open).transpose()?;
+    Ok(Reach { address, tls, auth, signal, protocol, form, timeout: config.timeout })
 }
 
 fn labels(reach: &Reach, config: &Otlp) -> ServerLabels {

@@ -1,11 +1,9 @@
 //! The shell of the `prometheus` exporter: requests into the store, scrapes out of it.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -16,10 +14,10 @@ use super::store::{Limits, Store};
 use super::text::Style;
 use super::translate::{Taken, Translator};
 use crate::compress::{self, Compression};
+use crate::export::front::{Front, FrontError};
 use crate::flow::{Answer, Consumer, Request};
-use crate::observe::{Answers, Asked, BindError, ExporterMetrics, Handshake, Ledger, Page, Registry, Server};
+use crate::observe::{Answers, Asked, BindError, ExporterMetrics, Ledger, Page, Registry, Server};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
-use crate::tls::{self, TlsError};
 
 /// A `prometheus` exporter. A clone is the same exporter.
 #[derive(Clone)]
@@ -43,12 +41,9 @@ pub enum PrometheusError {
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The certificate cannot be used.
-    #[error("tls: {0}")]
-    Tls(#[from] TlsError),
-    /// A header that HTTP does not allow.
-    #[error("response_headers: {0}")]
-    Header(String),
+    /// Its TLS, authenticator or headers cannot be used.
+    #[error(transparent)]
+    Front(#[from] FrontError),
 }
 
 impl PrometheusExporter {
@@ -59,8 +54,6 @@ impl PrometheusExporter {
         registry: &Registry,
         stop: &CancellationToken,
     ) -> Result<Self, PrometheusError> {
-        let handshake = config.tls.as_ref().map(handshake).transpose()?;
-        let headers = headers(&config.response_headers)?;
         let endpoint = match config.endpoint.strip_prefix(':') {
             Some(port) => format!("0.0.0.0:{port}"),
             None => config.endpoint.clone(),
@@ -71,6 +64,8 @@ impl PrometheusExporter {
             expiration: config.metric_expiration,
         };
         let (timestamps, open_metrics) = (config.send_timestamps, config.enable_open_metrics);
+        let (tls, auth) = (config.tls.clone(), config.auth.clone());
+        let response_headers = config.response_headers.clone();
         let translator = Translator::new(config);
         let store = Store::new(limits, translator.target_info());
         let exporter = Self(Arc::new(Inner {
@@ -85,11 +80,9 @@ impl PrometheusExporter {
         }));
         exporter.expose(registry);
         let key = "endpoint"; // whoever starts it says whose
-        let mut server =
-            Server::bind(key, &endpoint, Arc::new(exporter.clone())).await?.with_headers(headers);
-        if let Some(handshake) = handshake {
-            server = server.secured(handshake);
-        }
+        let server = Server::bind(key, &endpoint, Arc::new(exporter.clone())).await?;
+        let server = Front { tls: tls.as_ref(), auth: auth.as_ref(), response_headers: &response_headers }
+            .before(server)?;
         tracing::info!(exporter = name, address = %server.local_addr(), "metrics are at /metrics");
         tokio::spawn(server.serve(stop.clone()));
         Ok(exporter)
@@ -201,28 +194,6 @@ impl Answers for PrometheusExporter {
             }
         })
     }
-}
-
-fn handshake(config: &tls::ServerConfig) -> Result<Handshake, TlsError> {
-    let acceptor = tls::acceptor(config, &[b"http/1.1"])?;
-    Ok(Arc::new(move |stream| {
-        let acceptor = acceptor.clone();
-        Box::pin(async move {
-            let stream = acceptor.accept(stream).await.map_err(io::Error::other)?;
-            Ok(Box::new(stream) as Box<dyn crate::observe::Stream>)
-        })
-    }))
-}
-
-fn headers(given: &[(String, String)]) -> Result<HeaderMap, PrometheusError> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in given {
-        let wrong = |error: String| PrometheusError::Header(format!("{name}: {error}"));
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(error.to_string()))?;
-        let value = HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?;
-        headers.insert(key, value);
-    }
-    Ok(headers)
 }
 
 fn unsupported() -> Refusal {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Grpc;
 use super::intake::Intake;
+use crate::auth::Guard;
 use crate::compress::Compression;
 use crate::stream::Stream;
 
@@ -16,6 +17,7 @@ use crate::stream::Stream;
 pub struct GrpcServer {
     pub(super) config: Grpc,
     pub(super) intake: Intake,
+    pub(super) guard: Option<Guard>,
 }
 
 impl GrpcServer {

@@ -1,5 +1,6 @@
 //! OTLP/HTTP: HTTP/1.1 and HTTP/2 on one port, protobuf and JSON bodies, on hyper.
 
+mod admit;
 mod body;
 mod call;
 mod cors;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::Http;
 use super::in_progress::InProgress;
 use super::intake::Intake;
+use crate::auth::Guard;
 use crate::outcome::Signal;
 use crate::stream::Stream;
 
@@ -25,13 +27,14 @@ use crate::stream::Stream;
 pub struct HttpServer {
     config: Http,
     intake: Intake,
+    guard: Option<Guard>,
     origins: Vec<Regex>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl HttpServer {
     /// Checks what the file can get wrong: origins and response headers.
-    pub fn new(config: Http, intake: Intake) -> Result<Self, String> {
+    pub fn new(config: Http, intake: Intake, guard: Option<Guard>) -> Result<Self, String> {
         let origins = config.cors.iter().flat_map(|cors| &cors.allowed_origins);
         let origins = origins.map(|origin| cors::pattern(origin)).collect::<Result<_, _>>()?;
         let header = |(name, value): &(String, String)| {
@@ -41,7 +44,7 @@ impl HttpServer {
             Ok::<_, String>((name, value))
         };
         let headers = config.response_headers.iter().map(header).collect::<Result<_, _>>()?;
-        Ok(Self { config, intake, origins, headers })
+        Ok(Self { config, intake, guard, origins, headers })
     }
 
     /// Serves one connection to its end.
