@@ -7,6 +7,7 @@
 pub mod app;
 pub mod auth;
 pub mod batch;
+pub mod change;
 pub mod client;
 pub mod compress;
 pub mod config;
@@ -29,6 +30,7 @@ pub mod retry;
 pub mod route;
 pub mod sample;
 pub mod shard;
+pub mod socket;
 pub mod split;
 pub mod stream;
 pub mod tls;

@@ -85,14 +85,6 @@ fn processors_stand_in_pipelines_that_they_support() {
 }
 
 #[test]
-fn an_odd_order_of_processors_is_a_warning() {
-    let found = warnings(&processing("traces", "batch, tail_sampling", BATCHING));
-    assert!(found.len() == 1 && found[0].starts_with("batch stands before tail_sampling"), "{found:?}");
-    let found = warnings(&processing("traces", "tail_sampling, tail_sampling/2", BATCHING));
-    assert!(found.len() == 1 && found[0].starts_with("tail_sampling stands here twice"), "{found:?}");
-}
-
-#[test]
 fn batch_has_the_collectors_defaults_and_checks() {
     let batch = |keys: &str| {
         let text = processing("logs", "batch", &format!("{{batch: {keys}}}"));

@@ -468,13 +468,77 @@ fn extensions_without_a_meaning_here_are_warnings_and_others_errors() {
 
 #[test]
 fn a_connector_in_a_pipeline_is_named_as_such() {
-    let text = "receivers: {otlp: {protocols: {grpc: }}}\nexporters: {nop: }\nconnectors: {forward: }\n\
-                service: {pipelines: {traces: {receivers: [otlp], exporters: [forward]}}}";
+    let text = "receivers: {otlp: {protocols: {grpc: }}}\nexporters: {nop: }\nconnectors: {spanmetrics: }\n\
+                service: {pipelines: {traces: {receivers: [otlp], exporters: [spanmetrics]}}}";
     check(
         text,
         &[
-            "4:63 service::pipelines::traces::exporters: connector \"forward\" exists in the Collector, but not in this \
-           version of ringtail",
+            "4:63 service::pipelines::traces::exporters: connector \"spanmetrics\" exists in the Collector, but not in \
+           this version of ringtail",
+        ],
+    );
+}
+
+/// A configuration with the connectors `forward` and `forward/b` and these pipelines, on the fourth line.
+fn connected(pipelines: &str) -> String {
+    format!(
+        "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nexporters: {{nop: }}\nconnectors: {{forward: , forward/b: {{}}}}\n\
+         service: {{pipelines: {{{pipelines}}}}}\n\
+         processors: {{batch: }}\n"
+    )
+}
+
+#[test]
+fn a_connector_joins_pipelines_of_one_signal() {
+    let joined = "traces/in: {receivers: [otlp], exporters: [forward, nop]}, \
+                  traces/a: {receivers: [forward, otlp], exporters: [forward/b]}, \
+                  traces/b: {receivers: [forward, forward/b], exporters: [nop]}";
+    assert_eq!(warnings(&connected(joined)), [""; 0]);
+    check(
+        &connected(
+            "traces/in: {receivers: [otlp], exporters: [forward]}, metrics: {receivers: [forward], exporters: [nop]}",
+        ),
+        &[
+            "4:66 service::pipelines::traces/in::exporters: connector \"forward\" used as exporter in [traces/in] \
+             pipeline but not used in any supported receiver pipeline",
+            "4:99 service::pipelines::metrics::receivers: connector \"forward\" used as receiver in [metrics] pipeline \
+             but not used in any supported exporter pipeline",
+        ],
+    );
+}
+
+#[test]
+fn a_circle_of_connectors_is_named_from_end_to_end() {
+    check(
+        &connected(
+            "traces/in: {receivers: [otlp, forward/b], processors: [batch], exporters: [forward]}, \
+             traces/out: {receivers: [forward], exporters: [nop, forward/b]}",
+        ),
+        &[
+            "4:161 service::pipelines::traces/out::exporters: cycle detected: connector \"forward/b\" (traces to traces) -> \
+             processor \"batch\" in pipeline \"traces/in\" -> connector \"forward\" (traces to traces) -> connector \
+             \"forward/b\" (traces to traces)",
+        ],
+    );
+    check(
+        &connected("traces: {receivers: [otlp, forward], exporters: [forward]}"),
+        &[
+            "4:72 service::pipelines::traces::exporters: cycle detected: connector \"forward\" (traces to traces) -> \
+             connector \"forward\" (traces to traces)",
+        ],
+    );
+}
+
+#[test]
+fn an_id_is_not_both_a_connector_and_something_else() {
+    let text = connected(
+        "traces/in: {receivers: [otlp], exporters: [forward]}, traces: {receivers: [forward], exporters: [nop]}",
+    );
+    check(
+        &text.replace("exporters: {nop: }", "exporters: {nop: , forward: }"),
+        &[
+            "3:14 connectors::forward: ambiguous ID: Found both \"forward\" exporter and \"forward\" connector. Change \
+             one of the components' IDs to eliminate ambiguity",
         ],
     );
 }

@@ -73,12 +73,12 @@ fn over_http(backend: &Backend, path: &str) -> Otlp {
 struct Bench {
     exporter: OtlpExporter,
     registry: Registry,
-    _workers: Workers,
+    _workers: Arc<Workers>,
 }
 
 impl Bench {
     fn start(config: Otlp) -> Self {
-        let (workers, registry) = (Workers::start(2).unwrap(), Registry::new());
+        let (workers, registry) = (Arc::new(Workers::start(2).unwrap()), Registry::new());
         let parts = Parts {
             name: "otlp/tempo",
             signal: Signal::Traces,

@@ -29,25 +29,27 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("edit", &["wire", "outcome", "ottl", "split", "pattern", "pii", "digest", "trace_state"]),
     ("batch", &["wire", "outcome", "split"]),
     ("lane", &[]),
+    ("change", &[]),
+    ("socket", &[]),
     ("workers", &[]),
     ("stream", &[]),
     ("client", &["outcome", "wire", "compress", "tls", "auth", "stream"]),
-    ("observe", &["outcome"]),
+    ("observe", &["outcome", "socket"]),
     ("journal", &["observe"]),
     ("discover", &["route", "observe"]),
     ("flow", &["outcome", "observe", "workers", "lane", "retry", "split", "batch", "wire", "edit"]),
     (
         "receive",
         &[
-            "outcome", "wire", "split", "compress", "tls", "auth", "lane", "workers", "stream", "observe",
-            "flow",
+            "change", "socket", "outcome", "wire", "split", "compress", "tls", "auth", "lane", "workers",
+            "stream", "observe", "flow",
         ],
     ),
     (
         "forward",
         &[
-            "trace_id", "outcome", "wire", "split", "route", "retry", "tls", "auth", "lane", "workers",
-            "client", "observe", "discover", "flow",
+            "change", "trace_id", "outcome", "wire", "split", "route", "retry", "tls", "auth", "lane",
+            "workers", "client", "observe", "discover", "flow",
         ],
     ),
     (
@@ -69,8 +71,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "export",
         &[
-            "trace_id", "outcome", "wire", "split", "retry", "compress", "tls", "auth", "lane", "workers",
-            "client", "observe", "flow", "journal", "batch",
+            "change", "trace_id", "outcome", "wire", "split", "retry", "compress", "tls", "auth", "lane",
+            "workers", "client", "observe", "flow", "journal", "batch",
         ],
     ),
     (

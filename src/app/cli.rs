@@ -138,6 +138,14 @@ pub struct Run {
     pub loaded: Loaded,
 }
 
+impl Run {
+    /// Reads the configuration again, as it was read at the start.
+    pub fn read_again(&self) -> Result<Loaded, config::Errors> {
+        let env = |name: &str| std::env::var(name).ok();
+        config::load_with(&self.sources, &self.sets, self.options, &env)
+    }
+}
+
 /// Does what the arguments ask for, as far as the configuration alone can answer it. `args` begins with the program.
 pub fn main(
     args: impl IntoIterator<Item = OsString>,
@@ -348,7 +356,7 @@ mod tests {
     fn components_are_yaml_and_name_every_section() {
         let (code, out, _) = call(&["components"]);
         assert_eq!(code, 0);
-        for section in ["receivers:", "exporters:", "extensions:", "processors:", "connectors: []"] {
+        for section in ["receivers:", "exporters:", "extensions:", "processors:", "connectors:"] {
             assert!(out.contains(section), "{out}");
         }
     }

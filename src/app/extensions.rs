@@ -1,13 +1,11 @@
-//! Extensions that have something to start: health checks, and the directories of `file_storage`.
+//! Extensions that have something to prepare: the directories of `file_storage`, what stands before a health check.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::sync::Arc;
 
-use super::pages::AppPages;
-use crate::config::Settings;
+use crate::config::{HealthCheck, Settings};
 use crate::export::Front;
-use crate::observe::{self, Server};
+use crate::observe::Manner;
 
 /// Creates the directories that `create_directory` asks for, with their permissions.
 pub fn create_storages(settings: &Settings) -> Result<(), String> {
@@ -21,18 +19,12 @@ pub fn create_storages(settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-/// Binds every health check.
-pub async fn health_checks(settings: &Settings, pages: &Arc<AppPages>) -> Result<Vec<Server>, String> {
-    let mut servers = Vec::new();
-    for (id, health) in &settings.health_checks {
-        let server = observe::health_server(&health.check, Arc::clone(pages) as _).await;
-        let front = Front {
-            tls: health.front.tls.as_ref(),
-            auth: health.front.auth.as_ref(),
-            response_headers: &health.front.response_headers,
-        };
-        let server = front.before(server.map_err(|error| error.to_string())?);
-        servers.push(server.map_err(|error| format!("extensions::{id}: {error}"))?);
-    }
-    Ok(servers)
+/// The pages of a health check, behind what stands in front of them.
+pub fn guarded(health: &HealthCheck, pages: Manner) -> Result<Manner, String> {
+    let front = Front {
+        tls: health.front.tls.as_ref(),
+        auth: health.front.auth.as_ref(),
+        response_headers: &health.front.response_headers,
+    };
+    front.before(pages).map_err(|error| format!("extensions::health_check: {error}"))
 }

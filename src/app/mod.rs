@@ -6,12 +6,14 @@
 //! Bounds: twenty seconds from the first signal to the exit.
 //! Loses: what could not be forwarded by then, counted and logged; only a `sending_queue` had promised it.
 
-mod build;
 pub mod cli;
 mod explain;
 mod extensions;
+mod graph;
+mod live;
 mod pages;
 mod run;
+mod watch;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;

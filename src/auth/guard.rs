@@ -28,7 +28,7 @@ pub struct Guard(Arc<Inner>);
 
 enum Inner {
     Bearer { name: HeaderName, scheme: String, tokens: Tokens },
-    Basic(Door),
+    Basic(Box<Door>),
 }
 
 enum Tokens {
@@ -42,8 +42,14 @@ struct Door {
     file: Option<Arc<Watched<Passwords>>>,
     hashing: Arc<Semaphore>,
     key: hmac::Key,
-    /// Digests of the headers that were right, and of which passwords: those of a file that has changed do not count.
-    right: Mutex<(HashSet<[u8; 32]>, Option<Arc<Passwords>>)>,
+    right: Mutex<Right>,
+}
+
+/// Headers that were right.
+#[derive(Default)]
+struct Right {
+    digests: HashSet<[u8; 32]>,   // at most REMEMBERED_MAX
+    file: Option<Arc<Passwords>>, // those of a file that has changed do not count
 }
 
 impl Guard {
@@ -66,13 +72,13 @@ impl Guard {
                 let mut key = [0; 32];
                 aws_lc_rs::rand::fill(&mut key)
                     .map_err(|_| AuthError::Value { id: id.clone(), problem: "no randomness".into() })?;
-                Inner::Basic(Door {
+                Inner::Basic(Box::new(Door {
                     fixed,
                     file: file.transpose()?,
                     hashing: Arc::new(Semaphore::new(HASHES_MAX)),
                     key: hmac::Key::new(hmac::HMAC_SHA256, &key),
                     right: Mutex::default(),
-                })
+                }))
             }
             Kind::Basic(_) => {
                 let problem = "it says who we are, not who may send here; write htpasswd";
@@ -171,17 +177,18 @@ impl Door {
 
     fn remember(&self, digest: [u8; 32], file: Option<&Arc<Passwords>>) {
         let mut right = self.right.lock();
-        if right.0.len() < REMEMBERED_MAX && right.1.as_ref().map(Arc::as_ptr) == file.map(Arc::as_ptr) {
-            right.0.insert(digest);
+        let same = right.file.as_ref().map(Arc::as_ptr) == file.map(Arc::as_ptr);
+        if right.digests.len() < REMEMBERED_MAX && same {
+            right.digests.insert(digest);
         }
     }
 
     fn remembers(&self, digest: &[u8; 32], file: Option<&Arc<Passwords>>) -> bool {
         let mut right = self.right.lock();
-        if right.1.as_ref().map(Arc::as_ptr) != file.map(Arc::as_ptr) {
-            *right = (HashSet::new(), file.cloned());
+        if right.file.as_ref().map(Arc::as_ptr) != file.map(Arc::as_ptr) {
+            *right = Right { digests: HashSet::new(), file: file.cloned() };
         }
-        right.0.contains(digest)
+        right.digests.contains(digest)
     }
 }
 

@@ -67,7 +67,7 @@ impl Kind {
                 "otlphttp",
                 "logging",
             ],
-            Self::Connector => &[],
+            Self::Connector => &["forward"],
             Self::Extension => &[
                 "health_check",
                 "admin",
@@ -123,10 +123,6 @@ pub(super) fn signals(kind: Kind, name: &str) -> &'static [Signal] {
 pub fn components() -> String {
     let mut out = format!("buildinfo:\n    command: ringtail\n    version: {}\n", env!("CARGO_PKG_VERSION"));
     for kind in Kind::ALL {
-        if kind.available().is_empty() {
-            out.push_str(&format!("{}: []\n", kind.section()));
-            continue;
-        }
         out.push_str(&format!("{}:\n", kind.section()));
         for name in kind.available() {
             out.push_str(&format!("    - name: {name}\n"));

@@ -115,10 +115,15 @@ fn read(
     }
     files.extend(expand::expand(&mut root, env, &mut found));
     let failed: Vec<Diagnostic> = found.iter().filter(|d| d.severity == Severity::Error).cloned().collect();
+    let unset: Vec<Diagnostic> = found.iter().filter(|d| d.severity == Severity::Warning).cloned().collect();
     let Options { gates, skip_unavailable } = options;
     let context = Context { gates, skip_unavailable, ..Context::default() };
     let (settings, printed) = decode::decode(&root, &context);
-    for diagnostic in context.found.take() {
+    for mut diagnostic in context.found.take() {
+        // Warnings are not shown beside errors, but here one is the reason of the other.
+        if let Some(reason) = unset.iter().find(|known| known.path == diagnostic.path) {
+            diagnostic.help = Some(reason.message.clone());
+        }
         // A reference that failed left null behind: what decoding says of that key is only a consequence.
         let caused = failed.iter().any(|known| {
             let key = known.path.split('[').next().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! A whole configuration, typed: what the app builds from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -35,6 +35,8 @@ pub struct Settings {
     pub processors: BTreeMap<ComponentId, Processor>,
     /// Exporters by id.
     pub exporters: BTreeMap<ComponentId, Exporter>,
+    /// `forward` connectors, which have no keys.
+    pub connectors: BTreeSet<ComponentId>,
     /// `health_check` extensions by id.
     pub health_checks: BTreeMap<ComponentId, HealthCheck>,
     /// `file_storage` extensions by id.
@@ -48,7 +50,7 @@ pub struct Settings {
 }
 
 /// `health_check` with what its listener has.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
     /// What it answers, and where.
     pub check: observe::HealthCheck,
@@ -57,7 +59,7 @@ pub struct HealthCheck {
 }
 
 /// What stands in front of an HTTP server of pages.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Front {
     /// `tls`; plaintext when absent.
     pub tls: Option<tls::ServerConfig>,

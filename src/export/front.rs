@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::auth::{AuthError, Authenticator, Guard};
-use crate::observe::{Gate, Handshake, Server, Stream};
+use crate::observe::{Gate, Handshake, Manner, Stream};
 use crate::tls::{self, TlsError};
 
 /// What a listener of pages was told.
@@ -34,16 +34,16 @@ pub enum FrontError {
 }
 
 impl Front<'_> {
-    /// The server behind it.
-    pub fn before(&self, server: Server) -> Result<Server, FrontError> {
-        let mut server = server.with_headers(headers(self.response_headers)?);
+    /// Pages behind it.
+    pub fn before(&self, pages: Manner) -> Result<Manner, FrontError> {
+        let mut pages = pages.with_headers(headers(self.response_headers)?);
         if let Some(config) = self.tls {
-            server = server.secured(handshake(config)?);
+            pages = pages.secured(handshake(config)?);
         }
         if let Some(authenticator) = self.auth {
-            server = server.guarded(gate(authenticator)?);
+            pages = pages.guarded(gate(authenticator)?);
         }
-        Ok(server)
+        Ok(pages)
     }
 }
 

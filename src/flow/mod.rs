@@ -11,6 +11,7 @@
 mod batching;
 mod editing;
 mod fan_out;
+mod front;
 mod held;
 mod link;
 mod memory;
@@ -26,6 +27,7 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
 pub use batching::{BatchParts, BatchProcessor};
 pub use editing::{EditParts, EditProcessor};
+pub use front::Front;
 pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
 pub use link::{Former, Link};
 pub use memory::{Amount, MemoryGate, MemoryLimit, MemoryLimiter};

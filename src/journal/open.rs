@@ -31,16 +31,11 @@ impl Journal {
         share: u32,
         replay: &mut dyn FnMut(Record<'_>),
     ) -> Result<(Self, Recovery), OpenError> {
-        let share = u64::from(share.max(1));
-        let (limit, folder) = match &config.directory {
-            Some(root) => (config.max_size / share, Some(Folder::take(config, root, folder)?)),
-            None => {
-                let half = || available_memory().unwrap_or(MEMORY_UNKNOWN) / 2;
-                (config.max_memory.unwrap_or_else(half) / share, None)
-            }
+        let folder = match &config.directory {
+            Some(root) => Some(Folder::take(config, root, folder)?),
+            None => None,
         };
-        let segment_bytes =
-            config.segment_size.min(limit / SEGMENTS_MIN).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let (limit, segment_bytes) = sizes(config, share);
         let mut journal = Self {
             segments: VecDeque::new(),
             spare: Vec::new(),
@@ -60,11 +55,19 @@ impl Journal {
             next_number: 1,
             closed_bytes: 0,
             limit_bytes: limit,
-            segment_bytes: segment_bytes as u32,
+            segment_bytes,
             sync: Syncing { when: config.sync, from: 1, due: false, last: None },
         };
         let recovery = journal.recover(replay)?;
         Ok((journal, recovery))
+    }
+
+    /// Puts other sizes in force, and another time to force the disk. What is held beyond a smaller limit stays until it
+    /// is released; the open segment keeps its size. Directory and compression stay.
+    pub fn change(&mut self, config: &Config, share: u32) {
+        (self.limit_bytes, self.segment_bytes) = sizes(config, share);
+        self.spare.clear(); // they may be of another size
+        self.sync.when = config.sync;
     }
 
     fn recover(&mut self, replay: &mut dyn FnMut(Record<'_>)) -> Result<Recovery, OpenError> {
@@ -100,6 +103,20 @@ impl Journal {
         self.set_mark();
         Ok(Recovery { segments: count as u64, ..replay.recovery })
     }
+}
+
+/// The limit of one of `share` journals, and the size of its segments.
+fn sizes(config: &Config, share: u32) -> (u64, u32) {
+    let all = match &config.directory {
+        Some(_) => config.max_size,
+        None => {
+            let half = || available_memory().unwrap_or(MEMORY_UNKNOWN) / 2;
+            config.max_memory.unwrap_or_else(half)
+        }
+    };
+    let limit = all / u64::from(share.max(1));
+    let segment = config.segment_size.min(limit / SEGMENTS_MIN).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+    (limit, segment as u32)
 }
 
 /// All segments of a folder, in order; refused as a whole when one is of another version.

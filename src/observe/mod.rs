@@ -19,6 +19,7 @@ mod metrics;
 mod process;
 mod processing;
 mod prometheus;
+mod reloads;
 mod sampling;
 mod series;
 mod serve;
@@ -29,7 +30,7 @@ pub use components::{
     BackendMetrics, ExporterMetrics, LoadBalancerMetrics, QueueMetrics, ReceiverMetrics, ServerLabels,
 };
 pub use config::{Admin, Encoding, HealthCheck, PrometheusReader, Telemetry};
-pub use health::{health_server, timestamp};
+pub use health::{health_pages, timestamp};
 pub use instruments::{Counter, FloatGauge, Gauge, Histogram, HistogramSnapshot};
 pub use ledger::{Ledger, LedgerSnapshot};
 pub use logs::{LogError, LogHandle, init as init_logs, subscriber};
@@ -38,6 +39,7 @@ pub use metrics::{CONTENT_TYPE, Registry};
 pub use process::{expose_process, memory_in_use};
 pub use processing::{MemoryLimiterMetrics, ProcessorMetrics};
 pub use prometheus::metrics_server;
+pub use reloads::ConfigMetrics;
 pub use sampling::{Decision, JournalMetrics, SamplerMetrics, SamplerOwn, SamplerSeries};
 pub use series::SERIES_MAX;
-pub use serve::{Answers, Asked, BindError, Gate, Handshake, Page, Server, Stream};
+pub use serve::{Answers, Asked, BindError, Gate, Handshake, Listening, Manner, Page, Server, Stream};

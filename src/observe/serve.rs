@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{
@@ -20,8 +22,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+
+use crate::socket;
 
 /// Connections at once; more wait in the system's backlog.
 const CONNECTIONS_MAX: usize = 64;
@@ -129,23 +133,18 @@ pub type Handshake = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<Box<
 /// Whether a request with these headers may be answered; otherwise why not.
 pub type Gate = Arc<dyn Fn(HeaderMap) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// A bound listener that does not answer yet.
-pub struct Server {
-    listener: TcpListener,
-    local: SocketAddr,
+/// How connections are answered.
+pub struct Manner {
     answers: Arc<dyn Answers>,
     handshake: Option<Handshake>,
     gate: Option<Gate>,
     headers: HeaderMap,
 }
 
-impl Server {
-    /// Listens on `endpoint`, which `key` of the configuration asked for.
-    pub async fn bind(key: &str, endpoint: &str, answers: Arc<dyn Answers>) -> Result<Self, BindError> {
-        let failed = |source| BindError { key: key.to_owned(), endpoint: endpoint.to_owned(), source };
-        let listener = TcpListener::bind(endpoint).await.map_err(failed)?;
-        let local = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, local, answers, handshake: None, gate: None, headers: HeaderMap::new() })
+impl Manner {
+    /// With these pages, in plain text.
+    pub fn new(answers: Arc<dyn Answers>) -> Self {
+        Self { answers, handshake: None, gate: None, headers: HeaderMap::new() }
     }
 
     /// Every connection begins with this.
@@ -162,16 +161,54 @@ impl Server {
     pub fn with_headers(self, headers: HeaderMap) -> Self {
         Self { headers, ..self }
     }
+}
+
+/// A bound listener that does not answer yet.
+pub struct Server {
+    listener: Arc<TcpListener>,
+    local: SocketAddr,
+    manner: Arc<ArcSwap<Manner>>,
+}
+
+impl Server {
+    /// Listens on `endpoint`, which `key` of the configuration asked for, also where one of `leaving` still does: those
+    /// are about to be closed.
+    pub async fn bind(
+        key: &str,
+        endpoint: &str,
+        manner: Manner,
+        leaving: &[&Listening],
+    ) -> Result<Self, BindError> {
+        let failed = |source| BindError { key: key.to_owned(), endpoint: endpoint.to_owned(), source };
+        let addresses: Vec<_> = tokio::net::lookup_host(endpoint).await.map_err(failed)?.collect();
+        let leaving: Vec<_> = leaving.iter().map(|one| one.listener.as_fd()).collect();
+        let listener =
+            socket::listen(&addresses, &leaving).and_then(TcpListener::from_std).map_err(failed)?;
+        let local = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener: Arc::new(listener), local, manner: Arc::new(ArcSwap::from_pointee(manner)) })
+    }
 
     /// The address, with the port the system chose if the configuration said 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
     }
 
+    /// Answers from now on, until it is closed or `stop`.
+    pub fn start(self, stop: &CancellationToken) -> Listening {
+        let (listener, local, manner) = (Arc::clone(&self.listener), self.local, Arc::clone(&self.manner));
+        let (closing, free) = (stop.child_token(), CancellationToken::new());
+        tokio::spawn(self.run(closing.clone(), free.clone().drop_guard()));
+        Listening { listener, local, manner, free, closing: closing.drop_guard() }
+    }
+
     /// Answers until `shutdown`, then lets answers under way finish for a moment.
     pub async fn serve(self, shutdown: CancellationToken) {
+        self.run(shutdown, CancellationToken::new().drop_guard()).await;
+    }
+
+    /// Lets go of `free` with its listener.
+    async fn run(self, shutdown: CancellationToken, free: DropGuard) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let shared = Arc::new(Shared { answers: self.answers, gate: self.gate, headers: self.headers });
         let tasks = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
@@ -180,15 +217,15 @@ impl Server {
             };
             match accepted {
                 Ok((stream, place)) => {
-                    let (shared, handshake, shutdown) =
-                        (shared.clone(), self.handshake.clone(), shutdown.clone());
+                    let (manner, shutdown) = (Arc::clone(&self.manner), shutdown.clone());
                     tasks.spawn(async move {
+                        let handshake = manner.load().handshake.clone();
                         let opened = match handshake {
                             None => Ok(Box::new(stream) as Box<dyn Stream>),
                             Some(handshake) => handshake(stream).await,
                         };
                         match opened {
-                            Ok(stream) => connection(stream, shared, shutdown, place).await,
+                            Ok(stream) => connection(stream, manner, shutdown, place).await,
                             Err(error) => tracing::debug!(%error, "a connection failed before its request"),
                         }
                     });
@@ -199,10 +236,38 @@ impl Server {
                 }
             }
         }
-        drop(self.listener);
+        drop((self.listener, free));
         tasks.close();
         // What is left is cut off with the tasks' own grace; waiting here longer than that helps nobody.
         let _ = tokio::time::timeout(GRACE + CLIENT_TIMEOUT, tasks.wait()).await;
+    }
+}
+
+/// A listener that answers, until this is dropped.
+pub struct Listening {
+    listener: Arc<TcpListener>,
+    local: SocketAddr,
+    manner: Arc<ArcSwap<Manner>>,
+    free: CancellationToken, // cancelled when it listens no more
+    closing: DropGuard,
+}
+
+impl Listening {
+    /// The address, with the port the system chose if the configuration said 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Answers the next requests so, also on connections that are open; a handshake begins new ones only.
+    pub fn change(&self, manner: Manner) {
+        self.manner.store(Arc::new(manner));
+    }
+
+    /// Listens no more; answers under way finish. Ready when the address is free.
+    pub async fn close(self) {
+        let Self { listener, closing, free, .. } = self;
+        drop((listener, closing));
+        free.cancelled().await;
     }
 }
 
@@ -216,24 +281,17 @@ async fn next(
     Ok((stream, place))
 }
 
-/// What all connections of a listener have.
-struct Shared {
-    answers: Arc<dyn Answers>,
-    gate: Option<Gate>,
-    headers: HeaderMap,
-}
-
 async fn connection(
     stream: Box<dyn Stream>,
-    shared: Arc<Shared>,
+    manner: Arc<ArcSwap<Manner>>,
     shutdown: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {
     let service = service_fn(move |request| {
-        let shared = shared.clone();
+        let manner = manner.load_full();
         async move {
-            let mut response = respond(request, &shared).await;
-            response.headers_mut().extend(shared.headers.clone());
+            let mut response = respond(request, &manner).await;
+            response.headers_mut().extend(manner.headers.clone());
             Ok::<_, std::convert::Infallible>(response)
         }
     });
@@ -253,9 +311,9 @@ async fn connection(
     }
 }
 
-async fn respond(request: Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+async fn respond(request: Request<Incoming>, manner: &Manner) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    if let Some(gate) = &shared.gate
+    if let Some(gate) = &manner.gate
         && let Err(why) = gate(head.headers.clone()).await
     {
         return written(Page::text(401, format!("{why}\n")));
@@ -273,7 +331,7 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Response<Full<B
                 (header(&head.headers, &ACCEPT), header(&head.headers, &ACCEPT_ENCODING));
             let path = head.uri.path().to_owned();
             let asked = Asked { method, path, host, origin, accept, accept_encoding };
-            shared.answers.answer(&asked).await
+            manner.answers.answer(&asked).await
         }
     };
     written(page)
@@ -338,7 +396,7 @@ pub(super) mod tests {
     }
 
     async fn echo() -> Server {
-        Server::bind("test", "127.0.0.1:0", Arc::new(Echo)).await.unwrap()
+        Server::bind("test", "127.0.0.1:0", Manner::new(Arc::new(Echo)), &[]).await.unwrap()
     }
 
     #[tokio::test]
@@ -357,8 +415,9 @@ pub(super) mod tests {
             Box::pin(async move { if open { Ok(()) } else { Err("no key".to_owned()) } })
         });
         let ask = async |key: &str| {
-            let request = format!("GET /a HTTP/1.1\r\nHost: x\r\n{key}Connection: close\r\n\r\n");
-            exchange(echo().await.guarded(Arc::clone(&gate)), &request).await
+            let manner = Manner::new(Arc::new(Echo)).guarded(Arc::clone(&gate));
+            let server = Server::bind("test", "127.0.0.1:0", manner, &[]).await.unwrap();
+            exchange(server, &format!("GET /a HTTP/1.1\r\nHost: x\r\n{key}Connection: close\r\n\r\n")).await
         };
         assert!(ask("X-Key: 1\r\n").await.ends_with("\r\n\r\nGET /a"));
         let refused = ask("").await;
@@ -386,7 +445,10 @@ pub(super) mod tests {
     async fn a_taken_address_is_named_with_its_key() {
         let first = echo().await;
         let address = first.local_addr().to_string();
-        let error = Server::bind("extensions.admin.endpoint", &address, Arc::new(Echo)).await.err().unwrap();
+        let error = Server::bind("extensions.admin.endpoint", &address, Manner::new(Arc::new(Echo)), &[])
+            .await
+            .err()
+            .unwrap();
         let text = error.to_string();
         assert!(
             text.starts_with(&format!("extensions.admin.endpoint: cannot listen on `{address}`: ")),
@@ -407,6 +469,39 @@ pub(super) mod tests {
         assert!(started.elapsed() >= CLIENT_TIMEOUT);
         shutdown.cancel();
         serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_changes_keeps_its_connections_and_one_that_closes_frees_its_address() {
+        struct Other;
+        impl Answers for Other {
+            fn answer<'a>(&'a self, _asked: &'a Asked) -> BoxFuture<'a, Page> {
+                Box::pin(std::future::ready(Page::text(200, "other")))
+            }
+        }
+        let stop = CancellationToken::new();
+        let listening = echo().await.start(&stop);
+        let address = listening.local_addr();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut ask = async || {
+            stream.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            let mut buffer = vec![0; 4096];
+            let read = stream.read(&mut buffer).await.unwrap();
+            String::from_utf8(buffer[..read].to_vec()).unwrap()
+        };
+        assert!(ask().await.ends_with("GET /a"));
+        listening.change(Manner::new(Arc::new(Other)));
+        assert!(ask().await.ends_with("other"));
+        let manner = || Manner::new(Arc::new(Echo));
+        let taken = Server::bind("test", &address.to_string(), manner(), &[]).await;
+        assert!(taken.is_err());
+        let next = Server::bind("test", &address.to_string(), manner(), &[&listening]).await.unwrap();
+        let next = next.start(&stop);
+        listening.close().await;
+        let request = "GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        assert!(send(address, request).await.ends_with("GET /b"));
+        next.close().await;
+        Server::bind("test", &address.to_string(), manner(), &[]).await.unwrap();
     }
 
     #[tokio::test]

@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,7 +21,7 @@ pub struct Accepting {
     workers: Arc<Workers>,
     connections: TaskTracker,
     closing: CancellationToken,
-    max_connections: usize,
+    max_connections: Arc<AtomicUsize>,
     turned_away: Counter,
 }
 
@@ -32,28 +34,43 @@ impl Accepting {
             &[("receiver", receiver)],
         );
         let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
+        let max_connections = Arc::new(AtomicUsize::new(max_connections));
         Self { workers, connections, closing, max_connections, turned_away }
     }
 
-    /// Accepts until [`Self::close`], and serves each connection on its worker.
-    pub async fn run<Serve, Serving>(self, listener: Listener, tls: Option<Arc<tls::Acceptor>>, serve: Serve)
-    where
+    /// Another limit, for connections that come.
+    pub fn set_max_connections(&self, max_connections: usize) {
+        self.max_connections.store(max_connections, Ordering::Relaxed);
+    }
+
+    /// Ends one listener, or with [`Self::close`].
+    pub fn gate(&self) -> CancellationToken {
+        self.closing.child_token()
+    }
+
+    /// Accepts until `gate` closes, and serves each connection on its worker. `tls` is that of the next connection.
+    pub async fn run<Serve, Serving>(
+        self,
+        listener: Arc<Listener>,
+        gate: CancellationToken,
+        tls: Arc<ArcSwapOption<tls::Acceptor>>,
+        serve: Serve,
+    ) where
         Serve: Fn(Box<dyn Stream>, CancellationToken) -> Serving + Clone + Send + 'static,
         Serving: Future<Output = ()> + Send,
     {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = self.closing.cancelled() => return,
+                () = gate.cancelled() => return,
             };
-            if self.connections.len() >= self.max_connections {
+            if self.connections.len() >= self.max_connections.load(Ordering::Relaxed) {
                 self.turned_away.inc();
                 tracing::debug!("a connection was turned away: max_connections is reached");
                 continue;
             }
             let place = self.workers.place();
-            let (index, tls, serve, closing) =
-                (place.index, tls.clone(), serve.clone(), self.closing.clone());
+            let (index, tls, serve, closing) = (place.index, tls.load_full(), serve.clone(), gate.clone());
             let served = self.connections.track_future(async move {
                 let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
                 let shaken = tokio::select! {

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::flow::{Answer, Consumer, Metadata, Outlets, Request};
+use crate::flow::{Answer, Consumer, Front, Metadata, Request};
 use crate::lane::{Budget, Permit};
 use crate::observe::{Ledger, ReceiverMetrics, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::split::count_items;
 
-/// One protocol of one receiver: its outlets and its counters.
+/// One protocol of one receiver: what stands behind it and its counters.
 pub struct Intake {
-    outlets: Outlets,
+    front: Front,
     budget: Arc<Budget>,
     metrics: ReceiverMetrics,
     ledgers: [Ledger; 3],
@@ -26,13 +26,13 @@ impl Intake {
     pub fn new(
         receiver: &str,
         transport: &str,
-        outlets: Outlets,
+        front: Front,
         budget: Arc<Budget>,
         registry: &Registry,
     ) -> Self {
         let ledger = |signal| Ledger::new(registry, "receiver", &format!("{receiver}/{transport}"), signal);
         Self {
-            outlets,
+            front,
             budget,
             metrics: ReceiverMetrics::new(registry, receiver, transport),
             ledgers: Signal::ALL.map(ledger),
@@ -51,7 +51,7 @@ impl Intake {
 
     /// Whether a pipeline takes `signal`.
     pub fn takes(&self, signal: Signal) -> bool {
-        self.outlets.takes(signal)
+        self.front.takes(signal)
     }
 
     /// Room for a request of `bytes`, to be held until it is answered.
@@ -95,7 +95,7 @@ impl Intake {
         let counted = Counted::new(self, signal, items);
         let request =
             Request { signal, body, items, arrived, deadline, kept: false, batched: false, metadata };
-        let answer = self.outlets.consume(request).await;
+        let answer = self.front.consume(request).await;
         counted.settle(&answer);
         answer
     }

@@ -1,14 +1,16 @@
 //! Listening sockets: bound before anything starts, so that a taken port is an error and not a log line.
 
 use std::io;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use super::config::Endpoint;
+use crate::socket;
 use crate::stream::Stream;
 use crate::tls;
 
@@ -16,8 +18,8 @@ use crate::tls;
 pub enum Listener {
     /// `host:port`.
     Tcp(TcpListener),
-    /// A path.
-    Unix(UnixListener),
+    /// A path, which goes with its listener.
+    Unix(UnixListener, PathBuf),
 }
 
 /// An accepted connection that is not yet tied to a runtime.
@@ -29,25 +31,27 @@ pub enum Accepted {
 }
 
 impl Listener {
-    /// Binds `endpoint`. A host name that stands for several addresses is bound at the first that works, IPv4 first, as
-    /// the Collector does for `localhost`.
-    pub fn bind(endpoint: &Endpoint) -> io::Result<Self> {
+    /// Binds `endpoint`, also where one of `leaving` still listens. A host name that stands for several addresses is bound
+    /// at the first that works, IPv4 first, as the Collector does for `localhost`.
+    pub fn bind(endpoint: &Endpoint, leaving: &[Arc<Self>]) -> io::Result<Self> {
         match endpoint {
-            Endpoint::Unix(path) => Ok(Self::Unix(UnixListener::bind(path)?)),
+            Endpoint::Unix(path) => Ok(Self::Unix(UnixListener::bind(path)?, path.into())),
             Endpoint::Tcp(address) => {
-                let address =
-                    if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.clone() };
-                let mut found: Vec<_> = address.to_socket_addrs()?.collect();
-                found.sort_by_key(std::net::SocketAddr::is_ipv6);
-                let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-                for address in found {
-                    match bind_tcp(address) {
-                        Ok(listener) => return Ok(Self::Tcp(listener)),
-                        Err(error) => last = error,
-                    }
-                }
-                Err(last)
+                let leaving: Vec<_> = leaving.iter().filter_map(|one| one.socket()).collect();
+                Ok(Self::Tcp(TcpListener::from_std(socket::listen(&addresses(address)?, &leaving)?)?))
             }
+        }
+    }
+
+    /// Whether it is what binding `endpoint` would give.
+    pub fn is_at(&self, endpoint: &Endpoint) -> bool {
+        match (self, endpoint) {
+            (Self::Unix(_, bound), Endpoint::Unix(path)) => bound == Path::new(path),
+            (Self::Tcp(listener), Endpoint::Tcp(address)) => {
+                let wanted = addresses(address).ok().and_then(|found| found.first().copied());
+                wanted.is_some() && wanted == listener.local_addr().ok()
+            }
+            _ => false,
         }
     }
 
@@ -55,7 +59,14 @@ impl Listener {
     pub fn local_addr(&self) -> String {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(|a| a.to_string()).unwrap_or_default(),
-            Self::Unix(listener) => format!("{:?}", listener.local_addr().ok()),
+            Self::Unix(_, path) => path.display().to_string(),
+        }
+    }
+
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Tcp(listener) => Some(listener.as_fd()),
+            Self::Unix(..) => None,
         }
     }
 
@@ -66,7 +77,7 @@ impl Listener {
                 Self::Tcp(listener) => {
                     listener.accept().await.and_then(|(s, _)| s.into_std()).map(Accepted::Tcp)
                 }
-                Self::Unix(listener) => {
+                Self::Unix(listener, _) => {
                     listener.accept().await.and_then(|(s, _)| s.into_std()).map(Accepted::Unix)
                 }
             };
@@ -98,16 +109,21 @@ impl Accepted {
     }
 }
 
-fn bind_tcp(address: std::net::SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+impl Drop for Listener {
+    /// A path that stays behind could not be bound again.
+    fn drop(&mut self) {
+        if let Self::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path); // gone already
+        }
+    }
 }
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+fn addresses(endpoint: &str) -> io::Result<Vec<SocketAddr>> {
+    let endpoint = if endpoint.starts_with(':') { format!("0.0.0.0{endpoint}") } else { endpoint.to_owned() };
+    let mut found: Vec<_> = endpoint.to_socket_addrs()?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    Ok(found)
+}
+
 /// After a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -61,20 +61,29 @@ impl Chain {
         chunks.chunks[self.tail as usize].places[inside] = place;
     }
 
-    /// All places, oldest first; the chain is empty afterwards.
-    pub(super) fn take(&mut self, chunks: &mut Chunks) -> Vec<Place> {
-        let mut places = Vec::with_capacity(self.len as usize);
-        places.extend_from_slice(&self.first[..INLINE.min(self.len as usize)]);
+    /// How many places it has.
+    pub(super) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// All places, oldest first.
+    pub(super) fn places(&self, chunks: &Chunks) -> Vec<Place> {
+        let mut places = Vec::with_capacity(self.len());
+        places.extend_from_slice(&self.first[..INLINE.min(self.len())]);
         let mut at = self.head;
         while at != NONE {
             let chunk = &chunks.chunks[at as usize];
-            let left = self.len as usize - places.len();
+            let left = self.len() - places.len();
             places.extend_from_slice(&chunk.places[..CHUNK.min(left)]);
-            let next = chunk.next;
-            chunks.free.push(at);
-            at = next;
+            at = chunk.next;
         }
-        *self = Self::default();
+        places
+    }
+
+    /// All places, oldest first; the chain is empty afterwards.
+    pub(super) fn take(&mut self, chunks: &mut Chunks) -> Vec<Place> {
+        let places = self.places(chunks);
+        self.clear(chunks);
         places
     }
 
@@ -130,6 +139,7 @@ mod tests {
                 chains[which].push(Place(place), &mut chunks);
                 twins[which].push(Place(place));
                 prop_assert_eq!(chains[which].oldest(), twins[which].first().copied());
+                prop_assert_eq!(&chains[which].places(&chunks), &twins[which]);
             }
             for (chain, twin) in chains.iter_mut().zip(twins) {
                 prop_assert_eq!(chain.take(&mut chunks), twin);

@@ -8,6 +8,7 @@
 
 mod asked;
 mod chain;
+mod change;
 mod check;
 mod config;
 mod decided;
@@ -17,6 +18,7 @@ pub mod facts;
 mod index;
 pub mod judge;
 mod moment;
+mod names;
 mod pages;
 mod remember;
 mod rule;
@@ -29,6 +31,7 @@ use crate::outcome::Reason;
 
 pub use asked::{Age, Counts, Size};
 pub use chain::Place;
+pub use change::Reread;
 pub use check::{check_ottl, check_pattern};
 pub use config::{Config, DecisionCache, Early, Strategy, WhenFull};
 pub use decided::{Decided, Known, Late, Output, Trigger};

@@ -254,7 +254,7 @@ proptest! {
                     let now = Moment(twin.now * 1_000_000);
                     let took = match sampler.placing(&portion, 0) {
                         Placing::Journal => {
-                            sampler.accept(&portion, Place(place), now);
+                            sampler.accept(&portion, Place(place), now, &mut ());
                             true
                         }
                         Placing::Discard => {
@@ -273,7 +273,7 @@ proptest! {
                 }
                 Step::Pass { ms } => {
                     twin.pass(ms.into());
-                    sampler.handle_timeout(Moment(twin.now * 1_000_000));
+                    sampler.handle_timeout(Moment(twin.now * 1_000_000), &mut ());
                 }
             }
             let mut said = outputs(&mut sampler);
@@ -295,13 +295,13 @@ fn a_decided_trace_is_explained_with_every_vote() {
     let config = config(Early::Off, WhenFull::Refuse, false, 0);
     let plan = Arc::new(Plan::new(&config));
     let mut sampler = Sampler::new(config, Arc::clone(&plan), 5, Moment(0));
-    sampler.accept(&portion(&plan, 1, 2, true, true), Place(1), Moment(0));
+    sampler.accept(&portion(&plan, 1, 2, true, true), Place(1), Moment(0), &mut ());
     assert!(sampler.open(&[2; 16]).is_some() && sampler.explain(&[2; 16]).is_none());
-    sampler.handle_timeout(Moment(10_000_000_000));
+    sampler.handle_timeout(Moment(10_000_000_000), &mut ());
     let told = sampler.explain(&[2; 16]).unwrap();
     assert_eq!((told.trigger, told.verdict.policy), (Trigger::Deadline, Some(0)));
     assert_eq!(told.verdict.votes.len(), 2);
     assert_eq!((told.known.spans, told.known.has_root, told.known.has_error), (2, true, true));
-    sampler.accept(&portion(&plan, 1, 3, false, false), Place(2), Moment(10_000_000_001));
+    sampler.accept(&portion(&plan, 1, 3, false, false), Place(2), Moment(10_000_000_001), &mut ());
     assert_eq!(sampler.explain(&[2; 16]).unwrap().late_spans, 3);
 }

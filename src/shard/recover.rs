@@ -94,7 +94,7 @@ impl<'a> Recovered<'a> {
             let at = open.iter().position(|(_, head)| head.trace_id == portion.trace_id);
             let Some((offset, _)) = at.map(|at| open.remove(at)) else { continue };
             self.open_spans += u64::from(portion.facts.spans);
-            self.sampler.accept(portion, Place(record.at.as_u64() + offset as u64), heads.at);
+            self.sampler.accept(portion, Place(record.at.as_u64() + offset as u64), heads.at, &mut ());
         }
         Some(())
     }

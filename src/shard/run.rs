@@ -12,18 +12,22 @@ use tokio::time::sleep_until;
 use super::assemble::{Assembled, Limits};
 use super::outbox::{Landed, done};
 use super::piece::{Mark, Piece};
+use super::reconfigure::Change;
 use super::record::{DONE, READY, ready_head, write_done};
+use super::reread::Rereading;
 use super::state::Shard;
 use super::tell::Told;
 use super::turn::Offer;
 use crate::flow::{Answer, Request};
 use crate::outcome::{Accepted, Reason, Signal};
-use crate::sample::Place;
+use crate::sample::{Moment, Place};
 
 /// What the thread is asked, beside spans.
 pub enum Ask {
     /// What is known of a trace.
     Explain([u8; 16], oneshot::Sender<Told>),
+    /// Other policies and limits are in force from now on.
+    Change(Box<Change>, oneshot::Sender<()>),
     /// Take nothing more; hand on what was kept until then; say what was left.
     End(Instant, bool, oneshot::Sender<Left>),
 }
@@ -53,6 +57,9 @@ pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: 
         let now = Instant::now();
         shard.step(now);
         shard.depart(now, &mut flights);
+        if shard.sampler.is_behind() {
+            tokio::task::yield_now().await; // there is always something to do, and others have their turn
+        }
         let timeout = shard.next_timeout(now);
         tokio::select! {
             taken = offers.recv_many(&mut batch, OFFERS_AT_ONCE) => {
@@ -68,6 +75,10 @@ pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: 
             Some(ask) = asks.recv() => match ask {
                 Ask::Explain(trace_id, tell) => {
                     let _ = tell.send(shard.tell(&trace_id)); // whoever asked may have gone
+                }
+                Ask::Change(change, told) => {
+                    shard.change(*change, Instant::now());
+                    let _ = told.send(()); // likewise
                 }
                 Ask::End(deadline, drop_pending, told) => {
                     let left = shard.end(deadline, drop_pending, &mut offers, &mut flights).await;
@@ -85,8 +96,12 @@ impl Shard {
         let moment = self.clock.moment(now);
         if self.sampler.poll_timeout().is_some_and(|at| at <= moment) {
             let begun = Instant::now();
-            self.sampler.handle_timeout(moment);
+            let mut rereading = Rereading { journal: &mut self.journal, described: &mut self.described };
+            self.sampler.handle_timeout(moment, &mut rereading);
             self.counters.metrics.took(begun.elapsed().as_micros() as u64);
+        }
+        if self.sampler.is_behind() {
+            self.catch_up(moment);
         }
         self.drain();
         if now.duration_since(self.released_at) >= RELEASE_EVERY {
@@ -100,7 +115,16 @@ impl Shard {
         }
     }
 
+    /// Judges some of the traces that are still open at the end; false when none is left.
+    fn judge_rest(&mut self, now: Moment) -> bool {
+        let mut rereading = Rereading { journal: &mut self.journal, described: &mut self.described };
+        self.sampler.judge_rest(now, &mut rereading)
+    }
+
     fn next_timeout(&self, now: Instant) -> Instant {
+        if self.sampler.is_behind() {
+            return now;
+        }
         let sampler = self.sampler.poll_timeout().map(|at| self.clock.instant(at));
         let next = [sampler, self.outbox.poll_timeout()].into_iter().flatten().min();
         next.map_or(now + RELEASE_EVERY, |at| at.min(now + RELEASE_EVERY))
@@ -234,7 +258,7 @@ impl Shard {
         } else {
             left.judged_early = self.sampler.pending().0;
             let moment = self.clock.moment(Instant::now());
-            while self.sampler.judge_rest(moment) {
+            while self.judge_rest(moment) {
                 self.drain();
             }
         }

@@ -168,7 +168,7 @@ proptest! {
             let Some((_, first)) = placed.first() else { continue };
             let payload = whole_record(&mut journal, *first, &placed);
             for (portion, place) in &placed {
-                sampler.accept(portion, *place, Moment(7));
+                sampler.accept(portion, *place, Moment(7), &mut ());
                 traces.insert(portion.trace_id, ());
             }
             let back = super::record::PortionHead::read(&payload.1).unwrap().back;

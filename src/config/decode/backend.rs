@@ -71,13 +71,13 @@ pub(super) fn otlp_http(section: &mut Section<'_>, signals: &[Signal]) -> Otlp {
         })
     });
     section.without_effect::<String>("profiles_endpoint", "profiles are not available in this version");
-    if !section.has("endpoint") && ENDPOINTS.iter().all(|key| !section.has(key)) {
+    if !is_written(section, "endpoint") && ENDPOINTS.iter().all(|key| !is_written(section, key)) {
         let help = "write endpoint: http://HOST:4318".to_owned();
         section.error("endpoint", "at least one endpoint must be specified", Some(help));
     } else {
         for signal in signals.iter().filter(|signal| paths[**signal as usize].is_none()) {
             let key = ENDPOINTS[*signal as usize];
-            if !section.has("endpoint") && !section.has(key) {
+            if !is_written(section, "endpoint") && !is_written(section, key) {
                 let message = format!("either endpoint or {key} must be specified");
                 let help = format!("a pipeline of {} uses this exporter", signal.name());
                 section.error(key, message, Some(help));
@@ -99,6 +99,11 @@ pub(super) fn otlp_http(section: &mut Section<'_>, signals: &[Signal]) -> Otlp {
         queue: section.when_written("sending_queue", sending_queue).unwrap_or_default(),
         round_robin: true,
     }
+}
+
+/// Whether there is an endpoint under this key, right or wrong.
+fn is_written(section: &mut Section<'_>, key: &'static str) -> bool {
+    section.has(key) && section.opt::<String>(key).is_none_or(|text| !text.is_empty())
 }
 
 /// The Collector's keys about its own pool of connections, and what else means nothing here.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::service::{Defined, Reference, Service, Wanted, definitions, service};
 use super::{
-    Context, Section, auth, backend, batch, editing, exporters, extensions, file, forwarding, otlp,
-    pipelines, prometheus, sampling, storage,
+    Context, Section, backend, batch, connectors, editing, exporters, extensions, file, forwarding, order,
+    otlp, pipelines, prometheus, sampling,
 };
 use super::{groupbytrace, memory};
 use crate::config::catalog::{Kind, canonical};
@@ -29,6 +29,7 @@ pub(in crate::config) fn decode(root: &Node, context: &Context) -> (Settings, Pr
     let mut build = Build { context, defined, service };
     build.check_references();
     let settings = build.components(&mut top);
+    build.check_order(&settings);
     (settings, top.finish())
 }
 
@@ -55,6 +56,36 @@ impl<'a> Build<'a> {
             pipelines::check(self.context, pipeline);
         }
         self.check_list(Kind::Extension, "service::extensions", &self.service.extensions);
+        self.check_ids();
+        let ids: Vec<_> = self.definitions(Kind::Connector).iter().map(|defined| &defined.id).collect();
+        connectors::check(self.context, &ids, &self.service.pipelines);
+    }
+
+    /// An id stands for one thing in a pipeline.
+    fn check_ids(&self) {
+        for one in self.definitions(Kind::Connector) {
+            for kind in [Kind::Exporter, Kind::Receiver] {
+                if self.find(kind, &one.id).is_none() {
+                    continue;
+                }
+                let (name, id) = (kind.name(), one.id.to_string());
+                let message = format!(
+                    "ambiguous ID: Found both {id:?} {name} and {id:?} connector. Change one of the components' IDs to eliminate ambiguity"
+                );
+                let help = format!("rename the connector {:?}", format!("{id}/connector"));
+                self.context.push(one.entry.mark.error(&format!("connectors::{id}"), message, Some(help)));
+            }
+        }
+    }
+
+    fn check_order(&self, settings: &Settings) {
+        let from_outside = |reference: &Reference| {
+            let defined = self.find(Kind::Processor, &reference.id);
+            defined.is_some_and(|defined| defined.entry.value.is_from_outside())
+        };
+        for pipeline in &self.service.pipelines {
+            order::check(self.context, pipeline, settings, from_outside);
+        }
     }
 
     fn check_list(&self, kind: Kind, path: &str, list: &[Reference]) {
@@ -85,7 +116,7 @@ impl<'a> Build<'a> {
                     format!("references {} {id} which is not configured", kind.name()),
                     self.similar(kind, &reference.id.to_string()),
                 );
-            } else if !kind.available().contains(&reference.id.kind.as_str()) {
+            } else if !really.available().contains(&reference.id.kind.as_str()) {
                 self.unavailable(really, kind, reference, &path);
             }
         }
@@ -94,10 +125,7 @@ impl<'a> Build<'a> {
     /// A name in use of which this version knows no such type.
     fn unavailable(&self, really: Kind, kind: Kind, reference: &Reference, path: &str) {
         let (id, name) = (reference.shown(), really.name());
-        let available = match kind.available() {
-            [] => format!("there are no {} in this version", kind.section()),
-            names => format!("{} available: {}", kind.section(), names.join(", ")),
-        };
+        let available = format!("{} available: {}", really.section(), really.available().join(", "));
         let place = if kind == Kind::Extension { "service.extensions" } else { "the pipeline" };
         if really.in_collector(&reference.id.kind) {
             let message = format!("{name} {id} exists in the Collector, but not in this version of ringtail");
@@ -134,6 +162,7 @@ impl<'a> Build<'a> {
             receivers: BTreeMap::new(),
             processors: BTreeMap::new(),
             exporters: BTreeMap::new(),
+            connectors: BTreeSet::new(),
             health_checks: BTreeMap::new(),
             file_storages: BTreeMap::new(),
             admin: Some(observe::Admin::default()),
@@ -141,7 +170,7 @@ impl<'a> Build<'a> {
             telemetry: self.service.telemetry.clone(),
         };
         let used = self.used();
-        self.note_extensions();
+        extensions::note(self.context, self.definitions(Kind::Extension), &self.service.extensions);
         let mut shown = BTreeMap::new();
         // Extensions first: what names them is then checked against them.
         for (kind, defined) in self.defined.iter().rev() {
@@ -171,18 +200,6 @@ impl<'a> Build<'a> {
             }
         }
         settings
-    }
-
-    /// What of the extensions is known before they are read.
-    fn note_extensions(&self) {
-        let mut known = self.context.extensions.borrow_mut();
-        for one in self.definitions(Kind::Extension) {
-            known.defined.insert(one.id.to_string());
-            if !Kind::Extension.available().contains(&one.id.kind.as_str()) {
-                known.unknown.insert(one.id.to_string());
-            }
-        }
-        known.listed.extend(self.service.extensions.iter().map(|reference| reference.id.to_string()));
     }
 
     /// Every component that a pipeline or `service.extensions` names.
@@ -244,37 +261,16 @@ impl<'a> Build<'a> {
                 let config = self.exporter(one, &mut section);
                 settings.exporters.extend(config.filter(|_| wanted).map(|config| (one.id.clone(), config)));
             }
+            (Kind::Connector, _) => settings.connectors.extend(wanted.then(|| one.id.clone())),
             (_, "admin") => {
                 if !one.id.name.is_empty() {
                     section.error("", "there is one admin extension; it has no name", None);
                 }
                 settings.admin = extensions::admin(&mut section);
             }
-            _ => self.extension(name, one, &mut section, settings),
+            _ => extensions::read(name, &one.id, &mut section, settings),
         }
         section.finish()
-    }
-
-    fn extension(&self, name: &str, one: &Defined<'a>, section: &mut Section<'a>, settings: &mut Settings) {
-        let wanted = self.context.wanted.get();
-        let note = |kind| {
-            self.context.extensions.borrow_mut().authenticators.insert(one.id.to_string(), kind);
-        };
-        match name {
-            "health_check" => {
-                let config = extensions::health_check(section);
-                settings.health_checks.extend(wanted.then(|| (one.id.clone(), config)));
-            }
-            "file_storage" => {
-                let config = storage::file_storage(section);
-                self.context.extensions.borrow_mut().storages.insert(one.id.to_string(), config.clone());
-                settings.file_storages.extend(wanted.then(|| (one.id.clone(), config)));
-            }
-            "bearertokenauth" => note(Some(auth::bearer(section))),
-            "basicauth" => note(auth::basic(section)),
-            "pprof" => extensions::pprof(section),
-            _ => extensions::zpages(section),
-        }
     }
 
     fn processor(&self, one: &Defined<'a>, section: &mut Section<'a>) -> Option<Processor> {

@@ -1,12 +1,49 @@
 //! Extensions: `health_check` and `admin`, and those that are accepted without effect.
 
+use super::auth;
 use super::net::check_address;
 use super::pages::front;
-use super::{KeyKind, Section};
-use crate::config::settings::HealthCheck;
+use super::service::{Defined, Reference};
+use super::storage::file_storage;
+use super::{Context, KeyKind, Section};
+use crate::config::catalog::Kind;
+use crate::config::settings::{ComponentId, HealthCheck, Settings};
 use crate::observe;
 
-pub(super) fn health_check(section: &mut Section<'_>) -> HealthCheck {
+/// What of the extensions is known before they are read.
+pub(super) fn note(context: &Context, defined: &[Defined<'_>], listed: &[Reference]) {
+    let mut known = context.extensions.borrow_mut();
+    for one in defined {
+        known.defined.insert(one.id.to_string());
+        if !Kind::Extension.available().contains(&one.id.kind.as_str()) {
+            known.unknown.insert(one.id.to_string());
+        }
+    }
+    known.listed.extend(listed.iter().map(|reference| reference.id.to_string()));
+}
+
+/// An extension other than `admin`, by the name of its type.
+pub(super) fn read(name: &str, id: &ComponentId, section: &mut Section<'_>, settings: &mut Settings) {
+    let (context, wanted) = (section.context(), section.context().wanted.get());
+    let note = |kind| context.extensions.borrow_mut().authenticators.insert(id.to_string(), kind);
+    match name {
+        "health_check" => {
+            let config = health_check(section);
+            settings.health_checks.extend(wanted.then(|| (id.clone(), config)));
+        }
+        "file_storage" => {
+            let config = file_storage(section);
+            context.extensions.borrow_mut().storages.insert(id.to_string(), config.clone());
+            settings.file_storages.extend(wanted.then(|| (id.clone(), config)));
+        }
+        "bearertokenauth" => drop(note(Some(auth::bearer(section)))),
+        "basicauth" => drop(note(auth::basic(section))),
+        "pprof" => pprof(section),
+        _ => zpages(section),
+    }
+}
+
+fn health_check(section: &mut Section<'_>) -> HealthCheck {
     let default = observe::HealthCheck::default();
     let endpoint = section.get("endpoint", default.endpoint);
     check_address(section, "endpoint", &endpoint);
@@ -46,7 +83,7 @@ pub(super) fn admin(section: &mut Section<'_>) -> Option<observe::Admin> {
 }
 
 /// `pprof`, which profiles the Go runtime: its keys are checked.
-pub(super) fn pprof(section: &mut Section<'_>) {
+fn pprof(section: &mut Section<'_>) {
     for key in ["endpoint", "save_to_file"] {
         section.ignored::<String>(key);
     }
@@ -58,7 +95,7 @@ pub(super) fn pprof(section: &mut Section<'_>) {
 }
 
 /// `zpages`, whose place the admin page has: its keys are checked.
-pub(super) fn zpages(section: &mut Section<'_>) {
+fn zpages(section: &mut Section<'_>) {
     section.ignored::<String>("endpoint");
     if section.text_of("endpoint").is_some_and(|endpoint| endpoint.is_empty()) {
         section.error("endpoint", "\"endpoint\" is required when using the \"zpages\" extension", None);

@@ -52,7 +52,7 @@ pub(super) struct Wanted {
 /// The components of one section.
 pub(super) fn definitions<'a>(top: &mut Section<'a>, kind: Kind) -> Vec<Defined<'a>> {
     let key = kind.section();
-    let entry = top.find(key, if kind.available().is_empty() { KeyKind::Ignored } else { KeyKind::Live });
+    let entry = top.find(key, KeyKind::Live);
     let entries = entry.map_or(&[][..], |entry| entry.value.entries());
     if entries.is_empty() && matches!(kind, Kind::Receiver | Kind::Exporter) && !top.all().is_empty() {
         top.error(key, format!("no {} configuration specified in config", kind.name()), None);

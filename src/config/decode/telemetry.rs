@@ -9,6 +9,7 @@ const LEVELS: &[(&str, &str)] = &[
     ("debug", "debug"),
     ("info", "info"),
     ("warn", "warn"),
+    ("warning", "warn"),
     ("error", "error"),
     ("dpanic", "error"),
     ("panic", "error"),
@@ -23,6 +24,7 @@ pub(super) fn telemetry(section: &mut Section<'_>) -> Telemetry {
     section.section("traces", |traces| {
         traces.ignored::<String>("level");
         traces.ignored::<Vec<String>>("propagators");
+        traces.find("sampler", KeyKind::Ignored);
         no_processors(traces);
     });
     let resource = resource(section);

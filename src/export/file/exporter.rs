@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::config::File;
 use super::output::Output;
 use super::{group, record};
+use crate::change::Change;
 use crate::flow::{Answer, Consumer, RETRY_HINT, Request};
 use crate::observe::{ExporterMetrics, Ledger, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
@@ -49,6 +50,16 @@ impl FileExporter {
             }
         })?;
         Ok(Self { jobs })
+    }
+
+    /// Checks another configuration: a path that changed is opened. Nothing that is there is emptied before the change.
+    pub fn prepare(&self, _config: File) -> io::Result<Change> {
+        Err(io::Error::other("cannot be changed in a running process yet"))
+    }
+
+    /// Prepares and makes a change at once.
+    pub fn reconfigure(&self, config: File) -> io::Result<()> {
+        self.prepare(config).map(Change::make)
     }
 }
 

