@@ -53,7 +53,7 @@ impl Target {
                 None => Ok(Box::new(tcp) as Box<dyn Stream>),
                 Some(tls) => {
                     let stream = tls.connect(tcp, self.host()).await.map_err(io::Error::other)?;
-                    Ok(Box::new(stream) as Box<dyn Stream>)
+                    Ok(Box::new(tls::Explained::new(stream, tls::Side::Client)) as Box<dyn Stream>)
                 }
             }
         };

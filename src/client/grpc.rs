@@ -34,6 +34,7 @@ pub struct GrpcChannel {
 struct Live {
     send: SendRequest<Bytes>,
     gone: Arc<AtomicBool>,
+    answered: Arc<AtomicBool>, // the peer has been found to speak our protocol
 }
 
 /// Why a call did not get an answer.
@@ -96,13 +97,21 @@ impl GrpcChannel {
     ) -> Result<Called, Failure> {
         let index = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
         let live = timeout_at(deadline, self.live(index)).await.map_err(|_| Failure::Late)??;
-        let gone = Arc::clone(&live.gone);
+        let (gone, answered) = (Arc::clone(&live.gone), Arc::clone(&live.answered));
         let called = timeout_at(deadline, self.exchange(live, request, framed, deadline)).await;
         let called = called.unwrap_or(Err(Failure::Late));
-        if called.is_err() {
-            gone.store(true, Ordering::Relaxed);
+        match called {
+            Ok(_) => answered.store(true, Ordering::Relaxed),
+            Err(_) => gone.store(true, Ordering::Relaxed),
         }
-        called
+        // A peer that speaks TLS closes a connection that begins in plaintext without a word that can be read.
+        let perhaps_tls = self.target.tls.is_none() && !answered.load(Ordering::Relaxed);
+        called.map_err(|failure| match failure {
+            Failure::Broken(error) if perhaps_tls => Failure::Broken(format!(
+                "{error}; it never spoke HTTP/2: if it speaks TLS, remove `tls.insecure: true`"
+            )),
+            other => other,
+        })
     }
 
     async fn exchange(
@@ -170,7 +179,7 @@ impl GrpcChannel {
             }
             flag.store(true, Ordering::Relaxed);
         });
-        Ok(Live { send, gone })
+        Ok(Live { send, gone, answered: Arc::default() })
     }
 
     async fn read(&self, response: http::Response<h2::RecvStream>) -> Result<Called, Failure> {

@@ -1,9 +1,10 @@
 //! From a listener to served connections: bounded in number, shaken hands in time, each on one worker.
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,31 @@ pub struct Accepting {
     closing: CancellationToken,
     max_connections: Arc<AtomicUsize>,
     turned_away: Counter,
+    strangers: Arc<Strangers>,
+}
+
+/// Handshakes that failed. Whoever can reach the port can cause them, so a log line stands for many.
+struct Strangers {
+    receiver: String,
+    counter: Counter,
+    since: Instant,
+    told: AtomicU64, // seconds after `since`, plus one
+}
+
+impl Strangers {
+    fn note(&self, error: &io::Error) {
+        let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<tls::TlsError>());
+        let Some(refused) = refused.filter(|error| error.is_verdict()) else {
+            // Probes connect and go.
+            return tracing::debug!(%error, "a connection failed before its first request");
+        };
+        self.counter.inc();
+        let (now, told) = (self.since.elapsed().as_secs() + 1, self.told.load(Ordering::Relaxed));
+        let due = told == 0 || now >= told + TELL_EVERY_SECONDS;
+        if due && self.told.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            tracing::warn!(receiver = self.receiver, error = %refused, "a client could not connect");
+        }
+    }
 }
 
 impl Accepting {
@@ -35,7 +61,17 @@ impl Accepting {
         );
         let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
         let max_connections = Arc::new(AtomicUsize::new(max_connections));
-        Self { workers, connections, closing, max_connections, turned_away }
+        let strangers = Arc::new(Strangers {
+            receiver: receiver.to_owned(),
+            counter: registry.counter(
+                "ringtail_receiver_failed_handshakes",
+                "Number of connections whose TLS handshake failed; the log says why, now and then",
+                &[("receiver", receiver)],
+            ),
+            since: Instant::now(),
+            told: AtomicU64::new(0),
+        });
+        Self { workers, connections, closing, max_connections, turned_away, strangers }
     }
 
     /// Another limit, for connections that come.
@@ -71,6 +107,7 @@ impl Accepting {
             }
             let place = self.workers.place();
             let (index, tls, serve, closing) = (place.index, tls.load_full(), serve.clone(), gate.clone());
+            let strangers = Arc::clone(&self.strangers);
             let served = self.connections.track_future(async move {
                 let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
                 let shaken = tokio::select! {
@@ -79,7 +116,7 @@ impl Accepting {
                 };
                 match shaken {
                     Ok(Ok(stream)) => serve(stream, closing).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "a connection failed before its first request"),
+                    Ok(Err(error)) => strangers.note(&error),
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
                 }
                 drop(place);
@@ -100,5 +137,7 @@ impl Accepting {
     }
 }
 
+/// Seconds between two log lines about handshakes that failed.
+const TELL_EVERY_SECONDS: u64 = 10;
 /// TCP accepted to TLS established.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);

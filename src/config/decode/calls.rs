@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::auth::{Side, auth, middlewares};
-use super::net::{buffer_sizes, client_tls, compression, headers, or_default};
+use super::net::{buffer_sizes, compression, headers, or_default};
+use super::tls::client_tls;
 use super::{Count, KeyKind, Scalar, Section};
 use crate::client::{ClientKeepalive, HttpEncoding, Protocol, Transport};
 use crate::compress::Compression;

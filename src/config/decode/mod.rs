@@ -29,6 +29,7 @@ mod service;
 mod skip;
 mod storage;
 mod telemetry;
+mod tls;
 mod values;
 
 use std::cell::{Cell, RefCell};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::auth::{Side, auth, middlewares};
-use super::net::{buffer_sizes, check_address, headers, or_default, server_tls, unless_zero};
+use super::net::{buffer_sizes, check_address, headers, or_default, unless_zero};
+use super::tls::server_tls;
 use super::{KeyKind, Scalar, Section};
 use crate::compress::Compression;
 use crate::receive::{Config, Cors, Endpoint, Grpc, Http, Keepalive};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::auth::{Side, auth, middlewares};
-use super::net::{headers, server_tls};
+use super::net::headers;
+use super::tls::server_tls;
 use super::{KeyKind, Section};
 use crate::config::settings::Front;
 
