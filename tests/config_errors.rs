@@ -412,14 +412,46 @@ fn telemetry_is_checked_as_the_collector_checks_it() {
         ("logs: {level: loud}", "unrecognized level: \"loud\""),
         ("resource: {a: 5}", "legacy resource attribute \"a\" must be string or null"),
         ("resource: [1]", "'resource' expected a map, got list"),
+        ("traces: {level: loud}", "unknown metrics level \"loud\""),
         (
-            "metrics: {readers: [{periodic: {exporter: {otlp: {}}}}]}",
-            "'periodic' is not available in this version: metrics are not pushed",
+            "metrics: {views: [{stream: {}}]}",
+            "service::telemetry::metrics::views can only be set when service::telemetry::metrics::level is detailed",
         ),
+        ("logs: {output_paths: ['winfile:///x']}", "only stdout, stderr and files are available for logs"),
     ] {
         let found = errors(&serving(&format!("telemetry: {{{telemetry}}}\n  {PIPELINES}")));
         assert!(found[0].ends_with(&format!(": {expected}")), "{telemetry}: {found:?}");
     }
+}
+
+#[test]
+fn telemetry_that_does_nothing_here_is_accepted_with_a_warning() {
+    for (telemetry, expected) in [
+        (
+            "metrics: {readers: [{periodic: {exporter: {otlp: {}}}}]}",
+            "'periodic' has no effect here: metrics are not pushed",
+        ),
+        ("metrics: {level: detailed, views: [{stream: {}}]}", "'views' has no effect here"),
+        (
+            "logs: {processors: [{batch: {}}]}",
+            "'processors' has no effect here: ringtail exports no logs or spans of its own",
+        ),
+        (
+            "traces: {processors: [{batch: {}}]}",
+            "'processors' has no effect here: ringtail exports no logs or spans of its own",
+        ),
+        ("resource: {detectors: {attributes: {}}}", "'detectors' has no effect here: write the attributes"),
+        (
+            "metrics: {readers: [{pull: {exporter: {prometheus: {without_units: false}}}}]}",
+            "'without_units: false' has no effect here: names and labels stay without them",
+        ),
+    ] {
+        let found = warnings(&serving(&format!("telemetry: {{{telemetry}}}\n  {PIPELINES}")));
+        assert!(found.len() == 1 && found[0].ends_with(expected), "{telemetry}: {found:?}");
+    }
+    let quiet =
+        "telemetry: {logs: {output_paths: [stdout, /var/log/x], sampling: {initial: -1}, development: true}}";
+    assert_eq!(warnings(&serving(&format!("{quiet}\n  {PIPELINES}"))), [""; 0]);
 }
 
 #[test]
