@@ -1,4 +1,5 @@
-//! Bounds in bytes that several tasks share: a budget, and permits that give back when they are dropped.
+//! Bounds that several tasks share: a budget in bytes, with permits that give back when they are dropped, and what queues
+//! count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,6 +55,42 @@ pub struct Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What requests take in every unit that a queue may count in: the unit may change while they are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Whole requests.
+    pub requests: u64,
+    /// Spans, data points, log records.
+    pub items: u64,
+    /// Encoded bytes.
+    pub bytes: u64,
+}
+
+impl Load {
+    /// One request.
+    pub fn of(items: u64, bytes: usize) -> Self {
+        Self { requests: 1, items, bytes: bytes as u64 }
+    }
+
+    /// Both.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            items: self.items.saturating_add(other.items),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    /// What is left.
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(other.requests),
+            items: self.items.saturating_sub(other.items),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
     }
 }
 

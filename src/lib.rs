@@ -29,6 +29,7 @@ pub mod receive;
 pub mod retry;
 pub mod route;
 pub mod sample;
+pub mod semconv;
 pub mod shard;
 pub mod socket;
 pub mod split;

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -25,6 +25,13 @@ pub fn listen(addresses: &[SocketAddr], leaving: &[BorrowedFd<'_>]) -> io::Resul
 /// Where a TCP socket listens.
 pub fn address_of(socket: BorrowedFd<'_>) -> Option<SocketAddr> {
     SockRef::from(&socket).local_addr().ok()?.as_socket()
+}
+
+/// A connection that waits to be accepted, if there is one: also where the runtime has not heard of it yet.
+pub fn accept_now(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let (accepted, _) = SockRef::from(&socket).accept().ok()?;
+    accepted.set_nonblocking(true).ok()?;
+    Some(accepted.into())
 }
 
 fn listen_at(address: SocketAddr, leaving: &[BorrowedFd<'_>]) -> io::Result<TcpListener> {

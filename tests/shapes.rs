@@ -6,6 +6,7 @@
 //! # warning: TEXT        part of a warning; all of them, in order
 //! # error: TEXT          part of an error; all of them, in order; there are no warnings beside them
 //! # says: TEXT           stands somewhere in what is said, such as in a help
+//! # skipping: TEXT       part of a warning under --skip-unavailable, which takes the file then; all, in order
 //! # collector: REASON    the Collector accepts what we refuse, or the other way round
 //! ```
 //!
@@ -25,6 +26,7 @@ struct Shape {
     warnings: Vec<String>,
     errors: Vec<String>,
     says: Vec<String>,
+    skipping: Vec<String>,
     differs: bool,
 }
 
@@ -50,16 +52,18 @@ fn shape(path: PathBuf) -> Shape {
         warnings: said("warning"),
         errors: said("error"),
         says: said("says"),
+        skipping: said("skipping"),
         differs: !said("collector").is_empty(),
         path,
     }
 }
 
 /// Whether a program takes a shape, and what it says.
-fn validate(program: &Path, shape: &Shape) -> (bool, String) {
+fn validate(program: &Path, shape: &Shape, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(program)
         .args(["validate", "--config"])
         .arg(&shape.path)
+        .args(arguments)
         .env_clear()
         .envs(shape.env.iter().map(|(name, value)| (name, value)))
         .output()
@@ -80,7 +84,7 @@ fn every_shape_is_found_as_it_says() {
     let ringtail = Path::new(env!("CARGO_BIN_EXE_ringtail"));
     let (shapes, mut wrong) = (shapes(), Vec::new());
     for shape in &shapes {
-        let (taken, said) = validate(ringtail, shape);
+        let (taken, said) = validate(ringtail, shape, &[]);
         let unlike = [unlike(&shape.errors, &said, "error: "), unlike(&shape.warnings, &said, "warning: ")];
         let mut unlike: Vec<String> = unlike.into_iter().flatten().collect();
         unlike.extend(shape.says.iter().filter(|text| !said.contains(text.as_str())).cloned());
@@ -95,13 +99,26 @@ fn every_shape_is_found_as_it_says() {
     assert!(shapes.len() > 60, "only {} shapes", shapes.len());
 }
 
+/// Files with components that only the Collector has start without these, where that leaves something.
+#[test]
+fn what_is_not_here_can_be_left_out() {
+    let ringtail = Path::new(env!("CARGO_BIN_EXE_ringtail"));
+    let shapes: Vec<Shape> = shapes().into_iter().filter(|shape| !shape.skipping.is_empty()).collect();
+    for shape in &shapes {
+        let (taken, said) = validate(ringtail, shape, &["--skip-unavailable"]);
+        let unlike = unlike(&shape.skipping, &said, "warning: ");
+        assert!(taken && unlike.is_none(), "{}: {unlike:?}\n{said}", shape.path.display());
+    }
+    assert!(shapes.len() >= 3, "only {} shapes", shapes.len());
+}
+
 /// What the Collector takes is taken here, and what it refuses is refused, but for the differences that say why.
 #[test]
 fn the_collector_decides_alike_or_the_shape_says_why_not() {
     let Some(collector) = peers::program("RINGTAIL_OTELCOL") else { return };
     let (mut wrong, mut compared) = (Vec::new(), 0);
     for shape in &shapes() {
-        let (taken, said) = validate(&collector, shape);
+        let (taken, said) = validate(&collector, shape, &[]);
         if said.contains("unknown type: ") && !said.contains("queued_retry") {
             continue; // a component that this build of it has not
         }

@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("trace_id", &[]),
     ("outcome", &[]),
     ("wire", &["trace_id", "outcome"]),
-    ("ottl", &["trace_id", "wire", "outcome", "pattern", "pii", "digest"]),
+    ("ottl", &["trace_id", "wire", "outcome", "pattern", "pii", "digest", "semconv"]),
     ("split", &["trace_id", "wire", "outcome"]),
     ("route", &["trace_id"]),
     ("retry", &[]),
@@ -25,8 +25,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pattern", &[]),
     ("pii", &[]),
     ("digest", &[]),
-    ("sample", &["trace_id", "wire", "outcome", "ottl", "split", "pattern", "trace_state"]),
-    ("edit", &["wire", "outcome", "ottl", "split", "pattern", "pii", "digest", "trace_state"]),
+    ("semconv", &[]),
+    ("sample", &["trace_id", "wire", "outcome", "ottl", "split", "pattern", "trace_state", "semconv"]),
+    ("edit", &["wire", "outcome", "ottl", "split", "pattern", "pii", "digest", "trace_state", "semconv"]),
     ("batch", &["wire", "outcome", "split"]),
     ("lane", &[]),
     ("change", &[]),
@@ -49,7 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "forward",
         &[
             "change", "trace_id", "outcome", "wire", "split", "route", "retry", "tls", "auth", "lane",
-            "workers", "client", "observe", "discover", "flow",
+            "workers", "client", "observe", "discover", "flow", "semconv",
         ],
     ),
     (
@@ -80,7 +81,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "outcome", "route", "retry", "compress", "tls", "auth", "client", "observe", "discover",
             "receive", "forward", "export", "sample", "batch", "journal", "edit", "pattern", "pii", "ottl",
-            "digest", "flow", "wire",
+            "digest", "flow", "wire", "semconv",
         ],
     ),
     ("manual", &[]),
@@ -100,6 +101,7 @@ const PURE: &[&str] = &[
     "pattern",
     "pii",
     "digest",
+    "semconv",
     "trace_state",
     "edit",
 ];

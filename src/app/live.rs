@@ -8,8 +8,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::changes::changes;
 use super::cli::Run;
-use super::graph::{Graph, Ground, Leaving, Retired};
+use super::graph::{Graph, Ground, LEAVING_MAX, Leaving, Retired};
 use crate::config::{Diagnostic, Errors, Format, Loaded, Mode};
 use crate::digest::Digest;
 use crate::observe::{ConfigMetrics, LogHandle, Pages};
@@ -71,7 +72,10 @@ pub struct Reload {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is in force.
-    Applied,
+    Applied {
+        /// What is not as before.
+        changes: Vec<String>,
+    },
     /// It was in force before.
     Unchanged,
     /// It cannot be used, and nothing has changed.
@@ -91,7 +95,7 @@ impl Outcome {
     /// For labels and pages.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Applied => "applied",
+            Self::Applied { .. } => "applied",
             Self::Unchanged => "unchanged",
             Self::Refused { .. } => "refused",
         }
@@ -173,7 +177,7 @@ impl Live {
         let before = self.view().last.clone();
         let again = before.is_some_and(|last| last.outcome == outcome);
         match &outcome {
-            Outcome::Applied => {}
+            Outcome::Applied { .. } => {}
             Outcome::Unchanged => {
                 self.metrics.succeeded();
                 if trigger == Trigger::Poll {
@@ -208,6 +212,11 @@ impl Live {
             self.update(|view| view.loaded = loaded);
             return Outcome::Unchanged;
         }
+        if !retired.has_room() {
+            return Outcome::refused(format!(
+                "what {LEAVING_MAX} reloads have removed still hands on what it holds; this one waits for it"
+            ));
+        }
         match self.change_to(Arc::clone(&loaded)).await {
             Ok(leaving) => {
                 retired.add(leaving);
@@ -217,12 +226,10 @@ impl Live {
                     let Diagnostic { file, line, path, message, .. } = warning;
                     tracing::warn!(file, line, key = path, "{message}");
                 }
-                tracing::info!(
-                    generation = view.generation,
-                    hash = view.hash,
-                    "the configuration was read again: applied"
-                );
-                Outcome::Applied
+                let changes = changes(&before.loaded.settings, &loaded.settings);
+                let (generation, hash, changed) = (view.generation, &view.hash, changes.join(", "));
+                tracing::info!(generation, hash, changed, "the configuration was read again: applied");
+                Outcome::Applied { changes }
             }
             Err(reason) => Outcome::refused(reason),
         }

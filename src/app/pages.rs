@@ -133,6 +133,9 @@ fn last(reload: &Reload) -> Value {
 /// An outcome; what is wrong stands there one by one too, with its place.
 fn told(outcome: &Outcome) -> Value {
     let mut shown = json!({"result": outcome.name()});
+    if let Outcome::Applied { changes } = outcome {
+        shown["changes"] = changes.clone().into();
+    }
     if let Outcome::Refused { reason, errors } = outcome {
         shown["reason"] = reason.as_str().into();
         let place = |error: &Diagnostic| {

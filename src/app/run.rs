@@ -43,8 +43,8 @@ async fn serve(run: Run, workers: &Arc<Workers>, logs: LogHandle) -> Result<Exit
     observe::expose_process(&registry, Instant::now());
     let ground = Ground { workers: Arc::clone(workers), registry, stop: stop.clone() };
     warn_of_deserted(&run.loaded.settings);
-    let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let live = Live::start(run, ground, logs).await?;
+    let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
     live.set_ready(true);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), workers = workers.count(), "ready");
     let watching = tokio::spawn(watch(Arc::clone(&live)));

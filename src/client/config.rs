@@ -26,6 +26,14 @@ pub struct Protocol {
     pub connections: usize,
 }
 
+impl Protocol {
+    /// Whether certificates come from files, which may have changed under the same names.
+    pub fn reads_files(&self) -> bool {
+        let tls = &self.tls;
+        [&tls.ca, &tls.cert, &tls.key].into_iter().any(|pem| matches!(pem, Some(tls::Pem::File(_))))
+    }
+}
+
 /// How a backend is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {

@@ -1,6 +1,7 @@
 //! What travels between stages, how it fans out, is changed and batched: pipelines as built from `service.pipelines`.
 //!
-//! Owns: the list of exporters behind each receiver and signal; what waits in a `batch` processor.
+//! Owns: the list of exporters behind each receiver and signal, and the joints where a reload changes it; what waits in
+//! a `batch` processor.
 //! Takes: encoded requests from receivers and samplers.
 //! Gives: the same request to every exporter at once; batches to what follows; one answer back.
 //! Bounds: 64 MiB in each `batch` processor; otherwise a request lives as long as its slowest exporter.
@@ -77,6 +78,11 @@ pub trait Stage: Consumer {
 
     /// Stops waiting for what is not urgent: the end is near.
     fn hurry(&self) {}
+
+    /// Ready when nothing waits in it that it has promised to hand on. More may come while somebody still gives it some.
+    fn emptied(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Everything behind one receiver, per signal.

@@ -15,6 +15,7 @@ mod following;
 mod lanes;
 mod part;
 mod queue;
+mod reconfigure;
 mod resend;
 mod sending_queue;
 mod shared;
@@ -23,9 +24,10 @@ mod ticket;
 mod turn;
 mod value;
 
-pub use balancer::{ChangeError, LoadBalancer, Parts};
+pub use balancer::{LoadBalancer, Parts};
 pub use config::{Config, Gather, Hold, Queue, RoutingKey, Sizer, WithoutTraceId};
 pub use following::Following;
+pub use shared::SpeechError;
 
 #[cfg(test)]
 mod queue_tests;

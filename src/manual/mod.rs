@@ -9,6 +9,7 @@
 //! | [`bytes`] | What is looked at, and what is never decoded? |
 //! | [`journal`] | What is kept where until a trace is decided, and what does a commit mean? |
 //! | [`sampler`] | What happens to a span between its acknowledgement and its verdict, and what does a restart change? |
+//! | [`reload`] | How does another configuration come into force, and what does it cost what runs? |
 //! | [`scrapes`] | What does Prometheus see of OTLP metrics, and where is that not what the Collector shows? |
 //! | [`layout`] | Which modules are not in the design's table, and why are they here? |
 
@@ -18,6 +19,7 @@ pub mod calls;
 pub mod journal;
 pub mod layout;
 pub mod ownership;
+pub mod reload;
 pub mod sampler;
 pub mod scrapes;
 pub mod threads;

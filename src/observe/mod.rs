@@ -44,4 +44,6 @@ pub use prometheus::metrics_server;
 pub use reloads::ConfigMetrics;
 pub use sampling::{Decision, JournalMetrics, SamplerMetrics, SamplerOwn, SamplerSeries};
 pub use series::SERIES_MAX;
-pub use serve::{Answers, Asked, BindError, Gate, Handshake, Listening, Manner, Page, Server, Stream};
+pub use serve::{
+    Address, Answers, Asked, BindError, Gate, Handshake, Listening, Manner, Page, Server, Stream,
+};

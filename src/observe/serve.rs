@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -37,6 +38,8 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTION_MAX: Duration = Duration::from_secs(300);
 /// Time for answers under way when shutting down.
 const GRACE: Duration = Duration::from_secs(2);
+/// Of a connection that came just then, until its request.
+const FIRST_REQUEST_TIME: Duration = Duration::from_millis(500);
 /// Wait after a failed accept: when descriptors ran out, trying again at once only burns a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -130,6 +133,27 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// Makes another connection of an accepted one, by a TLS handshake. It ends in time by itself.
 pub type Handshake = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<Box<dyn Stream>>> + Send + Sync>;
 
+/// An endpoint of the configuration, looked up.
+pub struct Address {
+    key: String,
+    endpoint: String,
+    found: Vec<SocketAddr>,
+}
+
+impl Address {
+    /// Looks `endpoint` up, which `key` of the configuration asked for.
+    pub async fn look_up(key: &str, endpoint: &str) -> Result<Self, BindError> {
+        let mut address = Self { key: key.to_owned(), endpoint: endpoint.to_owned(), found: Vec::new() };
+        let found = tokio::net::lookup_host(endpoint).await.map_err(|source| address.failed(source))?;
+        address.found = found.collect();
+        Ok(address)
+    }
+
+    fn failed(&self, source: io::Error) -> BindError {
+        BindError { key: self.key.clone(), endpoint: self.endpoint.clone(), source }
+    }
+}
+
 /// Whether a request with these headers may be answered; otherwise why not.
 pub type Gate = Arc<dyn Fn(HeaderMap) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
@@ -168,6 +192,7 @@ pub struct Server {
     listener: Arc<TcpListener>,
     local: SocketAddr,
     manner: Arc<ArcSwap<Manner>>,
+    handed_over: Arc<AtomicBool>, // another listener has its socket as well
 }
 
 impl Server {
@@ -179,13 +204,20 @@ impl Server {
         manner: Manner,
         leaving: &[&Listening],
     ) -> Result<Self, BindError> {
-        let failed = |source| BindError { key: key.to_owned(), endpoint: endpoint.to_owned(), source };
-        let addresses: Vec<_> = tokio::net::lookup_host(endpoint).await.map_err(failed)?.collect();
-        let leaving: Vec<_> = leaving.iter().map(|one| one.listener.as_fd()).collect();
-        let listener =
-            socket::listen(&addresses, &leaving).and_then(TcpListener::from_std).map_err(failed)?;
-        let local = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener: Arc::new(listener), local, manner: Arc::new(ArcSwap::from_pointee(manner)) })
+        let address = Address::look_up(key, endpoint).await?;
+        Self::listen(&address, manner, leaving)
+    }
+
+    /// As [`Self::bind`], where the endpoint has been looked up.
+    pub fn listen(at: &Address, manner: Manner, leaving: &[&Listening]) -> Result<Self, BindError> {
+        let sockets: Vec<_> = leaving.iter().map(|one| one.listener.as_fd()).collect();
+        let listener = socket::listen(&at.found, &sockets).and_then(TcpListener::from_std);
+        let listener = Arc::new(listener.map_err(|source| at.failed(source))?);
+        let local = listener.local_addr().map_err(|source| at.failed(source))?;
+        let same = leaving.iter().filter(|other| other.local == local);
+        same.for_each(|other| other.handed_over.store(true, Ordering::Release));
+        let manner = Arc::new(ArcSwap::from_pointee(manner));
+        Ok(Self { listener, local, manner, handed_over: Arc::default() })
     }
 
     /// The address, with the port the system chose if the configuration said 0.
@@ -197,8 +229,9 @@ impl Server {
     pub fn start(self, stop: &CancellationToken) -> Listening {
         let (listener, local, manner) = (Arc::clone(&self.listener), self.local, Arc::clone(&self.manner));
         let (closing, free) = (stop.child_token(), CancellationToken::new());
+        let handed_over = Arc::clone(&self.handed_over);
         tokio::spawn(self.run(closing.clone(), free.clone().drop_guard()));
-        Listening { listener, local, manner, free, closing: closing.drop_guard() }
+        Listening { listener, local, manner, handed_over, free, closing: closing.drop_guard() }
     }
 
     /// Answers until `shutdown`, then lets answers under way finish for a moment.
@@ -216,30 +249,46 @@ impl Server {
                 accepted = next(&self.listener, &places) => accepted,
             };
             match accepted {
-                Ok((stream, place)) => {
-                    let (manner, shutdown) = (Arc::clone(&self.manner), shutdown.clone());
-                    tasks.spawn(async move {
-                        let handshake = manner.load().handshake.clone();
-                        let opened = match handshake {
-                            None => Ok(Box::new(stream) as Box<dyn Stream>),
-                            Some(handshake) => handshake(stream).await,
-                        };
-                        match opened {
-                            Ok(stream) => connection(stream, manner, shutdown, place).await,
-                            Err(error) => tracing::debug!(%error, "a connection failed before its request"),
-                        }
-                    });
-                }
+                Ok(accepted) => self.take(accepted, &tasks, &shutdown),
                 Err(error) => {
                     tracing::warn!(address = %self.local, %error, "a connection cannot be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
+        // Who waits to be accepted still is, unless the socket has another owner who will.
+        while !self.handed_over.load(Ordering::Acquire)
+            && let Ok(place) = places.clone().try_acquire_owned()
+            && let Some(accepted) = socket::accept_now(self.listener.as_fd())
+        {
+            if let Ok(stream) = TcpStream::from_std(accepted.into()) {
+                self.take((stream, place), &tasks, &shutdown);
+            }
+        }
         drop((self.listener, free));
         tasks.close();
         // What is left is cut off with the tasks' own grace; waiting here longer than that helps nobody.
         let _ = tokio::time::timeout(GRACE + CLIENT_TIMEOUT, tasks.wait()).await;
+    }
+
+    fn take(
+        &self,
+        (stream, place): (TcpStream, OwnedSemaphorePermit),
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) {
+        let (manner, shutdown) = (Arc::clone(&self.manner), shutdown.clone());
+        tasks.spawn(async move {
+            let handshake = manner.load().handshake.clone();
+            let opened = match handshake {
+                None => Ok(Box::new(stream) as Box<dyn Stream>),
+                Some(handshake) => handshake(stream).await,
+            };
+            match opened {
+                Ok(stream) => connection(stream, manner, shutdown, place).await,
+                Err(error) => tracing::debug!(%error, "a connection failed before its request"),
+            }
+        });
     }
 }
 
@@ -248,6 +297,7 @@ pub struct Listening {
     listener: Arc<TcpListener>,
     local: SocketAddr,
     manner: Arc<ArcSwap<Manner>>,
+    handed_over: Arc<AtomicBool>,
     free: CancellationToken, // cancelled when it listens no more
     closing: DropGuard,
 }
@@ -287,7 +337,10 @@ async fn connection(
     shutdown: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {
+    let begun = Arc::new(AtomicBool::new(false));
+    let begins = Arc::clone(&begun);
     let service = service_fn(move |request| {
+        begins.store(true, Ordering::Relaxed);
         let manner = manner.load_full();
         async move {
             let mut response = respond(request, &manner).await;
@@ -301,13 +354,21 @@ async fn connection(
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let end = tokio::select! {
         end = tokio::time::timeout(CONNECTION_MAX, serving.as_mut()) => end,
-        () = shutdown.cancelled() => {
+        () = told_to_go(&shutdown, &begun) => {
             serving.as_mut().graceful_shutdown();
             tokio::time::timeout(GRACE, serving).await
         }
     };
     if let Ok(Err(error)) = end {
         tracing::debug!(%error, "a connection to a page of ours ended early");
+    }
+}
+
+/// Ready when a connection is to end; one without a request as yet has had time for its first.
+async fn told_to_go(shutdown: &CancellationToken, begun: &AtomicBool) {
+    shutdown.cancelled().await;
+    if !begun.load(Ordering::Relaxed) {
+        tokio::time::sleep(FIRST_REQUEST_TIME).await;
     }
 }
 

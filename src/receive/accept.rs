@@ -1,16 +1,17 @@
 //! From a listener to served connections: bounded in number, shaken hands in time, each on one worker.
 
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::listen::Listener;
+use super::in_progress::told_to_go;
+use super::listen::{Accepted, Listener};
+use super::strangers::Strangers;
 use crate::observe::{Counter, Registry};
 use crate::stream::Stream;
 use crate::tls;
@@ -27,30 +28,6 @@ pub struct Accepting {
     strangers: Arc<Strangers>,
 }
 
-/// Handshakes that failed. Whoever can reach the port can cause them, so a log line stands for many.
-struct Strangers {
-    receiver: String,
-    counter: Counter,
-    since: Instant,
-    told: AtomicU64, // seconds after `since`, plus one
-}
-
-impl Strangers {
-    fn note(&self, error: &io::Error) {
-        let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<tls::TlsError>());
-        let Some(refused) = refused.filter(|error| error.is_verdict()) else {
-            // Probes connect and go.
-            return tracing::debug!(%error, "a connection failed before its first request");
-        };
-        self.counter.inc();
-        let (now, told) = (self.since.elapsed().as_secs() + 1, self.told.load(Ordering::Relaxed));
-        let due = told == 0 || now >= told + TELL_EVERY_SECONDS;
-        if due && self.told.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            tracing::warn!(receiver = self.receiver, error = %refused, "a client could not connect");
-        }
-    }
-}
-
 impl Accepting {
     /// For `receiver`, with at most `max_connections` on all its listeners.
     pub fn new(receiver: &str, workers: Arc<Workers>, max_connections: usize, registry: &Registry) -> Self {
@@ -61,16 +38,7 @@ impl Accepting {
         );
         let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
         let max_connections = Arc::new(AtomicUsize::new(max_connections));
-        let strangers = Arc::new(Strangers {
-            receiver: receiver.to_owned(),
-            counter: registry.counter(
-                "ringtail_receiver_failed_handshakes",
-                "Number of connections whose TLS handshake failed; the log says why, now and then",
-                &[("receiver", receiver)],
-            ),
-            since: Instant::now(),
-            told: AtomicU64::new(0),
-        });
+        let strangers = Arc::new(Strangers::new(receiver, registry));
         Self { workers, connections, closing, max_connections, turned_away, strangers }
     }
 
@@ -84,7 +52,8 @@ impl Accepting {
         self.closing.child_token()
     }
 
-    /// Accepts until `gate` closes, and serves each connection on its worker. `tls` is that of the next connection.
+    /// Accepts until `gate` closes, and serves each connection on its worker. `tls` is that of the next connection. Who
+    /// waits to be accepted then still is, unless the socket has another owner who will.
     pub async fn run<Serve, Serving>(
         self,
         listener: Arc<Listener>,
@@ -93,36 +62,54 @@ impl Accepting {
         serve: Serve,
     ) where
         Serve: Fn(Box<dyn Stream>, CancellationToken) -> Serving + Clone + Send + 'static,
-        Serving: Future<Output = ()> + Send,
+        Serving: Future<Output = ()> + Send + 'static,
     {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = gate.cancelled() => return,
+                () = gate.cancelled() => break,
             };
-            if self.connections.len() >= self.max_connections.load(Ordering::Relaxed) {
-                self.turned_away.inc();
-                tracing::debug!("a connection was turned away: max_connections is reached");
-                continue;
-            }
-            let place = self.workers.place();
-            let (index, tls, serve, closing) = (place.index, tls.load_full(), serve.clone(), gate.clone());
-            let strangers = Arc::clone(&self.strangers);
-            let served = self.connections.track_future(async move {
-                let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
-                let shaken = tokio::select! {
-                    shaken = handshake => shaken,
-                    () = closing.cancelled() => return,
-                };
-                match shaken {
-                    Ok(Ok(stream)) => serve(stream, closing).await,
-                    Ok(Err(error)) => strangers.note(&error),
-                    Err(_) => tracing::debug!("a TLS handshake took too long"),
-                }
-                drop(place);
-            });
-            self.workers.handle(index).spawn(served);
+            self.take(accepted, &gate, tls.load_full(), serve.clone());
         }
+        while !listener.is_handed_over()
+            && let Some(accepted) = listener.accept_now()
+        {
+            self.take(accepted, &gate, tls.load_full(), serve.clone());
+        }
+    }
+
+    fn take<Serve, Serving>(
+        &self,
+        accepted: Accepted,
+        gate: &CancellationToken,
+        tls: Option<Arc<tls::Acceptor>>,
+        serve: Serve,
+    ) where
+        Serve: FnOnce(Box<dyn Stream>, CancellationToken) -> Serving + Send + 'static,
+        Serving: Future<Output = ()> + Send + 'static,
+    {
+        if self.connections.len() >= self.max_connections.load(Ordering::Relaxed) {
+            self.turned_away.inc();
+            tracing::debug!("a connection was turned away: max_connections is reached");
+            return;
+        }
+        let (place, closing) = (self.workers.place(), gate.clone());
+        let strangers = Arc::clone(&self.strangers);
+        let index = place.index;
+        let served = self.connections.track_future(async move {
+            let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
+            let shaken = tokio::select! {
+                shaken = handshake => shaken,
+                () = told_to_go(&closing) => return,
+            };
+            match shaken {
+                Ok(Ok(stream)) => serve(stream, closing).await,
+                Ok(Err(error)) => strangers.note(&error),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
+            }
+            drop(place);
+        });
+        self.workers.handle(index).spawn(served);
     }
 
     /// Takes no more connections, and asks those there are to finish.
@@ -137,7 +124,5 @@ impl Accepting {
     }
 }
 
-/// Seconds between two log lines about handshakes that failed.
-const TELL_EVERY_SECONDS: u64 = 10;
 /// TCP accepted to TLS established.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);

@@ -66,23 +66,27 @@ impl Chain {
         self.len as usize
     }
 
-    /// All places, oldest first.
-    pub(super) fn places(&self, chunks: &Chunks) -> Vec<Place> {
-        let mut places = Vec::with_capacity(self.len());
-        places.extend_from_slice(&self.first[..INLINE.min(self.len())]);
-        let mut at = self.head;
-        while at != NONE {
+    /// Some of the places, oldest first: `count` from `from` on, or what there is of them.
+    pub(super) fn some(&self, from: usize, count: usize, chunks: &Chunks) -> Vec<Place> {
+        let end = self.len().min(from.saturating_add(count));
+        let mut places = Vec::with_capacity(end.saturating_sub(from));
+        let mut take = |first: usize, part: &[Place]| {
+            let within = from.clamp(first, first + part.len())..end.clamp(first, first + part.len());
+            places.extend(part.get(within.start - first..within.end - first).unwrap_or_default());
+        };
+        take(0, &self.first);
+        let (mut at, mut first) = (self.head, INLINE);
+        while at != NONE && first < end {
             let chunk = &chunks.chunks[at as usize];
-            let left = self.len() - places.len();
-            places.extend_from_slice(&chunk.places[..CHUNK.min(left)]);
-            at = chunk.next;
+            take(first, &chunk.places);
+            (at, first) = (chunk.next, first + CHUNK);
         }
         places
     }
 
     /// All places, oldest first; the chain is empty afterwards.
     pub(super) fn take(&mut self, chunks: &mut Chunks) -> Vec<Place> {
-        let places = self.places(chunks);
+        let places = self.some(0, usize::MAX, chunks);
         self.clear(chunks);
         places
     }
@@ -139,7 +143,9 @@ mod tests {
                 chains[which].push(Place(place), &mut chunks);
                 twins[which].push(Place(place));
                 prop_assert_eq!(chains[which].oldest(), twins[which].first().copied());
-                prop_assert_eq!(&chains[which].places(&chunks), &twins[which]);
+                let (from, count) = (place as usize % 20, which * 5);
+                let some: Vec<Place> = twins[which].iter().skip(from).take(count).copied().collect();
+                prop_assert_eq!(chains[which].some(from, count, &chunks), some);
             }
             for (chain, twin) in chains.iter_mut().zip(twins) {
                 prop_assert_eq!(chain.take(&mut chunks), twin);

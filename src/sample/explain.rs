@@ -135,3 +135,59 @@ impl Explanations {
 fn places(capacity: u64) -> usize {
     usize::try_from(capacity).unwrap_or(usize::MAX).min(u32::MAX as usize - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::judge::Outcome;
+    use super::*;
+
+    fn decided(n: u8) -> Decided {
+        Decided {
+            trace_id: [n; 16],
+            verdict: Verdict {
+                outcome: Outcome::Sampled,
+                policy: None,
+                composite: None,
+                threshold: None,
+                votes: Default::default(),
+            },
+            policies: Arc::default(),
+            trigger: Trigger::Deadline,
+            first_seen: Moment(0),
+            deadline: Moment(0),
+            at: Moment(0),
+            known: Known::default(),
+            places: Vec::new(),
+            portion_spans: 0,
+            retained: false,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_newest_are_kept_whatever_the_capacity_becomes(
+            steps in prop::collection::vec((prop::bool::weighted(0.1), 0u64..9), 0..250),
+        ) {
+            let (mut explanations, mut capacity) = (Explanations::new(5, 3, false), 5);
+            let mut twin: Vec<u8> = Vec::new();
+            for (n, (changes, to)) in (0u8..).zip(steps) {
+                if changes {
+                    capacity = to as usize;
+                    explanations.change(to, false);
+                } else {
+                    explanations.put(&decided(n));
+                    twin.push(n);
+                }
+                // It may grow later than it could: when its oldest place is written over.
+                let known = explanations.ring.len();
+                prop_assert!(known <= capacity);
+                twin.drain(..twin.len() - known);
+                prop_assert!((0..=n).all(|id| explanations.get(&[id; 16]).is_some() == twin.contains(&id)));
+            }
+        }
+    }
+}

@@ -42,4 +42,6 @@ pub use rule::{Composite, Dynamic, Ema, ErrorMode, Method, Number, Policy, Rule,
 pub use sampler::{Placing, Sampler};
 
 #[cfg(test)]
+mod change_tests;
+#[cfg(test)]
 mod tests;

@@ -153,7 +153,10 @@ impl Sampler {
             None if !self.memory_first() && self.follows_memory(portion, place) => return,
             None => self.begin(portion.trace_id, place, now, journal),
         };
-        self.renew(ticket, journal);
+        let waits = self.is_behind() && self.waits_for_facts(ticket);
+        if !waits {
+            self.renew(ticket, journal);
+        }
         let Some((entry, chunks)) = self.index.get_mut(ticket) else { return };
         let (state, first_seen) = (entry.state, entry.first_seen);
         match state {
@@ -246,11 +249,25 @@ impl Sampler {
         }
         if self.config.maximum_trace_size_bytes.is_some_and(|max| entry.facts.bytes > max) {
             self.too_large(ticket, now);
-            return;
+        } else if entry.facts_of == self.generation {
+            self.may_be_decided(ticket, Some(portion), now, journal);
         }
+    }
+
+    /// What is known of an open trace, by a portion that has just come or because it was read again, may decide it.
+    pub(super) fn may_be_decided(
+        &mut self,
+        ticket: Ticket,
+        portion: Option<&Facts>,
+        now: Moment,
+        journal: &mut dyn Reread,
+    ) {
+        let Some(entry) = self.index.get(ticket) else { return };
         let candidate = Candidate { trace_id: entry.trace_id, facts: &entry.facts };
         if self.config.strategy == Strategy::SpanIngest {
-            if let Some(verdict) = self.policies.ingest(now, candidate, portion) {
+            if let Some(portion) = portion
+                && let Some(verdict) = self.policies.ingest(now, candidate, portion)
+            {
                 self.decide(ticket, verdict, Trigger::Ingest, now);
                 return;
             }
@@ -284,9 +301,13 @@ impl Sampler {
             && let Some(ticket) = self.due.pop(&self.waits, now, |ticket| self.index.get(ticket))
         {
             // A ticket is stale when the trace was decided.
-            if let Some(entry) = self.index.get(ticket).filter(|entry| is_open(entry.state)) {
-                batch.push((ticket, self.waits.deadline(entry).1));
+            let Some(entry) = self.index.get(ticket).filter(|entry| is_open(entry.state)) else { continue };
+            let (at, trigger) = self.waits.deadline(entry);
+            if at > now {
+                self.due.push_slot(at, ticket); // it was due sooner, before the waits changed
+            } else if !self.waits_for_facts(ticket) {
                 read += self.renew(ticket, journal);
+                batch.push((ticket, trigger));
             }
         }
         self.judge_batch(&batch, now, journal);
@@ -382,7 +403,7 @@ const NOT_SAMPLED: u64 = 1_000_000;
 /// Verdicts taken in one go.
 const BATCH: usize = 4096;
 /// Portions read again for them, one trace more at worst.
-const REREAD_AT_ONCE: usize = 512;
+pub(super) const REREAD_AT_ONCE: usize = 512;
 /// Entries that make room for one: more when one of them stays for a second chance, or the limit has become smaller.
 const ROOM_AT_ONCE: usize = 8;
 /// Verdicts that are due within this are taken together.

@@ -27,4 +27,10 @@ pub use open::{deserted, folder_of};
 pub use processor::{Parts, TailSampling};
 
 #[cfg(test)]
+mod change_tests;
+#[cfg(test)]
+mod end_tests;
+#[cfg(test)]
+mod live_tests;
+#[cfg(test)]
 mod tests;

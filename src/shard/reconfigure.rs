@@ -19,10 +19,14 @@ use crate::sample::{Config, Moment};
 
 /// What a shard is told.
 pub struct Change {
-    sampling: Config,
-    journal: journal::Config,
-    plan: Arc<Plan>,
-    metrics: SamplerMetrics,
+    /// What to judge by.
+    pub sampling: Config,
+    /// What the journal is told.
+    pub journal: journal::Config,
+    /// What is looked at of a span: the plan there was, if it gathers the same.
+    pub plan: Arc<Plan>,
+    /// The series of these policies.
+    pub metrics: SamplerMetrics,
 }
 
 /// What stays as it was at the start.
@@ -118,7 +122,7 @@ impl Shard {
     pub fn change(&mut self, change: Change, now: Instant) {
         let Change { sampling, journal, plan, metrics } = change;
         self.drain(); // what was decided before is counted as it was decided
-        self.journal.change(&journal, self.shards);
+        self.journal.reconfigure(&journal, self.shards);
         self.memory_max = memory_max(&self.journal);
         self.assemble = Assemble::new(sampling.record_policy, !sampling.compat);
         self.compat = sampling.compat;
@@ -133,7 +137,7 @@ impl Shard {
         let begun = Instant::now();
         let mut rereading = Rereading { journal: &mut self.journal, described: &mut self.described };
         while self.sampler.is_behind() && begun.elapsed() < CATCH_UP_FOR {
-            self.sampler.catch_up(PORTIONS_AT_ONCE, now, &mut rereading);
+            self.sampler.catch_up(now, &mut rereading);
         }
         if !self.sampler.is_behind() {
             self.described = Described::default();
@@ -143,5 +147,3 @@ impl Shard {
 
 /// How long others wait at most while traces are read again.
 const CATCH_UP_FOR: Duration = Duration::from_millis(1);
-/// Portions read again between two looks at the clock.
-const PORTIONS_AT_ONCE: usize = 16;

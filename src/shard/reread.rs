@@ -44,9 +44,9 @@ impl Rereading<'_> {
         let arrival = Place(place.0.checked_sub(u64::from(head.back)).ok_or(Unreadable::Odd)?);
         self.described.load(self.journal, arrival)?;
         let portion = self.journal.read(position(place)?, head.len())?;
-        let body = self.described.request(head, portion).ok_or(Unreadable::Odd)?;
-        let came = self.described.heads.at;
-        let arrival = plan.read_at(body.into(), came.0).map_err(|_| Unreadable::Odd)?;
+        let Described { heads, record, .. } = &self.described;
+        let body = request(record, heads, head, portion).ok_or(Unreadable::Odd)?;
+        let arrival = plan.read_at(body.into(), heads.at.0).map_err(|_| Unreadable::Odd)?;
         arrival.portions.iter().for_each(|portion| show(&portion.facts));
         Ok(())
     }
@@ -67,30 +67,31 @@ impl Described {
         self.arrival = Some(arrival);
         Ok(())
     }
+}
 
-    /// A portion as a request of its own: resources, scopes and spans in the order that they came.
-    fn request(&self, head: PortionHead, portion: &[u8]) -> Option<Vec<u8>> {
-        let runs: SmallVec<[(u32, &[u8]); 4]> = runs(head, portion).collect();
-        let scope_of = |run: &(u32, &[u8])| self.heads.scopes.get(run.0 as usize);
-        let resource_of = |run: &(u32, &[u8])| scope_of(run).map(|(resource, _)| *resource);
-        let mut out = Vec::with_capacity(self.record.len().min(portion.len()) + portion.len());
-        let mut entry = Vec::new();
-        for of_resource in runs.chunk_by(|a, b| resource_of(a) == resource_of(b)) {
-            let resource = self.heads.resources.get(resource_of(of_resource.first()?)? as usize)?;
-            entry.clear();
-            entry.extend_from_slice(&self.record[resource.clone()]);
-            for of_scope in of_resource.chunk_by(|a, b| a.0 == b.0) {
-                let (_, scope) = scope_of(of_scope.first()?)?;
-                let spans: usize = of_scope.iter().map(|(_, spans)| spans.len()).sum();
-                tag(&mut entry, otlp::ENTRY_SCOPES, scope.len() + spans);
-                entry.extend_from_slice(&self.record[scope.clone()]);
-                of_scope.iter().for_each(|(_, spans)| entry.extend_from_slice(spans));
-            }
-            tag(&mut out, otlp::REQUEST_RESOURCES, entry.len());
-            out.extend_from_slice(&entry);
+/// A portion as a request of its own: resources, scopes and spans in the order that they came. `record` holds the
+/// descriptions of its arrival, as `heads` says.
+pub fn request(record: &[u8], heads: &Heads, head: PortionHead, portion: &[u8]) -> Option<Vec<u8>> {
+    let runs: SmallVec<[(u32, &[u8]); 4]> = runs(head, portion).collect();
+    let scope_of = |run: &(u32, &[u8])| heads.scopes.get(run.0 as usize);
+    let resource_of = |run: &(u32, &[u8])| scope_of(run).map(|(resource, _)| *resource);
+    let mut out = Vec::with_capacity(heads.end.min(portion.len()) + portion.len());
+    let mut entry = Vec::new();
+    for of_resource in runs.chunk_by(|a, b| resource_of(a) == resource_of(b)) {
+        let resource = heads.resources.get(resource_of(of_resource.first()?)? as usize)?;
+        entry.clear();
+        entry.extend_from_slice(&record[resource.clone()]);
+        for of_scope in of_resource.chunk_by(|a, b| a.0 == b.0) {
+            let (_, scope) = scope_of(of_scope.first()?)?;
+            let spans: usize = of_scope.iter().map(|(_, spans)| spans.len()).sum();
+            tag(&mut entry, otlp::ENTRY_SCOPES, scope.len() + spans);
+            entry.extend_from_slice(&record[scope.clone()]);
+            of_scope.iter().for_each(|(_, spans)| entry.extend_from_slice(spans));
         }
-        Some(out)
+        tag(&mut out, otlp::REQUEST_RESOURCES, entry.len());
+        out.extend_from_slice(&entry);
     }
+    Some(out)
 }
 
 /// The beginning of a field of so many bytes.

@@ -32,6 +32,13 @@ pub enum Ask {
     End(Instant, bool, oneshot::Sender<Left>),
 }
 
+/// How a shard ends, and who waits for it.
+struct End {
+    deadline: Instant,
+    drop_pending: bool,
+    told: Vec<oneshot::Sender<Left>>,
+}
+
 /// What was not handed on at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
@@ -47,7 +54,8 @@ pub struct Left {
     pub judged_early: u64,
 }
 
-type Flights = FuturesUnordered<BoxFuture<'static, (u64, Answer)>>;
+/// Requests on their way.
+pub type Flights = FuturesUnordered<BoxFuture<'static, (u64, Answer)>>;
 
 /// Runs a shard until it is ended.
 pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: mpsc::Receiver<Ask>) {
@@ -81,8 +89,11 @@ pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: 
                     let _ = told.send(()); // likewise
                 }
                 Ask::End(deadline, drop_pending, told) => {
-                    let left = shard.end(deadline, drop_pending, &mut offers, &mut flights).await;
-                    let _ = told.send(left);
+                    let mut end = End { deadline, drop_pending, told: vec![told] };
+                    let left = shard.end(&mut end, &mut offers, &mut asks, &mut flights).await;
+                    for told in end.told {
+                        let _ = told.send(left); // likewise
+                    }
                     return;
                 }
             },
@@ -92,7 +103,7 @@ pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: 
 
 impl Shard {
     /// Time has passed: verdicts, room, series.
-    fn step(&mut self, now: Instant) {
+    pub fn step(&mut self, now: Instant) {
         let moment = self.clock.moment(now);
         if self.sampler.poll_timeout().is_some_and(|at| at <= moment) {
             let begun = Instant::now();
@@ -131,7 +142,7 @@ impl Shard {
     }
 
     /// Sends what may leave, a few requests at a time so that others get their turn.
-    fn depart(&mut self, now: Instant, flights: &mut Flights) {
+    pub fn depart(&mut self, now: Instant, flights: &mut Flights) {
         for _ in 0..DEPARTURES_AT_ONCE {
             let Some(queue) = self.outbox.ready(now) else { return };
             let request = self.assemble.next(&mut self.journal, queue, LIMITS);
@@ -163,7 +174,7 @@ impl Shard {
         Box::pin(async move { (flight, answer.await) })
     }
 
-    fn land(&mut self, flight: u64, answer: Answer, now: Instant) {
+    pub fn land(&mut self, flight: u64, answer: Answer, now: Instant) {
         if let Err(refusal) = &answer {
             let (reason, passes) = (refusal.reason.name(), refusal.passes());
             if passes {
@@ -236,12 +247,12 @@ impl Shard {
     }
 
     /// Ends: nothing more is taken; undecided traces stay in a journal on disk and are judged in memory; what was kept
-    /// leaves until `deadline`.
+    /// leaves until the deadline, or an earlier one if that is asked for meanwhile.
     async fn end(
         &mut self,
-        deadline: Instant,
-        drop_pending: bool,
+        end: &mut End,
         offers: &mut mpsc::Receiver<Offer>,
+        asks: &mut mpsc::Receiver<Ask>,
         flights: &mut Flights,
     ) -> Left {
         self.closing = true;
@@ -251,7 +262,7 @@ impl Shard {
             self.take(&mut batch, Instant::now());
         }
         let mut left = Left::default();
-        if drop_pending {
+        if end.drop_pending {
             self.sampler.drop_rest();
         } else if self.journal.is_durable() {
             (left.traces, left.spans) = self.sampler.pending();
@@ -263,14 +274,20 @@ impl Shard {
             }
         }
         self.drain();
-        let deadline =
-            if self.journal.is_durable() { deadline.min(Instant::now() + END_DURABLE) } else { deadline };
-        while !self.outbox.is_empty() && Instant::now() < deadline {
+        if self.journal.is_durable() {
+            end.deadline = end.deadline.min(Instant::now() + END_DURABLE);
+        }
+        while !self.outbox.is_empty() && Instant::now() < end.deadline {
             let now = Instant::now();
             self.depart(now, flights);
-            let wake = self.outbox.poll_timeout().map_or(deadline, |at| at.min(deadline)).max(now + STEP);
+            let wake =
+                self.outbox.poll_timeout().map_or(end.deadline, |at| at.min(end.deadline)).max(now + STEP);
             tokio::select! {
                 Some((flight, answer)) = flights.next(), if !flights.is_empty() => self.land(flight, answer, now),
+                Some(Ask::End(sooner, _, told)) = asks.recv() => {
+                    end.deadline = end.deadline.min(sooner);
+                    end.told.push(told);
+                }
                 () = sleep_until(wake.into()) => {}
             }
         }

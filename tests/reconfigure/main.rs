@@ -5,4 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod balancer;
+mod otlp;
+mod prometheus;
 mod receiver;

@@ -198,6 +198,31 @@ async fn addresses_are_exchanged_widened_and_taken_over() {
 }
 
 #[tokio::test]
+async fn who_comes_while_an_address_is_widened_is_served() {
+    let (one, two) = (free_address(), free_address());
+    let bench = Bench::start(config(Some(grpc(one)), Some(http_at(two))));
+    let wide = |at: SocketAddr| SocketAddr::from(([0, 0, 0, 0], at.port()));
+    for round in 0..10 {
+        let (grpc_at, web) = if round % 2 == 0 { (wide(one), wide(two)) } else { (one, two) };
+        let (first, second) = tokio::join!(TcpStream::connect(one), TcpStream::connect(two));
+        bench.serving.reconfigure(config(Some(grpc(grpc_at)), Some(http_at(web)))).unwrap();
+        let third = TcpStream::connect(one).await;
+        for stream in [first, third] {
+            let client = RawGrpc::over(stream.unwrap(), one).await.unwrap();
+            assert_eq!(code(&client, round).await, Some(0));
+        }
+        let post = http::request(
+            "POST",
+            "/v1/traces",
+            &[("content-type", "application/x-protobuf")],
+            message(round),
+        );
+        assert_eq!(http::send_over(second.unwrap(), post).await.unwrap().status, 200);
+    }
+    bench.assert_sums(30);
+}
+
+#[tokio::test]
 async fn a_new_certificate_in_the_same_files_and_tls_at_all_hold_for_new_connections() {
     let (dir, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (at, certs) = (free_address(), Certs::write(dir.path()));

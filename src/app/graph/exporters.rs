@@ -43,6 +43,8 @@ pub async fn prepare(
     work: &mut Work,
 ) -> Result<BTreeMap<ComponentId, Node>, String> {
     let mut nodes = BTreeMap::new();
+    let leaving: Vec<&Node> =
+        old.iter().filter(|(id, _)| !settings.exporters.contains_key(id)).map(|(_, node)| node).collect();
     for (id, config) in &settings.exporters {
         let pipelines = settings.pipelines.iter().filter(|pipeline| pipeline.exporters.contains(id));
         let signals: BTreeSet<Signal> = pipelines.map(|pipeline| pipeline.signal).collect();
@@ -50,7 +52,7 @@ pub async fn prepare(
         if !old.contains_key(id) {
             work.runs_until(&stop);
         }
-        let mut making = Making { id, signals: &signals, stop: &stop, ground, work };
+        let mut making = Making { id, signals: &signals, stop: &stop, leaving: &leaving, ground, work };
         let node = match old.get(id) {
             Some(node) => making.change(node, config).await?,
             None => making.start(config).await?,
@@ -94,6 +96,7 @@ struct Making<'a> {
     id: &'a ComponentId,
     signals: &'a BTreeSet<Signal>,
     stop: &'a CancellationToken,
+    leaving: &'a [&'a Node],
     ground: &'a Ground,
     work: &'a mut Work,
 }
@@ -110,11 +113,22 @@ impl Making<'_> {
                 Running::Debug(one.map_err(|error| failed(&error))?)
             }
             Exporter::Prometheus(config) => {
-                let one = PrometheusExporter::start(&name, (**config).clone(), registry, self.stop);
+                let leaving = self.leaving.iter().filter_map(|node| match &node.running {
+                    Running::Prometheus(one) => Some(one),
+                    _ => None,
+                });
+                let (config, leaving) = ((**config).clone(), leaving.collect::<Vec<_>>());
+                let one = PrometheusExporter::start(&name, config, registry, self.stop, &leaving);
                 Running::Prometheus(one.await.map_err(|error| failed(&error))?)
             }
             Exporter::File(config) => {
-                let one = FileExporter::start(&name, (**config).clone(), registry);
+                let mut config = (**config).clone();
+                // What an exporter of another name has written there is continued.
+                config.append |= self
+                    .leaving
+                    .iter()
+                    .any(|node| matches!(&node.config, Exporter::File(other) if other.path == config.path));
+                let one = FileExporter::start(&name, config, registry);
                 Running::File(one.map_err(|error| format!("exporters::{name}::path: {error}"))?)
             }
             Exporter::Nop => Running::Nop(NopExporter::new(&name, registry)),

@@ -42,6 +42,9 @@ impl Leaving {
         sleep_until((begin + self.judged_after).into()).await;
         let deadline = Instant::now() + END_MAX;
         let mut left = self.stages.end_processors(deadline).await;
+        // There is no hurry: retries keep their pace until the end.
+        let emptied = join_all(self.stages.exporters.iter().map(|exporter| exporter.emptied()));
+        let _ = timeout_at(deadline.into(), emptied).await;
         left += self.stages.end_exporters(deadline).await;
         self.stop.iter().for_each(CancellationToken::cancel);
         if left > 0 {
@@ -70,9 +73,14 @@ struct Task {
 }
 
 impl Retired {
+    /// Whether there is a place for more.
+    pub fn has_room(&mut self) -> bool {
+        self.0.retain(|one| !one.task.is_finished());
+        self.0.len() < LEAVING_MAX
+    }
+
     /// Sees it out, in the background.
     pub fn add(&mut self, leaving: Leaving) {
-        self.0.retain(|one| !one.task.is_finished());
         if leaving.is_empty() {
             return;
         }
@@ -93,6 +101,8 @@ impl Retired {
     }
 }
 
+/// Reloads whose leavings have not left yet.
+pub const LEAVING_MAX: usize = 100;
 /// How long requests under way may take to leave a stage before it ends. Senders wait about as long for an answer.
 const LEAVE_MAX: Duration = Duration::from_secs(30);
 /// How long a stage may take to hand on what it holds. Retries give up after five minutes, unless configured otherwise.

@@ -45,6 +45,23 @@ impl Node {
     }
 }
 
+/// Whether samplers that run can be what `settings` say; the error names the keys that need a restart.
+pub fn check(settings: &Settings, old: &BTreeMap<Place, Node>) -> Result<(), String> {
+    for pipeline in &settings.pipelines {
+        for id in &pipeline.processors {
+            let node = old.get(&(pipeline.id.clone(), id.clone()));
+            let sampler = node.and_then(|node| node.sampler.as_ref());
+            if let (Some(sampler), Some(Processor::TailSampling(config))) =
+                (sampler, settings.processors.get(id))
+            {
+                let fixed = sampler.fixed(&config.sampling, &config.journal);
+                fixed.map_err(|error| format!("processors::{id}::{error}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What all processors of a name share.
 #[derive(Clone)]
 pub struct Gate {
@@ -141,7 +158,7 @@ impl<'a> Lines<'a> {
         next: Arc<dyn Consumer>,
     ) -> Result<Node, String> {
         if let Some(node) = self.old.processors.get(place)
-            && self.goes_on(place, node, config)?
+            && self.goes_on(place, node, config)
         {
             self.work.links.push((node.link.clone(), next));
             return Ok(Node { config: config.clone(), ..node.clone() });
@@ -153,20 +170,19 @@ impl<'a> Lines<'a> {
     }
 
     /// Whether a running processor can be what `config` says; prepares that. A batch is soon over, and another begins.
-    fn goes_on(&mut self, place: &Place, node: &Node, config: &Processor) -> Result<bool, String> {
+    fn goes_on(&mut self, place: &Place, node: &Node, config: &Processor) -> bool {
         if node.config == *config {
-            return Ok(true);
+            return true;
         }
         let (Some(sampler), Processor::TailSampling(old), Processor::TailSampling(new)) =
             (&node.sampler, &node.config, config)
         else {
-            return Ok(false);
+            return false;
         };
         let key = format!("processors::{}", place.1);
-        sampler.fixed(&new.sampling, &new.journal).map_err(|error| format!("{key}::{error}"))?;
         let (old, new) = (old.as_ref().clone(), new.as_ref().clone());
         self.work.samplers.push(Rejudging { key, sampler: sampler.clone(), old, new });
-        Ok(true)
+        true
     }
 
     fn start(

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use balancer::Balancer;
-pub use leaving::{Leaving, Retired};
+pub use leaving::{LEAVING_MAX, Leaving, Retired};
 pub use stages::Stages;
 
 use crate::app::extensions;
@@ -92,12 +92,15 @@ impl Graph {
         work: &mut Work,
     ) -> Result<(Self, Receivers, Servers), String> {
         extensions::create_storages(settings)?;
+        // First what leaves no trace when it is given up.
+        lines::check(settings, &self.processors)?;
+        let receivers = receivers::prepare(settings, &self.receivers, ground, work)?;
+        let servers = servers::prepare(settings, &self.servers, ground, pages).await?;
         let exporters = exporters::prepare(settings, &self.exporters, ground, work).await?;
         let mut lines = Lines::new(self, settings, &exporters, ground, work);
         let stages = lines.build()?;
         let Lines { nodes: processors, gates, fronts, .. } = lines;
-        let receivers = receivers::prepare(settings, &self.receivers, &fronts, ground, work)?;
-        let servers = servers::prepare(settings, &self.servers, ground, pages).await?;
+        receivers.lead(settings, &fronts, work)?;
         let graph = Self { exporters, processors, gates, stages, ..Self::default() };
         Ok((graph, receivers, servers))
     }

@@ -43,11 +43,10 @@ pub struct Receivers {
     pub new: BTreeMap<ComponentId, Bound>,
 }
 
-/// Puts receivers in front of pipelines: binds new ones, and prepares changes of those there are.
+/// Binds new receivers, and prepares changes of those there are.
 pub fn prepare(
     settings: &Settings,
     old: &BTreeMap<ComponentId, Node>,
-    fronts: &Fronts,
     ground: &Ground,
     work: &mut Work,
 ) -> Result<Receivers, String> {
@@ -55,24 +54,34 @@ pub fn prepare(
     let removed = old.iter().filter(|(id, _)| !settings.receivers.contains_key(id));
     let leaving: Vec<&Serving> = removed.map(|(_, node)| &*node.serving).collect();
     for (id, config) in &settings.receivers {
-        let mut outlets = Outlets::default();
-        for pipeline in settings.pipelines.iter().filter(|pipeline| pipeline.receivers.contains(id)) {
-            let front = fronts.get(&pipeline.id);
-            let front = front.ok_or_else(|| format!("pipelines::{}: not built", pipeline.id))?;
-            outlets.add(pipeline.signal, Arc::clone(front));
-        }
         if let Some(node) = old.get(id) {
             if node.config != *config {
                 work.receivers.push(node.serving.prepare(config.clone())?);
             }
-            work.fronts.push((node.front.clone(), outlets));
             receivers.kept.insert(id.clone(), Node { config: config.clone(), ..node.clone() });
             continue;
         }
-        let (name, front, config) = (id.to_string(), Front::new(outlets), config.clone());
+        let (name, front, config) = (id.to_string(), Front::new(Outlets::default()), config.clone());
         let (workers, registry) = (&ground.workers, &ground.registry);
         let receiver = Receiver::bind_beside(&name, config.clone(), &front, workers, registry, &leaving)?;
         receivers.new.insert(id.clone(), Bound { config, front, receiver });
     }
     Ok(receivers)
+}
+
+impl Receivers {
+    /// Says which pipelines stand behind them.
+    pub fn lead(&self, settings: &Settings, fronts: &Fronts, work: &mut Work) -> Result<(), String> {
+        let kept = self.kept.iter().map(|(id, node)| (id, &node.front));
+        for (id, way) in kept.chain(self.new.iter().map(|(id, bound)| (id, &bound.front))) {
+            let mut outlets = Outlets::default();
+            for pipeline in settings.pipelines.iter().filter(|pipeline| pipeline.receivers.contains(id)) {
+                let front = fronts.get(&pipeline.id);
+                let front = front.ok_or_else(|| format!("pipelines::{}: not built", pipeline.id))?;
+                outlets.add(pipeline.signal, Arc::clone(front));
+            }
+            work.fronts.push((way.clone(), outlets));
+        }
+        Ok(())
+    }
 }

@@ -1,4 +1,4 @@
-//! The addresses behind the configured name, and a client for each on the worker that uses it.
+//! A backend as configured: the addresses behind its name, and a client for each on the worker that uses it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::Credentials;
 use crate::client::{Client, HttpForm, Protocol, Target};
@@ -40,6 +41,19 @@ pub struct Addresses {
     down: Mutex<HashMap<SocketAddr, Instant>>, // not tried until then while there are others
 }
 
+/// A backend as it is configured now. Its connections end with it, once the last call that uses them has.
+pub struct Backend {
+    /// How it is reached.
+    pub reach: Arc<Reach>,
+    /// Where its name is looked up, when calls take turns among its addresses.
+    pub addresses: Option<Arc<Addresses>>,
+    /// Sees whether it is back.
+    pub probing: Client,
+    /// Another one has taken its place.
+    pub replaced: CancellationToken,
+    on_worker: Vec<Clients>,
+}
+
 /// The clients of one worker.
 pub struct Clients {
     reach: Arc<Reach>,
@@ -58,6 +72,23 @@ impl Reach {
     /// Whether the name may have several addresses.
     pub fn is_name(&self) -> bool {
         self.address.parse::<SocketAddr>().is_err()
+    }
+}
+
+impl Backend {
+    /// Checks address, path and headers; no connection is made before the first call.
+    pub fn new(reach: Reach, round_robin: bool, workers: usize) -> Result<Self, String> {
+        let (reach, addresses) = (Arc::new(reach), Arc::new(Addresses::default()));
+        let probing = reach.client(None)?;
+        let clients = |_| Clients::new(Arc::clone(&reach), Arc::clone(&addresses));
+        let on_worker = (0..workers).map(clients).collect();
+        let addresses = (round_robin && reach.is_name()).then_some(addresses);
+        Ok(Self { reach, addresses, probing, replaced: CancellationToken::new(), on_worker })
+    }
+
+    /// The clients of a worker.
+    pub fn clients(&self, worker: usize) -> &Clients {
+        &self.on_worker[worker % self.on_worker.len()]
     }
 }
 

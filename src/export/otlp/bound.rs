@@ -2,41 +2,60 @@
 
 use crate::export::config::{SendingQueue, Sizer};
 
-/// What is held of how much.
+/// How much may be held.
+#[derive(Clone, Copy)]
 pub struct Bound {
     sizer: Sizer,
     size: u64,
-    held: u64,
+}
+
+/// What is held.
+#[derive(Default)]
+pub struct Load {
+    requests: u64,
+    items: u64,
+    bytes: u64,
+}
+
+impl Default for Bound {
+    fn default() -> Self {
+        Self { sizer: Sizer::Requests, size: u64::MAX }
+    }
 }
 
 impl Bound {
-    /// `size` where it bounds what is on disk too.
-    pub fn new(queue: &SendingQueue) -> Self {
-        let size = if queue.bounded_on_disk { queue.size as u64 } else { u64::MAX };
-        Self { sizer: queue.sizer, size, held: 0 }
+    /// `queue_size` where it bounds what is on disk too.
+    pub fn of(queue: &SendingQueue) -> Self {
+        match queue.bounded_on_disk {
+            true => Self { sizer: queue.sizer, size: queue.size as u64 },
+            false => Self::default(),
+        }
     }
 
     /// Whether one more request fits.
-    pub fn fits(&self, items: u64, bytes: usize) -> bool {
-        self.held.saturating_add(self.weight(items, bytes)) <= self.size
+    pub fn fits(&self, load: &Load, items: u64, bytes: usize) -> bool {
+        let held = match self.sizer {
+            Sizer::Requests => load.requests.saturating_add(1),
+            Sizer::Items => load.items.saturating_add(items),
+            Sizer::Bytes => load.bytes.saturating_add(bytes as u64),
+        };
+        held <= self.size
     }
+}
 
+impl Load {
     /// A request is in.
     pub fn add(&mut self, items: u64, bytes: usize) {
-        self.held += self.weight(items, bytes);
+        self.requests += 1;
+        self.items = self.items.saturating_add(items);
+        self.bytes += bytes as u64;
     }
 
     /// A request that was in is settled.
     pub fn remove(&mut self, items: u64, bytes: usize) {
-        self.held = self.held.saturating_sub(self.weight(items, bytes));
-    }
-
-    fn weight(&self, items: u64, bytes: usize) -> u64 {
-        match self.sizer {
-            Sizer::Requests => 1,
-            Sizer::Items => items,
-            Sizer::Bytes => bytes as u64,
-        }
+        self.requests = self.requests.saturating_sub(1);
+        self.items = self.items.saturating_sub(items);
+        self.bytes = self.bytes.saturating_sub(bytes as u64);
     }
 }
 
@@ -45,28 +64,26 @@ mod tests {
     use super::*;
 
     fn bound(sizer: Sizer, size: usize, bounded_on_disk: bool) -> Bound {
-        Bound::new(&SendingQueue { sizer, size, bounded_on_disk, ..SendingQueue::default() })
+        Bound::of(&SendingQueue { sizer, size, bounded_on_disk, ..SendingQueue::default() })
     }
 
     #[test]
     fn room_is_counted_in_the_unit_of_the_sizer() {
-        for (sizer, fits) in [(Sizer::Requests, 2), (Sizer::Items, 1), (Sizer::Bytes, 0)] {
-            let mut bound = bound(sizer, if sizer == Sizer::Requests { 2 } else { 10 }, true);
+        for (sizer, size, fits) in [(Sizer::Requests, 2, 2), (Sizer::Items, 13, 2), (Sizer::Bytes, 199, 1)] {
+            let (bound, mut load) = (bound(sizer, size, true), Load::default());
             let mut taken = 0;
-            while bound.fits(6, 100) {
-                bound.add(6, 100);
+            while bound.fits(&load, 6, 100) {
+                load.add(6, 100);
                 taken += 1;
             }
             assert_eq!(taken, fits, "{sizer:?}");
-            if taken > 0 {
-                bound.remove(6, 100);
-                assert!(bound.fits(6, 100));
-            }
+            load.remove(6, 100);
+            assert!(bound.fits(&load, 6, 100));
         }
     }
 
     #[test]
     fn without_storage_only_the_journal_bounds_it() {
-        assert!(bound(Sizer::Requests, 0, false).fits(u64::MAX, usize::MAX));
+        assert!(bound(Sizer::Requests, 0, false).fits(&Load::default(), u64::MAX, usize::MAX));
     }
 }

@@ -13,8 +13,11 @@ mod bound;
 mod consumer;
 mod durable;
 mod exporter;
+mod feeder;
 mod pause;
 mod queue;
+mod reach;
+mod reconfigure;
 mod room;
 
 pub use exporter::{OtlpError, OtlpExporter, Parts};

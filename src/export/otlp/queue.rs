@@ -54,6 +54,15 @@ impl Queue {
         }
     }
 
+    /// Batches what comes from now on so, or not at all. What waits to become larger leaves.
+    pub fn rebatch(&mut self, signal: Signal, batch: Option<&QueueBatch>) {
+        if let Some(batcher) = &mut self.batcher {
+            batcher.flush();
+        }
+        self.collect();
+        self.batcher = batch.map(|batch| Batcher::new(signal, limits(batch)));
+    }
+
     /// Takes a part; gives it back when the queue has ended.
     pub fn accept(&mut self, part: Part, now: Instant) -> Result<(), Part> {
         if self.closed {

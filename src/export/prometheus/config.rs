@@ -77,6 +77,17 @@ impl Default for Prometheus {
     }
 }
 
+impl Prometheus {
+    /// Whether metrics have the same names and labels under both.
+    pub(super) fn names_as(&self, other: &Self) -> bool {
+        self.namespace == other.namespace
+            && self.const_labels == other.const_labels
+            && self.resource_labels == other.resource_labels
+            && self.without_scope_info == other.without_scope_info
+            && self.translation == other.translation
+    }
+}
+
 impl Default for Translation {
     fn default() -> Self {
         Self { escapes: true, suffixes: true }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{GrpcServer, call};
 use crate::receive::config::{Grpc, Keepalive};
-use crate::receive::in_progress::InProgress;
+use crate::receive::in_progress::{InProgress, told_to_go};
 use crate::stream::{Corked, Stream, Uncork, cork};
 
 /// Serves one connection to its end.
@@ -22,7 +22,7 @@ pub async fn serve(server: &Arc<ArcSwap<GrpcServer>>, stream: Box<dyn Stream>, c
     let config = server.load().config.clone();
     let shaken = tokio::select! {
         shaken = shake_hands(&config, corked, &uncork) => shaken,
-        () = closing.cancelled() => return,
+        () = told_to_go(&closing) => return,
     };
     let Some(mut connection) = shaken else { return };
     let calls = InProgress::default();
@@ -64,7 +64,7 @@ pub async fn serve(server: &Arc<ArcSwap<GrpcServer>>, stream: Box<dyn Stream>, c
                 clock.leave();
                 connection.graceful_shutdown();
             }
-            () = closing.cancelled(), if !leaving => {
+            () = calls.told_to_go(&closing), if !leaving => {
                 leaving = true;
                 connection.graceful_shutdown();
             }

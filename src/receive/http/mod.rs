@@ -93,7 +93,7 @@ pub async fn serve(server: Arc<ArcSwap<HttpServer>>, stream: Box<dyn Stream>, cl
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = closing.cancelled() => {
+        () = requests.told_to_go(&closing) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = connection => ended,

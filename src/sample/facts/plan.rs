@@ -10,6 +10,7 @@ use super::conditions::Conditions;
 use super::keys::{FactList, Keys};
 use super::predicate::Predicate;
 use super::size::Schemas;
+use crate::ottl::Dialect;
 use crate::pattern;
 use crate::sample::{Config, Rule};
 
@@ -68,7 +69,7 @@ impl Plan {
         let mut plan = Self {
             asks: Asks { compat: config.compat, predicates: Vec::new(), fields: Vec::new(), exact_sizes, ot },
             compat: config.compat,
-            keys: Keys::new(&predicates, &fields, config.compat),
+            keys: Keys::new(&predicates, &fields, config),
             status: Default::default(),
             flags: FactList::new(),
             states: Vec::new(),
@@ -80,13 +81,14 @@ impl Plan {
             wants_values: !fields.is_empty(),
             hash_keys: [random.hash_one(0u8), random.hash_one(1u8) | 1],
         };
+        let dialect = Dialect { semconv: config.semconv };
         for (fact, predicate) in (0u16..).zip(&predicates) {
             plan.want(fact, predicate);
             if let Predicate::Conditions { span, spanevent, .. } = predicate {
                 let failure =
                     predicate.failure().and_then(|failure| predicates.iter().position(|one| *one == failure));
                 let failed = failure.map(|failed| failed as u16);
-                plan.conditions.push(Conditions::new(span, spanevent, fact, failed));
+                plan.conditions.push(Conditions::new([span, spanevent], fact, failed, dialect));
             }
         }
         (plan.asks.predicates, plan.asks.fields) = (predicates, fields);
@@ -144,6 +146,21 @@ impl Plan {
         if let Some(more) = &portion.more {
             self.absorb_more(trace, more);
         }
+    }
+
+    /// Adds a later part of the same portion to an earlier one.
+    pub fn join(&self, portion: &mut Facts, later: &Facts) {
+        let times = |facts: &Facts| facts.more.as_ref().map_or_else(Vec::new, |more| more.times.clone());
+        let times = [times(portion), times(later)].concat();
+        self.absorb(portion, later);
+        if !times.is_empty() {
+            portion.more_mut().times = times;
+        }
+    }
+
+    /// Whether facts of a portion depend on the order of its spans.
+    pub fn depends_on_order(&self) -> bool {
+        !self.latencies.is_empty() || self.conditions.iter().any(|conditions| conditions.failed.is_some())
     }
 
     fn absorb_more(&self, trace: &mut Facts, portion: &super::More) {

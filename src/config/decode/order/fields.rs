@@ -124,10 +124,10 @@ fn read_by_policy(policy: &Policy, fields: &mut Vec<Field>) {
 pub(super) fn written_by(config: &Config, signal: Signal) -> Vec<Field> {
     match config {
         Config::Resource(actions) => {
-            actions.0.iter().flat_map(|one| keys_of(one, Context::Resource)).collect()
+            actions.list.iter().flat_map(|one| keys_of(one, Context::Resource)).collect()
         }
         Config::Attributes { actions, .. } => {
-            actions.0.iter().flat_map(|one| keys_of(one, item(signal))).collect()
+            actions.list.iter().flat_map(|one| keys_of(one, item(signal))).collect()
         }
         Config::Transform(groups) => groups.of(signal).iter().flat_map(written_by_group).collect(),
         Config::Filter(filters) if signal == Signal::Traces && drops_spans(filters.of(signal)) => {
@@ -169,7 +169,7 @@ fn drops_spans(filter: &Filter) -> bool {
 /// The request headers that an edit takes values from.
 pub(super) fn headers_of(config: &Config) -> Vec<String> {
     let actions = match config {
-        Config::Resource(actions) | Config::Attributes { actions, .. } => &actions.0[..],
+        Config::Resource(actions) | Config::Attributes { actions, .. } => &actions.list[..],
         _ => &[],
     };
     let source = |action: &Action| match &action.change {
