@@ -36,6 +36,7 @@ fn plaintext(transport: Transport) -> Protocol {
         tls: ClientConfig { insecure: true, ..ClientConfig::default() },
         compression: None,
         headers: Vec::new(),
+        auth: None,
         keepalive: None,
         connections: 1,
     }

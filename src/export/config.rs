@@ -58,6 +58,8 @@ pub struct SendingQueue {
     pub wait_for_result: bool,
     /// `journal` (ours): the queue is kept on disk and survives the process.
     pub journal: Option<journal::Config>,
+    /// `size` bounds what is on disk too (`storage`), not only the journal's own limit.
+    pub bounded_on_disk: bool,
     /// `batch`: requests in the queue are merged into larger ones.
     pub batch: Option<QueueBatch>,
 }
@@ -98,6 +100,7 @@ impl Default for SendingQueue {
             block_on_overflow: false,
             wait_for_result: true,
             journal: None,
+            bounded_on_disk: false,
             batch: None,
         }
     }

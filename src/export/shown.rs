@@ -119,6 +119,7 @@ const LINES_WAITING_MAX: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Window;
     use bytes::Bytes;
     use std::io;
 
@@ -156,6 +157,7 @@ mod tests {
                 kept: false,
                 batched: false,
                 metadata: None,
+                window: Window::None,
             };
             exporter.clone().consume(request).await.unwrap();
         };

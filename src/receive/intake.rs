@@ -18,6 +18,7 @@ pub struct Intake {
     metrics: ReceiverMetrics,
     ledgers: [Ledger; 3],
     malformed: crate::observe::Counter,
+    strangers: crate::observe::Counter,
 }
 
 impl Intake {
@@ -38,6 +39,11 @@ impl Intake {
             malformed: registry.counter(
                 "ringtail_receiver_malformed_requests",
                 "Number of requests refused because their bytes could not be read",
+                &[("receiver", receiver), ("transport", transport)],
+            ),
+            strangers: registry.counter(
+                "ringtail_receiver_unauthenticated_requests",
+                "Number of requests that the receiver's authenticator did not let in",
                 &[("receiver", receiver), ("transport", transport)],
             ),
         }
@@ -63,6 +69,13 @@ impl Intake {
         self.malformed.inc();
         let fault = if reason == Reason::TooLarge { Fault::TooLarge } else { Fault::Sender };
         Refusal { fault, reason, message: message.into(), retry_after: None }
+    }
+
+    /// Someone who may not send here: counts it and says why.
+    pub fn stranger(&self, why: String) -> Refusal {
+        self.strangers.inc();
+        let (fault, reason) = (Fault::Unauthenticated, Reason::Unauthenticated);
+        Refusal { fault, reason, message: why.into(), retry_after: None }
     }
 
     /// Takes an encoded request and answers when it is where the configuration promises.

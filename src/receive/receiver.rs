@@ -9,6 +9,7 @@ use super::http::HttpServer;
 use super::intake::Intake;
 use super::listen::Listener;
 use super::serving::Serving;
+use crate::auth::{Authenticator, Guard};
 use crate::flow::Front;
 use crate::lane::Budget;
 use crate::observe::{HeldBytes, Registry};
@@ -98,8 +99,9 @@ impl Shared {
     pub(super) fn grpc(&self, config: Option<Grpc>) -> Result<Option<Wanted<GrpcServer>>, String> {
         let Some(config) = config else { return Ok(None) };
         let tls = self.acceptor("grpc", config.tls.as_ref(), &[b"h2"])?;
+        let guard = self.guard("grpc", config.auth.as_ref())?;
         let (endpoint, intake) = (config.endpoint.clone(), self.intake(&self.grpc, "grpc"));
-        Ok(Some(Wanted { server: Arc::new(GrpcServer { intake, config }), tls, endpoint }))
+        Ok(Some(Wanted { server: Arc::new(GrpcServer { intake, config, guard }), tls, endpoint }))
     }
 
     /// `protocols.http`, checked.
@@ -107,7 +109,8 @@ impl Shared {
         let Some(config) = config else { return Ok(None) };
         let tls = self.acceptor("http", config.tls.as_ref(), &[b"h2", b"http/1.1"])?;
         let endpoint = config.endpoint.clone();
-        let server = HttpServer::new(config, self.intake(&self.http, "http"));
+        let guard = self.guard("http", config.auth.as_ref())?;
+        let server = HttpServer::new(config, self.intake(&self.http, "http"), guard);
         Ok(Some(Wanted { server: Arc::new(server.map_err(|why| self.failed("http", &why))?), tls, endpoint }))
     }
 
@@ -131,6 +134,11 @@ impl Shared {
             Arc::new(Intake::new(&self.id, transport, front, budget, &self.registry))
         };
         Arc::clone(place.get_or_init(make))
+    }
+
+    fn guard(&self, protocol: &str, authenticator: Option<&Authenticator>) -> Result<Option<Guard>, String> {
+        let guard = authenticator.map(Guard::open).transpose();
+        guard.map_err(|error| self.failed(protocol, &error.to_string()))
     }
 
     fn acceptor(

@@ -83,6 +83,7 @@ fn over(members: &[String]) -> Config {
             tls: ClientConfig { insecure: true, ..ClientConfig::default() },
             compression: None,
             headers: Vec::new(),
+            auth: None,
             keepalive: None,
             connections: 1,
         },

@@ -44,6 +44,7 @@ fn to(address: String) -> Otlp {
         tls: ClientConfig { insecure: true, ..ClientConfig::default() },
         compression: None,
         headers: Vec::new(),
+        auth: None,
         keepalive: None,
         connections: 1,
     };

@@ -23,6 +23,7 @@ pub use balancer::Balancer;
 pub use leaving::{LEAVING_MAX, Leaving, Retired};
 pub use stages::Stages;
 
+use crate::app::extensions;
 use crate::config::{ComponentId, Settings};
 use crate::flow::Former;
 use crate::observe::{Pages, Registry};
@@ -90,6 +91,7 @@ impl Graph {
         pages: &Arc<dyn Pages>,
         work: &mut Work,
     ) -> Result<(Self, Receivers, Servers), String> {
+        extensions::create_storages(settings)?;
         // First what leaves no trace when it is given up.
         lines::check(settings, &self.processors)?;
         let receivers = receivers::prepare(settings, &self.receivers, ground, work)?;

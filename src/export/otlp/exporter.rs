@@ -10,12 +10,14 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::oneshot::Receiver;
 
+use super::bound::Bound;
 use super::consumer::Line;
 use super::durable::Durable;
 use super::pause::Pauses;
 use super::queue::Queue;
 use super::reach::{backend, labels, watch};
 use super::room::{NoPlace, Place, Room};
+use crate::auth::AuthError;
 use crate::export::config::{Otlp, SendingQueue};
 use crate::flow::{
     Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing, header_values,
@@ -80,6 +82,9 @@ pub enum OtlpError {
     /// Its certificates.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// Its authenticator.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// Its queue on disk.
     #[error("sending_queue: {0}")]
     Journal(#[from] journal::OpenError),
@@ -124,7 +129,8 @@ impl OtlpExporter {
         let manner = ArcSwap::from_pointee(Manner::of(&config.queue));
         let direct = Direct(Arc::new(Inner { name: name.to_owned(), manner, room, line }));
         let durable = config.queue.journal.as_ref().map(|journal| {
-            Durable::open(name, signal, journal, Arc::new(direct.clone()), registry).map(Arc::new)
+            let bound = Bound::of(&config.queue);
+            Durable::open(name, signal, journal, bound, Arc::new(direct.clone()), registry).map(Arc::new)
         });
         let durable = durable.transpose()?;
         direct.0.line.employ(config.queue.consumers.max(1), workers);
