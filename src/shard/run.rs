@@ -65,7 +65,7 @@ pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: 
         let now = Instant::now();
         shard.step(now);
         shard.depart(now, &mut flights);
-        if shard.sampler.is_behind() {
+        if shard.is_behind() {
             tokio::task::yield_now().await; // there is always something to do, and others have their turn
         }
         let timeout = shard.next_timeout(now);
@@ -111,7 +111,7 @@ impl Shard {
             self.sampler.handle_timeout(moment, &mut rereading);
             self.counters.metrics.took(begun.elapsed().as_micros() as u64);
         }
-        if self.sampler.is_behind() {
+        if self.is_behind() {
             self.catch_up(moment);
         }
         self.drain();
@@ -133,7 +133,7 @@ impl Shard {
     }
 
     fn next_timeout(&self, now: Instant) -> Instant {
-        if self.sampler.is_behind() {
+        if self.is_behind() {
             return now;
         }
         let sampler = self.sampler.poll_timeout().map(|at| self.clock.instant(at));

@@ -33,6 +33,7 @@ pub struct Shard {
     pub counters: Counters,
     pub index: u32,
     pub shards: u32,
+    pub shrinks: bool, // the journal may be larger than its limit has become
     pub closing: bool,
     pub released_at: Instant,
     pub complaints: Complaints,
