@@ -308,8 +308,11 @@ async fn a_balancer_gets_other_members_and_signals() {
     let sender = RawGrpc::connect(ringtail.ports.grpc).await;
     send(&sender, body(1, 0)).await;
     apply(&ringtail, &over(&b).pipeline(traces_in)).await;
-    let members = ringtail.page("/membership").await["load_balancing"]["members"].clone();
-    assert_eq!(members[0]["address"], b.address(), "{members}");
+    wait::until_some("the other member is in force", || async {
+        let members = ringtail.page("/membership").await["load_balancing"]["members"].clone();
+        (members[0]["address"] == b.address()).then_some(())
+    })
+    .await;
     send(&sender, body(2, 0)).await;
     apply(&ringtail, &over(&b).pipeline(traces_in).pipeline(metrics_in)).await;
     send(&sender, body(3, 0)).await;
