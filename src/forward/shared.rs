@@ -19,7 +19,7 @@ use super::sending_queue::SendingQueue;
 use super::turn::Turn;
 use crate::client::{Client, HttpForm, Protocol, Target, Transport};
 use crate::lane::Budget;
-use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, LoadBalancerMetrics};
 use crate::outcome::Signal;
 use crate::route::{Member, Routes};
 use crate::split::{Split, Splitter};
@@ -45,6 +45,8 @@ pub struct Shared {
     pub memory: Arc<Memory>,
     /// What may be held for all backends.
     pub held: Arc<Budget>,
+    /// Bytes that nobody else holds.
+    pub bytes: HeldBytes,
     /// The sending queue, when configured.
     pub queue: ArcSwapOption<SendingQueue>,
     /// No more requests are taken.

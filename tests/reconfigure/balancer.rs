@@ -106,6 +106,7 @@ fn request(trace: u64) -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: ringtail::flow::Window::None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{KeyKind, Scalar, Section};
 use crate::compress::Compression;
 use crate::config::print::Printed;
-use crate::config::tree::{Typed, Value};
+use crate::config::tree::{Node, Typed, Value};
 use crate::tls::{ClientConfig, Pem, ServerConfig, Version};
 
 /// What both sides of TLS have.
@@ -210,6 +210,9 @@ pub(super) fn compression(
     None
 }
 
+/// What does here what the `memory_limiter` extension does there.
+pub(super) const LIMITER_HELP: &str = "put a memory_limiter processor first in every pipeline; it refuses requests before anything in them is decoded";
+
 /// `auth` and `middlewares`: both hand requests to an extension.
 pub(super) fn extensions_of(section: &mut Section<'_>, server: bool) {
     let help = match server {
@@ -221,9 +224,14 @@ pub(super) fn extensions_of(section: &mut Section<'_>, server: bool) {
         match entry.value.typed() {
             Typed::List([]) => {}
             Typed::Null => {}
-            Typed::List(_) => {
+            Typed::List(items) => {
+                let limits = |item: &Node| {
+                    let id = item.entries().iter().find(|entry| entry.key == "id");
+                    matches!(id.map(|id| id.value.typed()), Some(Typed::Text(id)) if id.starts_with("memory_limiter"))
+                };
                 let message = "'middlewares' has no effect here: no middleware extensions exist".to_owned();
-                section.warn(&entry.mark, "middlewares", message, Some("remove it".into()));
+                let help = if server && items.iter().any(limits) { LIMITER_HELP } else { "remove it" };
+                section.warn(&entry.mark, "middlewares", message, Some(help.into()));
             }
             other => {
                 let message =

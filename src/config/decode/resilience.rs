@@ -126,7 +126,7 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
     section.refused("storage", "no storage extensions exist here", help);
     let inherited = if sizer == export::Sizer::Bytes { "bytes" } else { "items" };
     let batch = section.optional("batch", |part| batch(part, inherited));
-    if let Some(batch) = batch
+    if let Some(batch) = &batch
         && enabled
         && batch.sizer == sizer
         && batch.min_size > size as u64
@@ -135,23 +135,21 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
             format!("`min_size` ({}) must be less than or equal to `queue_size` ({size})", batch.min_size);
         section.error("batch", message, Some("lower min_size or raise queue_size".into()));
     }
-    SendingQueue {
-        enabled,
-        consumers,
-        size,
-        sizer,
-        block_on_overflow: section.get("block_on_overflow", false),
-        wait_for_result,
-        journal: section.when_filled("journal", |part| {
-            let journal = journal(part, 1);
-            if journal.directory.is_none() {
-                let help = "write directory: PATH, or leave journal out for a queue in memory";
-                part.error("", "the journal of a sending_queue needs a directory", Some(help.into()));
-            }
-            journal
-        }),
-        batch,
+    let block_on_overflow = section.get("block_on_overflow", false);
+    let journal = section.when_filled("journal", |part| {
+        let journal = journal(part, 1);
+        if journal.directory.is_none() {
+            let help = "write directory: PATH, or leave journal out for a queue in memory";
+            part.error("", "the journal of a sending_queue needs a directory", Some(help.into()));
+        }
+        journal
+    });
+    if journal.is_some() && batch.as_ref().is_some_and(|batch| !batch.metadata_keys.is_empty()) {
+        let message = "'partition.metadata_keys' has no effect together with 'journal': a queue on disk keeps no headers";
+        let help = "remove one, or write metadata_keys under a batch processor before".to_owned();
+        section.warn(&section.mark_of("batch"), "batch", message, Some(help));
     }
+    SendingQueue { enabled, consumers, size, sizer, block_on_overflow, wait_for_result, journal, batch }
 }
 
 fn batch(batch: &mut Section<'_>, sizer: &'static str) -> QueueBatch {
@@ -167,16 +165,13 @@ fn batch(batch: &mut Section<'_>, sizer: &'static str) -> QueueBatch {
     }
     let sizers = &QUEUE_SIZERS[1..];
     let sizer = batch.choice("sizer", sizer, sizers, "invalid sizer:").unwrap_or(export::Sizer::Items);
-    batch.section("partition", |partition| {
-        let keys = partition.get("metadata_keys", Vec::new());
+    let metadata_keys = batch.section("partition", |partition| {
+        let mut keys = partition.get("metadata_keys", Vec::new());
         no_duplicates(partition, &keys);
-        if !keys.is_empty() {
-            let message = "'metadata_keys' has no effect here: a queue's batches are not divided by headers";
-            let help = "write it under a batch processor".to_owned();
-            partition.warn(&partition.mark_of("metadata_keys"), "metadata_keys", message, Some(help));
-        }
+        keys.iter_mut().for_each(|key: &mut String| key.make_ascii_lowercase());
+        keys
     });
-    QueueBatch { flush_timeout, min_size, max_size, sizer }
+    QueueBatch { flush_timeout, min_size, max_size, sizer, metadata_keys }
 }
 
 /// `metadata_keys` are header names, which have no case.

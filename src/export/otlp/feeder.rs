@@ -197,6 +197,7 @@ impl Feeder {
                 kept: true,
                 batched: false,
                 metadata: None,
+                window: crate::flow::Window::None,
             };
             offers.push(Box::pin(offer(Arc::clone(&self.exporter), request, entry)));
         }

@@ -139,6 +139,10 @@ impl Consumer for PrometheusExporter {
         }
         Box::pin(std::future::ready(Ok(Accepted::default())))
     }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
 }
 
 async fn address(config: &Prometheus) -> Result<Address, BindError> {
