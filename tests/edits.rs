@@ -63,10 +63,6 @@ fn collector() -> Option<PathBuf> {
     if let Some(missing) = missing {
         let shown = collector.display();
         peers::skipped(&format!("{shown} has no processor {missing}; tests/collector/install builds one"));
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: {shown} has no processor {missing}; tests/collector/install builds one"
-        );
     }
     missing.is_none().then_some(collector)
 }

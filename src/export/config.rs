@@ -76,7 +76,7 @@ pub enum Sizer {
 }
 
 /// `sending_queue.batch`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueBatch {
     /// `flush_timeout`, 200 ms.
     pub flush_timeout: Duration,
@@ -86,6 +86,8 @@ pub struct QueueBatch {
     pub max_size: u64,
     /// `sizer`: items or bytes.
     pub sizer: Sizer,
+    /// `partition.metadata_keys`: one batch per distinct set of values of these request headers; lower case.
+    pub metadata_keys: Vec<String>,
 }
 
 impl Default for SendingQueue {

@@ -20,7 +20,7 @@ use super::turn::Turn;
 use crate::auth::{AuthError, Credentials};
 use crate::client::{Client, HttpForm, Protocol, Target, Transport};
 use crate::lane::Budget;
-use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, LoadBalancerMetrics};
 use crate::outcome::Signal;
 use crate::route::{Member, Routes};
 use crate::split::{Split, Splitter};
@@ -46,6 +46,8 @@ pub struct Shared {
     pub memory: Arc<Memory>,
     /// What may be held for all backends.
     pub held: Arc<Budget>,
+    /// Bytes that nobody else holds.
+    pub bytes: HeldBytes,
     /// The sending queue, when configured.
     pub queue: ArcSwapOption<SendingQueue>,
     /// No more requests are taken.

@@ -12,7 +12,7 @@ use super::serving::Serving;
 use crate::auth::{Authenticator, Guard};
 use crate::flow::Front;
 use crate::lane::Budget;
-use crate::observe::Registry;
+use crate::observe::{HeldBytes, Registry};
 use crate::tls;
 use crate::workers::Workers;
 
@@ -69,11 +69,14 @@ impl Receiver {
         registry: &Registry,
         leaving: &[&Serving],
     ) -> Result<Self, String> {
+        let budget = Budget::new(config.max_in_flight_bytes);
+        let in_progress = Arc::clone(&budget);
+        HeldBytes::counted(registry, "receiver", id, move || in_progress.used() as u64);
         let shared = Arc::new(Shared {
             id: id.to_owned(),
             front: front.clone(),
             registry: registry.clone(),
-            budget: Budget::new(config.max_in_flight_bytes),
+            budget,
             accepting: Accepting::new(id, Arc::clone(workers), config.max_connections, registry),
             grpc: OnceLock::new(),
             http: OnceLock::new(),

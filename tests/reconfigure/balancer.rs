@@ -107,6 +107,7 @@ fn request(trace: u64) -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: ringtail::flow::Window::None,
     }
 }
 

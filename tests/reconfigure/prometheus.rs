@@ -47,6 +47,7 @@ impl Bench {
             kept: false,
             batched: false,
             metadata: None,
+            window: ringtail::flow::Window::None,
         };
         self.exporter.consume(request).await.unwrap();
     }

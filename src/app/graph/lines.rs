@@ -249,7 +249,7 @@ impl<'a> Lines<'a> {
         let gate = match known {
             Some(known) => known.clone(),
             None => {
-                let gate = MemoryGate::start(&id.to_string(), limit);
+                let gate = MemoryGate::start(&id.to_string(), limit, &self.ground.registry);
                 Gate {
                     config: limit.clone(),
                     gate: gate.map_err(|error| format!("processors::{id}: {error}"))?,

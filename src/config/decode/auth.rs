@@ -178,6 +178,9 @@ fn resolve(auth: &Section<'_>, id: &str, side: Side) -> Option<Authenticator> {
     }
 }
 
+/// What does here what the `memory_limiter` extension does there.
+pub(super) const LIMITER_HELP: &str = "put a memory_limiter processor first in every pipeline; it refuses requests before anything in them is decoded";
+
 /// `middlewares`: extensions that see every request.
 pub(super) fn middlewares(section: &mut Section<'_>) {
     let Some(entry) = section.find("middlewares", KeyKind::Refused) else { return };
@@ -186,8 +189,11 @@ pub(super) fn middlewares(section: &mut Section<'_>) {
         Typed::List(_) => {
             let message =
                 "'middlewares' is not available in this version: no middleware extensions exist here";
-            let help = "remove it; memory is limited with the memory_limiter processor";
-            section.error("middlewares", message, Some(help.into()));
+            let help = Some(format!("remove it; {LIMITER_HELP}"));
+            match section.context().skip_unavailable {
+                true => section.warn(&entry.mark, "middlewares", message.to_owned(), help),
+                false => section.error("middlewares", message, help),
+            }
         }
         other => {
             let message =

@@ -126,7 +126,7 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
     let stored = storage(section);
     let inherited = if sizer == export::Sizer::Bytes { "bytes" } else { "items" };
     let batch = section.optional("batch", |part| batch(part, inherited));
-    if let Some(batch) = batch
+    if let Some(batch) = &batch
         && enabled
         && batch.sizer == sizer
         && batch.min_size > size as u64
@@ -143,10 +143,7 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
         }
         journal
     });
-    if stored.is_some() && journal.is_some() {
-        let help = "both keep the queue on disk; remove one";
-        section.error("storage", "'storage' and 'journal' cannot be used together", Some(help.into()));
-    }
+    check_on_disk(section, journal.is_some(), stored.is_some(), batch.as_ref());
     if stored.is_some() && wait_for_result && enabled {
         let message = "`wait_for_result` is not supported with a persistent queue configured with `storage`";
         section.error("wait_for_result", message, Some("remove one of them".into()));
@@ -165,6 +162,22 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
     }
 }
 
+/// What a queue on disk does not go with.
+fn check_on_disk(section: &mut Section<'_>, journal: bool, stored: bool, batch: Option<&QueueBatch>) {
+    let key = if journal { "journal" } else { "storage" };
+    if (journal || stored) && batch.is_some_and(|batch| !batch.metadata_keys.is_empty()) {
+        let message = format!(
+            "'partition.metadata_keys' has no effect together with '{key}': a queue on disk keeps no headers"
+        );
+        let help = "remove one, or write metadata_keys under a batch processor before".to_owned();
+        section.warn(&section.mark_of("batch"), "batch", message, Some(help));
+    }
+    if stored && journal {
+        let help = "both keep the queue on disk; remove one";
+        section.error("storage", "'storage' and 'journal' cannot be used together", Some(help.into()));
+    }
+}
+
 fn batch(batch: &mut Section<'_>, sizer: &'static str) -> QueueBatch {
     let flush_timeout = batch.get("flush_timeout", Duration::from_millis(200));
     if flush_timeout.is_zero() {
@@ -178,16 +191,13 @@ fn batch(batch: &mut Section<'_>, sizer: &'static str) -> QueueBatch {
     }
     let sizers = &QUEUE_SIZERS[1..];
     let sizer = batch.choice("sizer", sizer, sizers, "invalid sizer:").unwrap_or(export::Sizer::Items);
-    batch.section("partition", |partition| {
-        let keys = partition.get("metadata_keys", Vec::new());
+    let metadata_keys = batch.section("partition", |partition| {
+        let mut keys = partition.get("metadata_keys", Vec::new());
         no_duplicates(partition, &keys);
-        if !keys.is_empty() {
-            let message = "'metadata_keys' has no effect here: a queue's batches are not divided by headers";
-            let help = "write it under a batch processor".to_owned();
-            partition.warn(&partition.mark_of("metadata_keys"), "metadata_keys", message, Some(help));
-        }
+        keys.iter_mut().for_each(|key: &mut String| key.make_ascii_lowercase());
+        keys
     });
-    QueueBatch { flush_timeout, min_size, max_size, sizer }
+    QueueBatch { flush_timeout, min_size, max_size, sizer, metadata_keys }
 }
 
 /// `metadata_keys` are header names, which have no case.

@@ -112,7 +112,7 @@ impl Feeder {
         let mut appended = Vec::with_capacity(orders.len());
         let mut end = None;
         let mut coming = std::mem::take(orders).into_iter();
-        while let Some(order) = coming.next() {
+        for order in coming.by_ref() {
             let (request, reply) = match order {
                 Order::Put(request, reply) => (request, reply),
                 Order::End { if_empty: true, ended }
@@ -208,6 +208,7 @@ impl Feeder {
                 kept: true,
                 batched: false,
                 metadata: None,
+                window: crate::flow::Window::None,
             };
             offers.push(Box::pin(offer(Arc::clone(&self.exporter), request, entry)));
         }

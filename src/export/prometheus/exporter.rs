@@ -134,6 +134,10 @@ impl Consumer for PrometheusExporter {
         }
         Box::pin(std::future::ready(Ok(Accepted::default())))
     }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
 }
 
 async fn address(config: &Prometheus) -> Result<Address, BindError> {
