@@ -91,11 +91,11 @@ impl Graph {
         pages: &Arc<dyn Pages>,
         work: &mut Work,
     ) -> Result<(Self, Receivers, Servers), String> {
-        extensions::create_storages(settings)?;
         // First what leaves no trace when it is given up.
         lines::check(settings, &self.processors)?;
         let receivers = receivers::prepare(settings, &self.receivers, ground, work)?;
         let servers = servers::prepare(settings, &self.servers, ground, pages).await?;
+        extensions::create_storages(settings)?;
         let exporters = exporters::prepare(settings, &self.exporters, ground, work).await?;
         let mut lines = Lines::new(self, settings, &exporters, ground, work);
         let stages = lines.build().await?;
