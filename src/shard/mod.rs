@@ -29,6 +29,8 @@ pub use processor::{Parts, TailSampling};
 #[cfg(test)]
 mod change_tests;
 #[cfg(test)]
+mod change_world;
+#[cfg(test)]
 mod live_tests;
 #[cfg(test)]
 mod tests;
