@@ -8,7 +8,7 @@ use super::folder::{self, Folder, Opening};
 use super::read::Window;
 use super::recover::{Replay, Survivor};
 use super::segment::Layout;
-use super::{Compression, Config, Journal, Mark, OpenError, Record, Recovery, Sync, Syncing};
+use super::{Config, Journal, Mark, OpenError, Record, Recovery, Sync, Syncing};
 use crate::observe::available_memory;
 
 /// Smallest segment: a limit that is small is divided into some, so that something can be recycled.
@@ -31,19 +31,13 @@ impl Journal {
         share: u32,
         replay: &mut dyn FnMut(Record<'_>),
     ) -> Result<(Self, Recovery), OpenError> {
-        let folder = match &config.directory {
-            Some(root) => Some(Folder::take(config, root, folder)?),
-            None => None,
-        };
-        let (limit, segment_bytes) = sizes(config, share);
+        let root = config.directory.as_deref();
+        let folder = root.map(|root| Folder::take(config, root, folder)).transpose()?;
+        let limit = limit(config, folder.is_some(), share);
         let mut journal = Self {
             segments: VecDeque::new(),
             spare: Vec::new(),
-            layout: match (config.compression, &folder) {
-                (Compression::Lz4, _) => Layout::Blocks,
-                (Compression::None, Some(_)) => Layout::Frames,
-                (Compression::None, None) => Layout::Raw,
-            },
+            layout: Layout::of(config.compression, folder.is_some()),
             folder,
             pending: Vec::new(),
             block: Vec::new(),
@@ -55,19 +49,11 @@ impl Journal {
             next_number: 1,
             closed_bytes: 0,
             limit_bytes: limit,
-            segment_bytes,
+            segment_bytes: segment_bytes(config, limit),
             sync: Syncing { when: config.sync, from: 1, due: false, last: None },
         };
         let recovery = journal.recover(replay)?;
         Ok((journal, recovery))
-    }
-
-    /// Puts other sizes in force, and another time to force the disk. What is held beyond a smaller limit stays until it
-    /// is released; the open segment keeps its size. Directory and compression stay.
-    pub fn change(&mut self, config: &Config, share: u32) {
-        (self.limit_bytes, self.segment_bytes) = sizes(config, share);
-        self.spare.clear(); // they may be of another size
-        self.sync.when = config.sync;
     }
 
     fn recover(&mut self, replay: &mut dyn FnMut(Record<'_>)) -> Result<Recovery, OpenError> {
@@ -105,18 +91,16 @@ impl Journal {
     }
 }
 
-/// The limit of one of `share` journals, and the size of its segments.
-fn sizes(config: &Config, share: u32) -> (u64, u32) {
-    let all = match &config.directory {
-        Some(_) => config.max_size,
-        None => {
-            let half = || available_memory().unwrap_or(MEMORY_UNKNOWN) / 2;
-            config.max_memory.unwrap_or_else(half)
-        }
-    };
-    let limit = all / u64::from(share.max(1));
-    let segment = config.segment_size.min(limit / SEGMENTS_MIN).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
-    (limit, segment as u32)
+/// Bytes of one of `share` journals.
+pub(super) fn limit(config: &Config, on_disk: bool, share: u32) -> u64 {
+    let half = || available_memory().unwrap_or(MEMORY_UNKNOWN) / 2;
+    let all = if on_disk { config.max_size } else { config.max_memory.unwrap_or_else(half) };
+    all / u64::from(share.max(1))
+}
+
+/// Bytes of a segment, so many of which fit the limit that something can be recycled.
+pub(super) fn segment_bytes(config: &Config, limit: u64) -> u32 {
+    config.segment_size.min(limit / SEGMENTS_MIN).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX) as u32
 }
 
 /// All segments of a folder, in order; refused as a whole when one is of another version.

@@ -20,6 +20,7 @@ mod glob;
 mod lexer;
 pub mod mask;
 mod murmur3;
+mod named;
 mod parse;
 mod path;
 mod render;
@@ -37,6 +38,7 @@ use functions::{Argument, Editor};
 pub use context::Context;
 pub use env::Env;
 pub use error::{EvalError, ParseError};
+pub use named::{Named, read_by, written_by};
 pub use target::Target;
 pub use value::Value;
 

@@ -60,6 +60,7 @@ fn request(trace: u64, part: u64) -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: crate::flow::Window::None,
     }
 }
 

@@ -122,7 +122,7 @@ impl Shard {
     pub fn change(&mut self, change: Change, now: Instant) {
         let Change { sampling, journal, plan, metrics } = change;
         self.drain(); // what was decided before is counted as it was decided
-        self.journal.change(&journal, self.shards);
+        self.journal.reconfigure(&journal, self.shards);
         self.shrinks = true;
         self.memory_max = memory_max(&self.journal);
         self.assemble = Assemble::new(sampling.record_policy, !sampling.compat);

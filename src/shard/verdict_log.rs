@@ -84,7 +84,7 @@ impl VerdictLog {
         self.names = names.iter().map(|name| name_hash(name.as_ref())).collect();
         self.remembered = remembered;
         if let Some(journal) = &mut self.journal {
-            journal.change(&Self::config(spans), share);
+            journal.reconfigure(&Self::config(spans), share);
         }
     }
 

@@ -3,22 +3,25 @@
 /// Processors in order, for pipelines of these signals.
 #[derive(Clone)]
 pub struct Case {
-    pub name: &'static str,
+    pub name: String,
     pub signals: &'static [&'static str],
-    pub processors: Vec<(&'static str, &'static str)>,
+    pub processors: Vec<(&'static str, String)>,
+    /// The number that its own traffic follows from; none for the traffic that all share.
+    pub wild: Option<u64>,
 }
 
-const ALL: &[&str] = &["traces", "metrics", "logs"];
-const TRACES: &[&str] = &["traces"];
-const METRICS: &[&str] = &["metrics"];
-const LOGS: &[&str] = &["logs"];
-const SAMPLED: &[&str] = &["traces", "logs"];
+pub const ALL: &[&str] = &["traces", "metrics", "logs"];
+pub const TRACES: &[&str] = &["traces"];
+pub const METRICS: &[&str] = &["metrics"];
+pub const LOGS: &[&str] = &["logs"];
+pub const SAMPLED: &[&str] = &["traces", "logs"];
 
 pub fn cases() -> Vec<Case> {
-    let case = |name, signals, processors: &[(&'static str, &'static str)]| Case {
-        name,
+    let case = |name: &str, signals, processors: &[(&'static str, &str)]| Case {
+        name: name.to_owned(),
         signals,
-        processors: processors.to_vec(),
+        processors: processors.iter().map(|(kind, body)| (*kind, (*body).to_owned())).collect(),
+        wild: None,
     };
     vec![
         case("nothing", ALL, &[]),

@@ -10,6 +10,7 @@ use super::conditions::Conditions;
 use super::keys::{FactList, Keys};
 use super::predicate::Predicate;
 use super::size::Schemas;
+use crate::ottl::Dialect;
 use crate::pattern;
 use crate::sample::{Config, Rule};
 
@@ -47,6 +48,7 @@ pub struct Plan {
 #[derive(Debug, PartialEq)]
 struct Asks {
     compat: bool,
+    semconv: bool,
     predicates: Vec<Predicate>,
     fields: Vec<String>,
     exact_sizes: bool,
@@ -66,9 +68,16 @@ impl Plan {
         let (exact_sizes, ot) = (wants_exact_sizes(config), wants_ot(config));
         let random = RandomState::new();
         let mut plan = Self {
-            asks: Asks { compat: config.compat, predicates: Vec::new(), fields: Vec::new(), exact_sizes, ot },
+            asks: Asks {
+                compat: config.compat,
+                semconv: config.semconv,
+                predicates: Vec::new(),
+                fields: Vec::new(),
+                exact_sizes,
+                ot,
+            },
             compat: config.compat,
-            keys: Keys::new(&predicates, &fields, config.compat),
+            keys: Keys::new(&predicates, &fields, config),
             status: Default::default(),
             flags: FactList::new(),
             states: Vec::new(),
@@ -80,13 +89,14 @@ impl Plan {
             wants_values: !fields.is_empty(),
             hash_keys: [random.hash_one(0u8), random.hash_one(1u8) | 1],
         };
+        let dialect = Dialect { semconv: config.semconv };
         for (fact, predicate) in (0u16..).zip(&predicates) {
             plan.want(fact, predicate);
             if let Predicate::Conditions { span, spanevent, .. } = predicate {
                 let failure =
                     predicate.failure().and_then(|failure| predicates.iter().position(|one| *one == failure));
                 let failed = failure.map(|failed| failed as u16);
-                plan.conditions.push(Conditions::new(span, spanevent, fact, failed));
+                plan.conditions.push(Conditions::new([span, spanevent], fact, failed, dialect));
             }
         }
         (plan.asks.predicates, plan.asks.fields) = (predicates, fields);
