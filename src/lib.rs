@@ -5,6 +5,7 @@
 //! What may import what is a table in `tests/tidy.rs`; why things are as they are stands in [`manual`].
 
 pub mod app;
+pub mod auth;
 pub mod batch;
 pub mod change;
 pub mod client;

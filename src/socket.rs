@@ -43,8 +43,7 @@ fn listen_at(address: SocketAddr, leaving: &[BorrowedFd<'_>]) -> io::Result<TcpL
             let overlaps = |socket: &&BorrowedFd<'_>| {
                 address_of(**socket).is_some_and(|other| other.port() == address.port())
             };
-            let beside: Vec<SockRef<'_>> =
-                leaving.iter().filter(overlaps).map(|socket| SockRef::from(socket)).collect();
+            let beside: Vec<SockRef<'_>> = leaving.iter().filter(overlaps).map(SockRef::from).collect();
             if beside.is_empty() { Err(error) } else { bind_beside(address, &beside) }
         }
         other => other,

@@ -244,8 +244,8 @@ fn the_receiver_is_checked_as_the_collector_checks_it() {
         ),
         (
             "protocols: {grpc: {auth: {authenticator: basic}}}",
-            "5:24 receivers::otlp::protocols::grpc::auth: 'auth' is not available in this version: no authenticator \
-             extensions exist here",
+            "5:46 receivers::otlp::protocols::grpc::auth::authenticator: failed to resolve authenticator \"basic\": \
+             authenticator not found",
         ),
         ("protocols: {grpc: [1]}", "5:23 receivers::otlp::protocols::grpc: 'grpc' expected a map, got list"),
         (
@@ -412,14 +412,46 @@ fn telemetry_is_checked_as_the_collector_checks_it() {
         ("logs: {level: loud}", "unrecognized level: \"loud\""),
         ("resource: {a: 5}", "legacy resource attribute \"a\" must be string or null"),
         ("resource: [1]", "'resource' expected a map, got list"),
+        ("traces: {level: loud}", "unknown metrics level \"loud\""),
         (
-            "metrics: {readers: [{periodic: {exporter: {otlp: {}}}}]}",
-            "'periodic' is not available in this version: metrics are not pushed",
+            "metrics: {views: [{stream: {}}]}",
+            "service::telemetry::metrics::views can only be set when service::telemetry::metrics::level is detailed",
         ),
+        ("logs: {output_paths: ['winfile:///x']}", "only stdout, stderr and files are available for logs"),
     ] {
         let found = errors(&serving(&format!("telemetry: {{{telemetry}}}\n  {PIPELINES}")));
         assert!(found[0].ends_with(&format!(": {expected}")), "{telemetry}: {found:?}");
     }
+}
+
+#[test]
+fn telemetry_that_does_nothing_here_is_accepted_with_a_warning() {
+    for (telemetry, expected) in [
+        (
+            "metrics: {readers: [{periodic: {exporter: {otlp: {}}}}]}",
+            "'periodic' has no effect here: metrics are not pushed",
+        ),
+        ("metrics: {level: detailed, views: [{stream: {}}]}", "'views' has no effect here"),
+        (
+            "logs: {processors: [{batch: {}}]}",
+            "'processors' has no effect here: ringtail exports no logs or spans of its own",
+        ),
+        (
+            "traces: {processors: [{batch: {}}]}",
+            "'processors' has no effect here: ringtail exports no logs or spans of its own",
+        ),
+        ("resource: {detectors: {attributes: {}}}", "'detectors' has no effect here: write the attributes"),
+        (
+            "metrics: {readers: [{pull: {exporter: {prometheus: {without_units: false}}}}]}",
+            "'without_units: false' has no effect here: names and labels stay without them",
+        ),
+    ] {
+        let found = warnings(&serving(&format!("telemetry: {{{telemetry}}}\n  {PIPELINES}")));
+        assert!(found.len() == 1 && found[0].ends_with(expected), "{telemetry}: {found:?}");
+    }
+    let quiet =
+        "telemetry: {logs: {output_paths: [stdout, /var/log/x], sampling: {initial: -1}, development: true}}";
+    assert_eq!(warnings(&serving(&format!("{quiet}\n  {PIPELINES}"))), [""; 0]);
 }
 
 #[test]
@@ -447,19 +479,21 @@ fn extensions_without_a_meaning_here_are_warnings_and_others_errors() {
     };
     assert_eq!(
         warnings(&text("pprof")),
-        ["5:16 extension \"pprof\" has no effect here: it shows the Go runtime"]
+        [
+            "1:14 extension \"pprof\" has no effect here: it profiles the Go runtime; profile this process with perf"
+        ]
     );
     assert_eq!(
-        errors(&text("file_storage")),
+        errors(&text("opamp")),
         [
-            "5:16 service::extensions: extension \"file_storage\" exists in the Collector, but not in this version of \
+            "5:16 service::extensions: extension \"opamp\" exists in the Collector, but not in this version of \
           ringtail"
         ]
     );
     assert_eq!(
         errors(&text("foo")),
         [
-            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin])"
+            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin file_storage bearertokenauth basicauth pprof zpages bearer_token_auth basic_auth])"
         ]
     );
 }
@@ -564,7 +598,7 @@ fn the_prometheus_exporter_is_checked_as_the_collector_checks_it() {
         ),
         (
             "endpoint: 'x:1', auth: {authenticator: a}",
-            "exporters::prometheus::auth: 'auth' is not available in this version: no authenticator extensions exist here",
+            "exporters::prometheus::auth::authenticator: failed to resolve authenticator \"a\": authenticator not found",
         ),
         (
             "endpoint: 'x:1', max_series: 0",

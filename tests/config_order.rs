@@ -196,7 +196,7 @@ fn request_headers_end_at_a_sampler() {
         let found = warnings("traces", &all, &format!("tail_sampling, {name}"));
         assert!(found.len() == 1 && found[0].contains("never sees them"), "{found:?}");
         assert!(found[0].starts_with(&format!("9:35 \"{name}\" asks for request headers")), "{found:?}");
-        assert_eq!(warnings("traces", &all, &name), [""; 0]);
+        assert_eq!(warnings("traces", &all, name), [""; 0]);
     }
     assert_eq!(warnings("traces", &all, "batch, attributes"), [""; 0], "batch keeps its own keys");
     let found = warnings("traces", &all, "batch, batch/other");

@@ -144,3 +144,16 @@ fn what_is_printed_is_what_runs() {
     assert_eq!(service["extensions"], serde_json::json!([]));
     assert_eq!(printed["receivers"].as_object().unwrap().len(), 1);
 }
+#[test]
+fn a_component_whose_authenticator_is_left_out_is_left_out_too() {
+    let text = "receivers: {otlp: {protocols: {http: {auth: {authenticator: oidc}}}}, otlp/open: {protocols: {http: }}}\n\
+                exporters: {nop: }\nextensions: {oidc: {issuer_url: x}}\n\
+                service: {extensions: [oidc], pipelines: {traces: {receivers: [otlp, otlp/open], exporters: [nop]}}}";
+    let (pipelines, warnings) = skipped(text);
+    assert_eq!(pipelines, ["traces: otlp/open >  > nop"]);
+    assert_eq!(
+        warnings[1],
+        "4:64 receiver \"otlp\" needs the authenticator \"oidc\", which is not in this version of ringtail: it is left \
+         out of pipeline \"traces\""
+    );
+}

@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("retry", &[]),
     ("compress", &[]),
     ("tls", &[]),
+    ("auth", &["wire"]),
     ("trace_state", &["wire"]),
     ("pattern", &[]),
     ("pii", &[]),
@@ -33,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("socket", &[]),
     ("workers", &[]),
     ("stream", &[]),
-    ("client", &["outcome", "wire", "compress", "tls", "stream"]),
+    ("client", &["outcome", "wire", "compress", "tls", "auth", "stream"]),
     ("observe", &["outcome", "socket"]),
     ("journal", &["observe"]),
     ("discover", &["route", "observe"]),
@@ -41,15 +42,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "receive",
         &[
-            "change", "socket", "outcome", "wire", "split", "compress", "tls", "lane", "workers", "stream",
-            "observe", "flow",
+            "change", "socket", "outcome", "wire", "split", "compress", "tls", "auth", "lane", "workers",
+            "stream", "observe", "flow",
         ],
     ),
     (
         "forward",
         &[
-            "change", "trace_id", "outcome", "wire", "split", "route", "retry", "tls", "lane", "workers",
-            "client", "observe", "discover", "flow", "semconv",
+            "change", "trace_id", "outcome", "wire", "split", "route", "retry", "tls", "auth", "lane",
+            "workers", "client", "observe", "discover", "flow", "semconv",
         ],
     ),
     (
@@ -71,16 +72,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "export",
         &[
-            "change", "trace_id", "outcome", "wire", "split", "retry", "compress", "tls", "lane", "workers",
-            "client", "observe", "flow", "journal", "batch",
+            "change", "trace_id", "outcome", "wire", "split", "retry", "compress", "tls", "auth", "lane",
+            "workers", "client", "observe", "flow", "journal", "batch",
         ],
     ),
     (
         "config",
         &[
-            "outcome", "route", "retry", "compress", "tls", "client", "observe", "discover", "receive",
-            "forward", "export", "sample", "batch", "journal", "edit", "pattern", "pii", "ottl", "digest",
-            "flow", "wire", "semconv",
+            "outcome", "route", "retry", "compress", "tls", "auth", "client", "observe", "discover",
+            "receive", "forward", "export", "sample", "batch", "journal", "edit", "pattern", "pii", "ottl",
+            "digest", "flow", "wire", "semconv",
         ],
     ),
     ("manual", &[]),

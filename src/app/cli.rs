@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::explain;
-use crate::config::{self, Diagnostic, Format, Gates, Loaded, Mode, Options};
+use crate::config::{self, Diagnostic, Errors, Format, Gates, Loaded, Mode, Options, Severity};
 
 /// Gates of the Collector that may be set. Those that mean something here are in [`Gates`].
 const GATES: &[&str] = &[
@@ -140,10 +141,22 @@ pub struct Run {
 
 impl Run {
     /// Reads the configuration again, as it was read at the start.
-    pub fn read_again(&self) -> Result<Loaded, config::Errors> {
+    pub fn read_again(&self) -> Result<Loaded, Errors> {
+        if let Some(path) = self.loaded.files.iter().find(|path| is_read_once(path)) {
+            let file = path.display().to_string();
+            let message = format!("the file {file} is a pipe, which cannot be read a second time");
+            let help = Some("give a file, and change that".to_owned());
+            let (path, severity) = (String::new(), Severity::Error);
+            return Err(Errors(vec![Diagnostic { severity, message, path, file, line: 0, column: 0, help }]));
+        }
         let env = |name: &str| std::env::var(name).ok();
         config::load_with(&self.sources, &self.sets, self.options, &env)
     }
+}
+
+/// A pipe, a terminal: what was there is gone, and more may never come.
+pub fn is_read_once(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file())
 }
 
 /// Does what the arguments ask for, as far as the configuration alone can answer it. `args` begins with the program.
@@ -224,7 +237,7 @@ fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Actio
     }
 }
 
-fn refuse(err: &mut dyn Write, errors: &config::Errors) -> Action {
+fn refuse(err: &mut dyn Write, errors: &Errors) -> Action {
     let count = match errors.0.len() {
         1 => "one error".to_owned(),
         more => format!("{more} errors"),

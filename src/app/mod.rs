@@ -9,6 +9,7 @@
 mod changes;
 pub mod cli;
 mod explain;
+mod extensions;
 mod graph;
 mod live;
 mod pages;

@@ -154,8 +154,8 @@ impl Signals {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => {
-                    let page = live.read_again(Trigger::Signal).await;
-                    tracing::info!(result = %String::from_utf8_lossy(&page.body), "SIGHUP: read again");
+                    let good = live.read_again(Trigger::Signal).await.status == 200;
+                    tracing::info!(good, "SIGHUP: read again");
                 }
             }
         }

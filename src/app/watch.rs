@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::cli::is_read_once;
 use super::live::{Live, Outcome, Trigger};
 use crate::discover::WatchDirs;
 
@@ -40,7 +41,7 @@ pub async fn watch(live: Arc<Live>) {
 /// pipe.
 fn paths(live: &Live) -> Vec<PathBuf> {
     let mut paths = live.view().loaded.files.clone();
-    if paths.iter().any(|path| path.metadata().is_ok_and(|metadata| !metadata.is_file())) {
+    if paths.iter().any(|path| is_read_once(path)) {
         return Vec::new();
     }
     for source in live.sources() {
@@ -52,29 +53,38 @@ fn paths(live: &Live) -> Vec<PathBuf> {
     paths
 }
 
-/// A print of the files once they stay the same for a moment: half a file may well be valid. Files that keep changing
-/// are taken as they are.
+/// A print of the files once they stay the same for a moment, and none is empty: half a file may well be valid, and who
+/// changes a file in place empties it first. Files that do not come to rest are taken as they are.
 async fn at_rest(paths: Vec<PathBuf>) -> u64 {
     let paths: Arc<[PathBuf]> = paths.into();
     let look = || {
         let paths = Arc::clone(&paths);
-        async move { tokio::task::spawn_blocking(move || print(&paths)).await.unwrap_or(0) }
+        async move { tokio::task::spawn_blocking(move || print(&paths)).await.unwrap_or_default() }
     };
     let mut last = look().await;
     for _ in 0..LOOKS_MAX {
         sleep(DEBOUNCE).await;
         let now = look().await;
-        if now == last {
+        let rests = now == last && !now.has_empty;
+        last = now;
+        if rests {
             break;
         }
-        last = now;
     }
-    last
+    last.hash
+}
+
+/// What files look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Print {
+    hash: u64,
+    has_empty: bool,
 }
 
 /// Of names and contents; what cannot be read has a print too.
-fn print(paths: &[PathBuf]) -> u64 {
+fn print(paths: &[PathBuf]) -> Print {
     let mut hash = Xxh3::new();
+    let mut has_empty = false;
     let mut add = |bytes: &[u8]| {
         hash.update(&(bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
@@ -89,16 +99,19 @@ fn print(paths: &[PathBuf]) -> u64 {
             names.iter().for_each(|name| add(name.as_encoded_bytes()));
         } else {
             match std::fs::read(path) {
-                Ok(content) => add(&content),
+                Ok(content) => {
+                    has_empty |= content.is_empty();
+                    add(&content);
+                }
                 Err(error) => add(error.to_string().as_bytes()),
             }
         }
     }
-    hash.digest()
+    Print { hash: hash.digest(), has_empty }
 }
 
 /// How long files must stay the same.
-const DEBOUNCE: Duration = Duration::from_millis(100);
+const DEBOUNCE: Duration = Duration::from_millis(150);
 /// Looks at files that keep changing.
 const LOOKS_MAX: usize = 20;
 /// A hint that never came costs this much time.
@@ -119,9 +132,21 @@ mod tests {
             std::fs::write(&path, format!("more {n}")).unwrap();
         }
         let found = looking.await.unwrap();
-        assert_eq!(found, print(std::slice::from_ref(&path)));
+        assert_eq!(found, print(std::slice::from_ref(&path)).hash);
         std::fs::remove_file(&path).unwrap();
-        assert_ne!(found, print(&[path]));
+        assert_ne!(found, print(&[path]).hash);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_has_been_emptied_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.yaml");
+        std::fs::write(&path, "").unwrap();
+        let looking = tokio::spawn(at_rest(vec![path.clone()]));
+        sleep(DEBOUNCE * 3).await;
+        assert!(!looking.is_finished());
+        std::fs::write(&path, "full").unwrap();
+        assert_eq!(looking.await.unwrap(), print(&[path]).hash);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::auth;
 use crate::compress::Compression;
 use crate::outcome::Signal;
 use crate::tls;
@@ -17,6 +18,8 @@ pub struct Protocol {
     pub compression: Option<Compression>,
     /// Headers (metadata) on every call.
     pub headers: Vec<(String, String)>,
+    /// `auth`: who we say we are.
+    pub auth: Option<auth::Authenticator>,
     /// Pings on idle connections (gRPC).
     pub keepalive: Option<ClientKeepalive>,
     /// Connections per backend and worker, 1.

@@ -68,7 +68,17 @@ impl Kind {
                 "logging",
             ],
             Self::Connector => &["forward"],
-            Self::Extension => &["health_check", "admin"],
+            Self::Extension => &[
+                "health_check",
+                "admin",
+                "file_storage",
+                "bearertokenauth",
+                "basicauth",
+                "pprof",
+                "zpages",
+                "bearer_token_auth",
+                "basic_auth",
+            ],
         }
     }
 
@@ -92,6 +102,9 @@ pub(super) fn canonical(kind: Kind, name: &str) -> &str {
         (Kind::Exporter, "otlp") => "otlp_grpc",
         (Kind::Exporter, "otlphttp") => "otlp_http",
         (Kind::Exporter, "logging") => "debug",
+        // Names of later versions of the Collector.
+        (Kind::Extension, "bearer_token_auth") => "bearertokenauth",
+        (Kind::Extension, "basic_auth") => "basicauth",
         (_, other) => other,
     }
 }
@@ -113,7 +126,7 @@ pub fn components() -> String {
         out.push_str(&format!("{}:\n", kind.section()));
         for name in kind.available() {
             out.push_str(&format!("    - name: {name}\n"));
-            if canonical(kind, name) != *name {
+            if canonical(kind, name) != *name && kind != Kind::Extension {
                 out.push_str(&format!("      deprecated: use {}\n", canonical(kind, name)));
             }
             if kind != Kind::Extension {

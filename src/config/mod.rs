@@ -26,7 +26,9 @@ pub use decode::{Key, KeyKind};
 pub use diagnostic::{Diagnostic, Errors, Severity};
 pub use gates::Gates;
 pub use print::{Format, Mode};
-pub use settings::{ComponentId, Exporter, Pipeline, Processor, Settings, TailSampling};
+pub use settings::{
+    ComponentId, Exporter, FileStorage, Front, HealthCheck, Pipeline, Processor, Settings, TailSampling,
+};
 
 use decode::Context;
 use print::Printed;

@@ -115,3 +115,60 @@ fn writer_gone() -> Refusal {
 
 /// Requests that wait to be written; then senders wait.
 const LINES_WAITING_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Window;
+    use bytes::Bytes;
+    use std::io;
+
+    /// What was written, in the order it was.
+    #[derive(Clone)]
+    struct Screen(std::sync::mpsc::Sender<String>);
+
+    impl Write for Screen {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.send(String::from_utf8_lossy(text).into_owned()).map_err(io::Error::other)?;
+            Ok(text.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_next_is_shown_as_it_was_told_last() {
+        let (screen, shown) = std::sync::mpsc::channel();
+        let registry = Registry::new();
+        let told = |sampling_initial, sampling_thereafter| Debug {
+            sampling_initial,
+            sampling_thereafter,
+            ..Debug::default()
+        };
+        let exporter = DebugExporter::start("debug", told(0, 0), &registry, Screen(screen)).unwrap();
+        let send = async || {
+            let request = Request {
+                signal: Signal::Logs,
+                body: Bytes::new(),
+                items: 1,
+                arrived: Instant::now(),
+                deadline: None,
+                kept: false,
+                batched: false,
+                metadata: None,
+                window: Window::None,
+            };
+            exporter.clone().consume(request).await.unwrap();
+        };
+        send().await;
+        exporter.reconfigure(&told(9, 1));
+        send().await;
+        exporter.reconfigure(&told(0, 0));
+        send().await;
+        let delivered = Ledger::new(&registry, "exporter", "debug", Signal::Logs).snapshot().delivered;
+        assert_eq!(delivered, 3, "what is not shown counts as well");
+        drop(exporter);
+        assert_eq!(shown.iter().count(), 1);
+    }
+}

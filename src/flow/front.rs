@@ -78,6 +78,7 @@ mod tests {
                 kept: false,
                 batched: false,
                 metadata: None,
+                window: crate::flow::Window::None,
             })
         };
         assert!(front.takes(Signal::Traces) && !front.takes(Signal::Logs));

@@ -4,8 +4,10 @@
 //! a `batch` processor.
 //! Takes: encoded requests from receivers and samplers.
 //! Gives: the same request to every exporter at once; batches to what follows; one answer back.
-//! Bounds: 64 MiB in each `batch` processor; otherwise a request lives as long as its slowest exporter.
+//! Bounds: 64 MiB in each `batch` processor, what only exporters' own queues hold set aside; otherwise a request lives as
+//! long as its slowest exporter.
 //! Loses: what processors drop: `filtered`, `sampled_out`, and, where nobody can send it again, `statement_failed`.
+//! What one of several exporters has no room for, or gives up, while another has it: by that exporter's reason.
 //! Nothing else of requests that their senders keep: an exporter's refusal is the answer. Of others, what a `batch`
 //! processor took and an exporter then refuses for good, or the end cuts off: `shutdown` and the exporter's own reason.
 
@@ -17,12 +19,13 @@ mod held;
 mod link;
 mod memory;
 mod ticket;
+mod window;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
@@ -32,6 +35,7 @@ pub use front::Front;
 pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
 pub use link::{Former, Link};
 pub use memory::{Amount, MemoryGate, MemoryLimit, MemoryLimiter};
+pub use window::Window;
 
 /// An encoded OTLP export request on its way.
 #[derive(Clone, Debug)]
@@ -53,10 +57,23 @@ pub struct Request {
     pub batched: bool,
     /// Headers of the request, for `metadata_keys`; `None` unless the receiver's `include_metadata` is on.
     pub metadata: Option<Arc<Metadata>>,
+    /// How it counts in the windows of the stages that it came through.
+    pub window: Window,
 }
 
 /// Request headers, names in lower case; a name may come several times.
 pub type Metadata = Vec<(String, String)>;
+
+/// The values of these headers, in lower case, in their order; a header may come several times. What is batched
+/// together has them in common.
+pub fn header_values(names: &[String], metadata: Option<&Metadata>) -> Vec<Vec<String>> {
+    let headers = metadata.map_or(&[][..], Vec::as_slice);
+    let values = |wanted: &String| {
+        let named = headers.iter().filter(|(name, _)| name == wanted);
+        named.map(|(_, value)| value.clone()).collect()
+    };
+    names.iter().map(values).collect()
+}
 
 /// What became of a request.
 pub type Answer = Result<Accepted, Refusal>;
@@ -66,6 +83,15 @@ pub type Answer = Result<Accepted, Refusal>;
 pub trait Consumer: Send + Sync {
     /// Takes one request and answers once it is where the configuration promises.
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer>;
+
+    /// Whether a request that it takes has arrived somewhere: then other destinations of the same request may give up
+    /// their shares. A `debug` exporter is none.
+    fn is_destination(&self) -> bool {
+        false
+    }
+
+    /// A share that it refused does not come again, since another destination has the request: to be counted as dropped.
+    fn give_up(&self, _signal: Signal, _items: u64, _refusal: &Refusal) {}
 }
 
 /// A consumer that holds something, and has to be ended in the order of the line.
@@ -122,12 +148,20 @@ impl Consumer for Outlets {
         match self.of(request.signal) {
             [] => Box::pin(std::future::ready(Err(no_pipeline(request.signal)))),
             [only] => only.consume(request),
-            all if request.kept => Box::pin(fan_out::insist(all.to_vec(), request)),
-            all => {
-                let answers = join_all(all.iter().map(|consumer| consumer.consume(request.clone())));
-                Box::pin(async move { combine(answers.await) })
+            all if matches!(request.window, Window::None) => {
+                Box::pin(fan_out::offer_once(all.to_vec(), request))
             }
+            all => Box::pin(fan_out::insist(all.to_vec(), request)),
         }
+    }
+
+    fn is_destination(&self) -> bool {
+        Signal::ALL.into_iter().flat_map(|signal| self.of(signal)).any(|one| one.is_destination())
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        let destinations = self.of(signal).iter().filter(|one| one.is_destination());
+        destinations.for_each(|one| one.give_up(signal, items, refusal));
     }
 }
 

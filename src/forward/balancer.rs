@@ -17,7 +17,7 @@ use super::submit;
 use crate::discover::Event;
 use crate::flow::{Answer, Consumer, Request};
 use crate::lane::Budget;
-use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics, Registry};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, LoadBalancerMetrics, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
 use crate::route::{Membership, Routes};
 use crate::workers::Workers;
@@ -56,6 +56,7 @@ impl LoadBalancer {
             metrics,
             memory: Arc::default(),
             held: Budget::new(config.hold.max_bytes),
+            bytes: HeldBytes::new(registry, "exporter", name),
             queue: ArcSwapOption::new(queue),
             closing: AtomicBool::new(false),
             settled: Notify::new(),
@@ -159,6 +160,12 @@ impl Consumer for LoadBalancer {
                 None => None,
             };
             let promised = queue.is_some_and(|queue| !queue.waits_for_result());
+            // A sender at the door is in progress at its receiver, which counts its bytes.
+            let weight = (promised || request.kept).then(|| shared.bytes.hold(request.body.len()));
+            let (slot, weight) = match slot {
+                Some(slot) if promised => (Some(slot.carrying(weight)), None),
+                slot => (slot, weight),
+            };
             let submitted = submit::submit(&shared, &request, slot, promised)?;
             drop(request); // parts that wait for long detach themselves from it, so nothing else may keep it
             match submitted {
@@ -166,10 +173,25 @@ impl Consumer for LoadBalancer {
                     waiting.detach();
                     Ok(accepted)
                 }
-                submit::Submitted::Waiting(waiting, _) => waiting.await,
+                submit::Submitted::Waiting(waiting, _) => {
+                    let answer = waiting.await;
+                    drop(weight);
+                    answer
+                }
                 submit::Submitted::Done(accepted) => Ok(accepted),
             }
         })
+    }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
+
+    fn give_up(&self, _: Signal, items: u64, refusal: &Refusal) {
+        self.0.ledger.taken(items);
+        self.0.ledger.dropped(refusal.reason, items);
+        let (reason, message) = (refusal.reason.name(), &refusal.message);
+        tracing::warn!(items, reason, %message, "dropped here; another exporter has it");
     }
 }
 

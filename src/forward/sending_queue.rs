@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::config::{Queue, Sizer};
 use crate::lane::Load;
-use crate::observe::QueueMetrics;
+use crate::observe::{QueueMetrics, Weight};
 
 /// The places of one exporter's queue. The requests themselves wait in the lanes.
 #[derive(Debug)]
@@ -28,6 +28,15 @@ struct State {
 pub struct Slot {
     queue: Arc<SendingQueue>,
     size: Load,
+    weight: Option<Weight>,
+}
+
+impl Slot {
+    /// With the bytes that are held as long as the place is.
+    pub fn carrying(mut self, weight: Option<Weight>) -> Self {
+        self.weight = weight;
+        self
+    }
 }
 
 impl SendingQueue {
@@ -72,7 +81,7 @@ impl SendingQueue {
                 if in_unit(after, sizer) <= queue_size as u64 {
                     state.used = after;
                     self.show(&state);
-                    return Some(Slot { queue: Arc::clone(self), size });
+                    return Some(Slot { queue: Arc::clone(self), size, weight: None });
                 }
                 if !block_on_overflow || in_unit(size, sizer) > queue_size as u64 {
                     return None;

@@ -17,9 +17,10 @@ use super::queue::LaneQueue;
 use super::resend::{self, Memory};
 use super::sending_queue::SendingQueue;
 use super::turn::Turn;
+use crate::auth::{AuthError, Credentials};
 use crate::client::{Client, HttpForm, Protocol, Target, Transport};
 use crate::lane::Budget;
-use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, LoadBalancerMetrics};
 use crate::outcome::Signal;
 use crate::route::{Member, Routes};
 use crate::split::{Split, Splitter};
@@ -45,6 +46,8 @@ pub struct Shared {
     pub memory: Arc<Memory>,
     /// What may be held for all backends.
     pub held: Arc<Budget>,
+    /// Bytes that nobody else holds.
+    pub bytes: HeldBytes,
     /// The sending queue, when configured.
     pub queue: ArcSwapOption<SendingQueue>,
     /// No more requests are taken.
@@ -68,6 +71,7 @@ pub struct Shared {
 /// How backends are spoken to. Lanes are made for one way of speaking.
 pub struct Speech {
     tls: Option<tls::Connector>,
+    auth: Option<Credentials>,
     protocol: Protocol,
     timeout: Duration,
     signal: Signal,
@@ -153,6 +157,9 @@ pub enum SpeechError {
     /// The certificates.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// The authenticator.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// The headers are none.
     #[error("{0}")]
     Client(String),
@@ -167,14 +174,16 @@ impl Speech {
             Transport::Http => &[b"http/1.1"],
         };
         let tls = tls::connector(&config.protocol.tls, alpn)?;
-        let speech = Self { tls, protocol: config.protocol.clone(), timeout: config.timeout, signal };
+        let auth = config.protocol.auth.as_ref().map(Credentials::open).transpose()?;
+        let speech = Self { tls, auth, protocol: config.protocol.clone(), timeout: config.timeout, signal };
         speech.client("localhost:4317").map_err(SpeechError::Client)?; // whoever it is for
         Ok(speech)
     }
 
     /// A client of the backend at `address`.
     pub fn client(&self, address: &str) -> Result<Client, String> {
-        let target = Target { address: address.to_owned(), at: None, tls: self.tls.clone() };
+        let (tls, auth) = (self.tls.clone(), self.auth.clone());
+        let target = Target { address: address.to_owned(), at: None, tls, auth };
         Client::new(target, self.signal, &self.protocol, &HttpForm::usual(self.signal), self.timeout)
     }
 }

@@ -52,7 +52,8 @@
 //! - Names: verdicts are remembered with a number of the policy that outlives its place in the list, and on disk with a
 //!   hash of its name; so late spans, explanations and series never name another policy.
 //! - Smaller limits: `num_traces` judges the oldest (`limit_traces`), a few a turn, or refuses new ones, as `when_full`
-//!   says; memories of verdicts forget their oldest. `maximum_trace_size_bytes` and `maximum_spans_per_trace` count when a
+//!   says; memories of verdicts forget their oldest; a journal that has become too large judges what its oldest segment
+//!   holds (`limit_journal`), unless `when_full` refuses. `maximum_trace_size_bytes` and `maximum_spans_per_trace` count when a
 //!   trace's next portion comes.
 //! - `num_shards` (it says which shard owns a trace) and the journal's `directory` and `compression` need a restart, and
 //!   `sync` does between `never` and the others, which need a thread a shard.

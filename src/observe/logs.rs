@@ -1,8 +1,9 @@
-//! Log lines to stderr, from `service.telemetry.logs`.
+//! Log lines, from `service.telemetry.logs`.
 //!
 //! A line is one event: whatever a sender put into a value, it cannot begin another line or steer a terminal.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tracing::Subscriber;
@@ -13,6 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
 use super::config::{Encoding, Telemetry};
+use super::log_outputs::Outputs;
 
 /// Why logging could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,15 @@ pub enum LogError {
     /// Another subscriber is in place.
     #[error("logs were already set up in this process")]
     Twice,
+    /// A file that cannot be opened.
+    #[error("service.telemetry.logs.output_paths: cannot open {}: {source}", path.display())]
+    Output {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The subscriber is gone.
     #[error("logs are no longer written; the level cannot be changed")]
     Gone,
@@ -34,23 +45,34 @@ pub enum LogError {
 pub struct LogHandle {
     console: reload::Handle<Targets, Registry>,
     json: reload::Handle<Targets, Registry>,
+    outputs: Option<Outputs>,
 }
 
 impl LogHandle {
-    /// Level and encoding as `telemetry` says; on an error the old ones stay.
+    /// Level, encoding and outputs as `telemetry` says; on an error the old ones stay.
     pub fn reconfigure(&self, telemetry: &Telemetry) -> Result<(), LogError> {
         let (console, json) = filters(telemetry)?;
+        if let Some(outputs) = &self.outputs {
+            outputs.change(&telemetry.log_outputs).map_err(LogError::output)?;
+        }
         let gone = |_| LogError::Gone;
         self.console.reload(console).map_err(gone)?;
         self.json.reload(json).map_err(gone)
     }
 }
 
-/// Begins to log to stderr. Once in a process.
+impl LogError {
+    fn output((path, source): (PathBuf, io::Error)) -> Self {
+        Self::Output { path, source }
+    }
+}
+
+/// Begins to log. Once in a process.
 pub fn init(telemetry: &Telemetry) -> Result<LogHandle, LogError> {
-    let (subscriber, handle) = subscriber(telemetry, io::stderr)?;
+    let outputs = Outputs::open(&telemetry.log_outputs).map_err(LogError::output)?;
+    let (subscriber, handle) = subscriber(telemetry, outputs.clone())?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
-    Ok(handle)
+    Ok(LogHandle { outputs: Some(outputs), ..handle })
 }
 
 /// The subscriber that writes to `writer`, and the handle of its level.
@@ -72,7 +94,10 @@ where
         format().with_filter(console).boxed(),
         format().json().flatten_event(true).with_filter(json).boxed(),
     ];
-    Ok((Registry::default().with(layers), LogHandle { console: console_handle, json: json_handle }))
+    Ok((
+        Registry::default().with(layers),
+        LogHandle { console: console_handle, json: json_handle, outputs: None },
+    ))
 }
 
 /// What goes to the console's layer, and to that of JSON: everything to the one, nothing to the other.

@@ -154,22 +154,31 @@ impl Address {
     }
 }
 
+/// Whether a request with these headers may be answered; otherwise why not.
+pub type Gate = Arc<dyn Fn(HeaderMap) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
 /// How connections are answered.
 pub struct Manner {
     answers: Arc<dyn Answers>,
     handshake: Option<Handshake>,
+    gate: Option<Gate>,
     headers: HeaderMap,
 }
 
 impl Manner {
     /// With these pages, in plain text.
     pub fn new(answers: Arc<dyn Answers>) -> Self {
-        Self { answers, handshake: None, headers: HeaderMap::new() }
+        Self { answers, handshake: None, gate: None, headers: HeaderMap::new() }
     }
 
     /// Every connection begins with this.
     pub fn secured(self, handshake: Handshake) -> Self {
         Self { handshake: Some(handshake), ..self }
+    }
+
+    /// Every request has to get past this; those that do not are answered 401.
+    pub fn guarded(self, gate: Gate) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 
     /// Every answer carries these too.
@@ -334,7 +343,7 @@ async fn connection(
         begins.store(true, Ordering::Relaxed);
         let manner = manner.load_full();
         async move {
-            let mut response = respond(request, &*manner.answers).await;
+            let mut response = respond(request, &manner).await;
             response.headers_mut().extend(manner.headers.clone());
             Ok::<_, std::convert::Infallible>(response)
         }
@@ -363,8 +372,13 @@ async fn told_to_go(shutdown: &CancellationToken, begun: &AtomicBool) {
     }
 }
 
-async fn respond(request: Request<Incoming>, answers: &dyn Answers) -> Response<Full<Bytes>> {
+async fn respond(request: Request<Incoming>, manner: &Manner) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
+    if let Some(gate) = &manner.gate
+        && let Err(why) = gate(head.headers.clone()).await
+    {
+        return written(Page::text(401, format!("{why}\n")));
+    }
     let read = tokio::time::timeout(CLIENT_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
     let page = match read {
         Err(_) => Page::error(408, "the body of the request did not arrive in time"),
@@ -378,7 +392,7 @@ async fn respond(request: Request<Incoming>, answers: &dyn Answers) -> Response<
                 (header(&head.headers, &ACCEPT), header(&head.headers, &ACCEPT_ENCODING));
             let path = head.uri.path().to_owned();
             let asked = Asked { method, path, host, origin, accept, accept_encoding };
-            answers.answer(&asked).await
+            manner.answers.answer(&asked).await
         }
     };
     written(page)
@@ -453,6 +467,22 @@ pub(super) mod tests {
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains("x-content-type-options: nosniff\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\nGET /a"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_get_past_the_gate_gets_no_page() {
+        let gate: Gate = Arc::new(|headers| {
+            let open = headers.contains_key("x-key");
+            Box::pin(async move { if open { Ok(()) } else { Err("no key".to_owned()) } })
+        });
+        let ask = async |key: &str| {
+            let manner = Manner::new(Arc::new(Echo)).guarded(Arc::clone(&gate));
+            let server = Server::bind("test", "127.0.0.1:0", manner, &[]).await.unwrap();
+            exchange(server, &format!("GET /a HTTP/1.1\r\nHost: x\r\n{key}Connection: close\r\n\r\n")).await
+        };
+        assert!(ask("X-Key: 1\r\n").await.ends_with("\r\n\r\nGET /a"));
+        let refused = ask("").await;
+        assert!(refused.starts_with("HTTP/1.1 401 ") && refused.ends_with("\r\n\r\nno key\n"), "{refused}");
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::in_progress::told_to_go;
 use super::listen::{Accepted, Listener};
+use super::strangers::Strangers;
 use crate::observe::{Counter, Registry};
 use crate::stream::Stream;
 use crate::tls;
@@ -24,6 +25,7 @@ pub struct Accepting {
     closing: CancellationToken,
     max_connections: Arc<AtomicUsize>,
     turned_away: Counter,
+    strangers: Arc<Strangers>,
 }
 
 impl Accepting {
@@ -36,7 +38,8 @@ impl Accepting {
         );
         let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
         let max_connections = Arc::new(AtomicUsize::new(max_connections));
-        Self { workers, connections, closing, max_connections, turned_away }
+        let strangers = Arc::new(Strangers::new(receiver, registry));
+        Self { workers, connections, closing, max_connections, turned_away, strangers }
     }
 
     /// Another limit, for connections that come.
@@ -91,6 +94,7 @@ impl Accepting {
             return;
         }
         let (place, closing) = (self.workers.place(), gate.clone());
+        let strangers = Arc::clone(&self.strangers);
         let index = place.index;
         let served = self.connections.track_future(async move {
             let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
@@ -100,7 +104,7 @@ impl Accepting {
             };
             match shaken {
                 Ok(Ok(stream)) => serve(stream, closing).await,
-                Ok(Err(error)) => tracing::debug!(%error, "a connection failed before its first request"),
+                Ok(Err(error)) => strangers.note(&error),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             }
             drop(place);

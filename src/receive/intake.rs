@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::flow::{Answer, Consumer, Front, Metadata, Request};
+use crate::flow::{Answer, Consumer, Front, Metadata, Request, Window};
 use crate::lane::{Budget, Permit};
 use crate::observe::{Ledger, ReceiverMetrics, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
@@ -18,6 +18,7 @@ pub struct Intake {
     metrics: ReceiverMetrics,
     ledgers: [Ledger; 3],
     malformed: crate::observe::Counter,
+    strangers: crate::observe::Counter,
 }
 
 impl Intake {
@@ -38,6 +39,11 @@ impl Intake {
             malformed: registry.counter(
                 "ringtail_receiver_malformed_requests",
                 "Number of requests refused because their bytes could not be read",
+                &[("receiver", receiver), ("transport", transport)],
+            ),
+            strangers: registry.counter(
+                "ringtail_receiver_unauthenticated_requests",
+                "Number of requests that the receiver's authenticator did not let in",
                 &[("receiver", receiver), ("transport", transport)],
             ),
         }
@@ -65,6 +71,13 @@ impl Intake {
         Refusal { fault, reason, message: message.into(), retry_after: None }
     }
 
+    /// Someone who may not send here: counts it and says why.
+    pub fn stranger(&self, why: String) -> Refusal {
+        self.strangers.inc();
+        let (fault, reason) = (Fault::Unauthenticated, Reason::Unauthenticated);
+        Refusal { fault, reason, message: why.into(), retry_after: None }
+    }
+
     /// Takes an encoded request and answers when it is where the configuration promises.
     pub async fn take(
         &self,
@@ -80,8 +93,17 @@ impl Intake {
             return Ok(Accepted::default());
         }
         let counted = Counted::new(self, signal, items);
-        let request =
-            Request { signal, body, items, arrived, deadline, kept: false, batched: false, metadata };
+        let request = Request {
+            signal,
+            body,
+            items,
+            arrived,
+            deadline,
+            kept: false,
+            batched: false,
+            metadata,
+            window: Window::None,
+        };
         let answer = self.front.consume(request).await;
         counted.settle(&answer);
         answer

@@ -16,6 +16,7 @@ mod intake;
 mod listen;
 mod receiver;
 mod serving;
+mod strangers;
 
 pub use config::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
 pub use receiver::Receiver;

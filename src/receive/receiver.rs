@@ -9,9 +9,10 @@ use super::http::HttpServer;
 use super::intake::Intake;
 use super::listen::Listener;
 use super::serving::Serving;
+use crate::auth::{Authenticator, Guard};
 use crate::flow::Front;
 use crate::lane::Budget;
-use crate::observe::Registry;
+use crate::observe::{HeldBytes, Registry};
 use crate::tls;
 use crate::workers::Workers;
 
@@ -68,11 +69,14 @@ impl Receiver {
         registry: &Registry,
         leaving: &[&Serving],
     ) -> Result<Self, String> {
+        let budget = Budget::new(config.max_in_flight_bytes);
+        let in_progress = Arc::clone(&budget);
+        HeldBytes::counted(registry, "receiver", id, move || in_progress.used() as u64);
         let shared = Arc::new(Shared {
             id: id.to_owned(),
             front: front.clone(),
             registry: registry.clone(),
-            budget: Budget::new(config.max_in_flight_bytes),
+            budget,
             accepting: Accepting::new(id, Arc::clone(workers), config.max_connections, registry),
             grpc: OnceLock::new(),
             http: OnceLock::new(),
@@ -95,8 +99,9 @@ impl Shared {
     pub(super) fn grpc(&self, config: Option<Grpc>) -> Result<Option<Wanted<GrpcServer>>, String> {
         let Some(config) = config else { return Ok(None) };
         let tls = self.acceptor("grpc", config.tls.as_ref(), &[b"h2"])?;
+        let guard = self.guard("grpc", config.auth.as_ref())?;
         let (endpoint, intake) = (config.endpoint.clone(), self.intake(&self.grpc, "grpc"));
-        Ok(Some(Wanted { server: Arc::new(GrpcServer { intake, config }), tls, endpoint }))
+        Ok(Some(Wanted { server: Arc::new(GrpcServer { intake, config, guard }), tls, endpoint }))
     }
 
     /// `protocols.http`, checked.
@@ -104,7 +109,8 @@ impl Shared {
         let Some(config) = config else { return Ok(None) };
         let tls = self.acceptor("http", config.tls.as_ref(), &[b"h2", b"http/1.1"])?;
         let endpoint = config.endpoint.clone();
-        let server = HttpServer::new(config, self.intake(&self.http, "http"));
+        let guard = self.guard("http", config.auth.as_ref())?;
+        let server = HttpServer::new(config, self.intake(&self.http, "http"), guard);
         Ok(Some(Wanted { server: Arc::new(server.map_err(|why| self.failed("http", &why))?), tls, endpoint }))
     }
 
@@ -128,6 +134,11 @@ impl Shared {
             Arc::new(Intake::new(&self.id, transport, front, budget, &self.registry))
         };
         Arc::clone(place.get_or_init(make))
+    }
+
+    fn guard(&self, protocol: &str, authenticator: Option<&Authenticator>) -> Result<Option<Guard>, String> {
+        let guard = authenticator.map(Guard::open).transpose();
+        guard.map_err(|error| self.failed(protocol, &error.to_string()))
     }
 
     fn acceptor(

@@ -11,7 +11,8 @@ use super::chain::Place;
 use super::facts::{Facts, Plan};
 use super::index::Ticket;
 use super::judge::Policies;
-use super::sampler::{Room, Sampler, is_open, is_retained};
+use super::room::Room;
+use super::sampler::{Sampler, is_open, is_retained};
 use super::{Config, Moment};
 
 /// Reads what lies in the journal once more.

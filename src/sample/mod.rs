@@ -21,6 +21,7 @@ mod moment;
 mod names;
 mod pages;
 mod remember;
+mod room;
 mod rule;
 mod sampler;
 #[cfg(test)]

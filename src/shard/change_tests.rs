@@ -202,7 +202,7 @@ impl World {
                 self.shard.land(flight, answer, now);
             }
             let due = self.shard.sampler.poll_timeout().is_some_and(|at| at <= self.moment());
-            if !due && !self.shard.sampler.is_behind() {
+            if !due && !self.shard.is_behind() {
                 return;
             }
         }
@@ -538,4 +538,27 @@ fn a_restart_after_a_change_goes_on_with_the_newest_policies() {
     // Of a policy that there is no more, the name is not known after a restart; no other is put in its place.
     let left = world.left();
     assert_eq!(left, [(1, None), (5, Some("c".into())), (5, Some("c".into()))]);
+}
+
+/// Scenario: a journal that is half full may be an eighth as large from now on.
+/// Guarantees: the oldest traces are judged early, under that name, until it fits; all of it leaves or is named.
+#[test]
+fn a_smaller_journal_judges_the_oldest_until_it_fits() {
+    let journal =
+        journal::Config { max_memory: Some(1 << 20), segment_size: 16 << 10, ..journal::Config::default() };
+    let mut world = World::new(keeping(&["x"]), journal);
+    for trace in 1..=200 {
+        world.span(trace, &"y".repeat(2000));
+    }
+    world.journal.max_memory = Some(1 << 17);
+    world.change(keeping(&["x", "z"]));
+    world.pass(Duration::from_secs(1));
+    assert!(world.shard.journal.used_bytes() <= world.shard.journal.limit_bytes());
+    let trigger = |trace: u8| world.shard.tell(&[trace; 16]).unwrap()["trigger"].clone();
+    assert_eq!((trigger(1), trigger(200)), (json!("limit_journal"), Value::Null));
+    let early = (1..=200).filter(|trace| trigger(*trace) == "limit_journal").count();
+    assert!((100..190).contains(&early), "{early}");
+    world.pass(Duration::from_secs(20));
+    let sum = Ledger::new(&world.registry, "processor", "t", Signal::Traces).snapshot();
+    assert_eq!((sum.taken, sum.held, sum.imbalance), (200, 0, 0), "{sum:?}");
 }

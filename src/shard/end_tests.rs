@@ -39,6 +39,7 @@ fn request() -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: crate::flow::Window::None,
     }
 }
 

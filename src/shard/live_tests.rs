@@ -45,7 +45,7 @@ fn request(trace: u64, part: u64) -> Request {
     let span = Span {
         trace_id: [mixed.to_be_bytes(), trace.to_be_bytes()].concat(),
         span_id: (trace << 8 | part).to_be_bytes().to_vec(),
-        status: (trace % 10 == 0 && part == 1).then(|| Status { code: 2, ..Status::default() }),
+        status: (trace.is_multiple_of(10) && part == 1).then(|| Status { code: 2, ..Status::default() }),
         attributes: vec![KeyValue { key: "k".into(), value, ..KeyValue::default() }],
         ..Span::default()
     };
@@ -60,6 +60,7 @@ fn request(trace: u64, part: u64) -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: crate::flow::Window::None,
     }
 }
 
@@ -127,10 +128,18 @@ async fn nothing_is_lost_or_cut_while_policies_change_all_the_time() {
     let left = backend.0.lock();
     for trace in 0..TRACES {
         let spans = left.get(&trace).map_or(0, |spans| spans.len() as u64);
-        assert!(spans == PARTS || (spans == 0 && trace % 10 != 0), "trace {trace} left with {spans} spans");
+        assert!(
+            spans == PARTS || (spans == 0 && !trace.is_multiple_of(10)),
+            "trace {trace} left with {spans} spans"
+        );
     }
     let sum = processor.ledger().snapshot();
     assert_eq!((sum.taken, sum.held, sum.imbalance), (TRACES * PARTS, 0, 0), "{sum:?}");
+    let series = registry.render(false);
+    for policy in ["errors", "a", "b", "c", "none"] {
+        let series_of = format!("count_traces_sampled{{decision=\"not_sampled\",policy=\"{policy}\"");
+        assert!(series.contains(&series_of), "{series_of} is not in {series}");
+    }
 }
 
 #[tokio::test]

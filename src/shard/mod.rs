@@ -8,6 +8,7 @@
 //! same span (`duplicate`), what a disk does not give back (`corrupt`), and what the next stage refuses for good.
 
 mod assemble;
+mod carry;
 mod clock;
 mod open;
 mod outbox;
@@ -22,6 +23,7 @@ mod state;
 mod tell;
 mod turn;
 mod verdict_log;
+mod window;
 
 pub use open::{deserted, folder_of};
 pub use processor::{Parts, TailSampling};

@@ -85,6 +85,7 @@ impl Opening<'_> {
             counters,
             index: self.index,
             shards: count,
+            shrinks: false,
             closing: false,
             released_at: begun,
             complaints: Complaints::default(),

@@ -123,6 +123,7 @@ impl Shard {
         let Change { sampling, journal, plan, metrics } = change;
         self.drain(); // what was decided before is counted as it was decided
         self.journal.reconfigure(&journal, self.shards);
+        self.shrinks = true;
         self.memory_max = memory_max(&self.journal);
         self.assemble = Assemble::new(sampling.record_policy, !sampling.compat);
         self.compat = sampling.compat;
@@ -132,8 +133,16 @@ impl Shard {
         self.verdicts.change(self.sampler.names(), self.sampler.remembers(), &journal, self.shards);
     }
 
+    /// Whether [`Self::catch_up`] has something to do.
+    pub fn is_behind(&self) -> bool {
+        self.shrinks || self.sampler.is_behind()
+    }
+
     /// Does what a change left to do, for a short while.
     pub fn catch_up(&mut self, now: Moment) {
+        if self.shrinks {
+            self.shrinks = self.shrink_journal(now);
+        }
         let begun = Instant::now();
         let mut rereading = Rereading { journal: &mut self.journal, described: &mut self.described };
         while self.sampler.is_behind() && begun.elapsed() < CATCH_UP_FOR {
@@ -142,6 +151,17 @@ impl Shard {
         if !self.sampler.is_behind() {
             self.described = Described::default();
         }
+    }
+
+    /// A journal over its limit lets go of its oldest segment. False when there is no more to do: it fits, or what holds
+    /// it up are kept traces that have not left, which more verdicts would not help.
+    fn shrink_journal(&mut self, now: Moment) -> bool {
+        if self.journal.used_bytes() <= self.journal.limit_bytes() || !self.sampler.makes_room() {
+            return false;
+        }
+        let before = self.journal.oldest();
+        self.empty_oldest_segment(now);
+        self.journal.oldest() != before
     }
 }
 

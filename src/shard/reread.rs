@@ -1,5 +1,7 @@
 //! Portions read from the journal once more, because other facts of them are wanted.
 
+use std::collections::VecDeque;
+
 use smallvec::SmallVec;
 
 use super::assemble::{Unreadable, position};
@@ -9,10 +11,15 @@ use crate::sample::facts::{Facts, Plan};
 use crate::sample::{Place, Reread};
 use crate::wire::{otlp, write_varint};
 
-/// The descriptions read last: neighbours in the journal often came in one request.
+/// The descriptions of the arrivals read last, the latest first. Traces that began together often came in the same few
+/// requests, and a request may have many descriptions.
 #[derive(Debug, Default)]
-pub struct Described {
-    arrival: Option<Place>,
+pub struct Described(VecDeque<Arrival>);
+
+/// The descriptions of one arrival.
+#[derive(Debug)]
+struct Arrival {
+    at: Place,
     heads: Heads,
     record: Vec<u8>,
 }
@@ -42,9 +49,8 @@ impl Rereading<'_> {
         let head = self.journal.read(position(place)?, PORTION_HEAD)?;
         let head = PortionHead::read(head).ok_or(Unreadable::Odd)?;
         let arrival = Place(place.0.checked_sub(u64::from(head.back)).ok_or(Unreadable::Odd)?);
-        self.described.load(self.journal, arrival)?;
+        let Arrival { heads, record, .. } = self.described.of(self.journal, arrival)?;
         let portion = self.journal.read(position(place)?, head.len())?;
-        let Described { heads, record, .. } = &self.described;
         let body = request(record, heads, head, portion).ok_or(Unreadable::Odd)?;
         let arrival = plan.read_at(body.into(), heads.at.0).map_err(|_| Unreadable::Odd)?;
         arrival.portions.iter().for_each(|portion| show(&portion.facts));
@@ -53,21 +59,44 @@ impl Rereading<'_> {
 }
 
 impl Described {
-    /// Reads the descriptions of an arrival, unless they are those read last.
-    fn load(&mut self, journal: &mut Journal, arrival: Place) -> Result<(), Unreadable> {
-        if self.arrival == Some(arrival) {
-            return Ok(());
-        }
-        self.arrival = None;
-        let at = position(arrival)?;
-        let len = heads_len(journal.read(at, ARRIVAL_HEAD)?).ok_or(Unreadable::Odd)?;
-        self.record.clear();
-        self.record.extend_from_slice(journal.read(at, len)?);
-        self.heads = heads(&self.record).ok_or(Unreadable::Odd)?;
-        self.arrival = Some(arrival);
-        Ok(())
+    /// The descriptions of an arrival.
+    fn of(&mut self, journal: &mut Journal, at: Place) -> Result<&Arrival, Unreadable> {
+        let known = self.0.iter().position(|known| known.at == at).and_then(|index| self.0.remove(index));
+        let arrival = match known {
+            Some(known) => known,
+            None => Arrival::read(journal, at)?,
+        };
+        self.0.push_front(arrival);
+        self.forget();
+        self.0.front().ok_or(Unreadable::Odd)
+    }
+
+    /// Forgets the oldest beyond what is worth keeping.
+    fn forget(&mut self) {
+        let mut bytes = 0;
+        let fits = |known: &&Arrival| {
+            bytes += known.record.len();
+            bytes <= KNOWN_BYTES_MAX
+        };
+        let worth_it = self.0.iter().take(KNOWN_MAX).take_while(fits).count();
+        self.0.truncate(worth_it.max(1));
     }
 }
+
+impl Arrival {
+    fn read(journal: &mut Journal, at: Place) -> Result<Self, Unreadable> {
+        let position = position(at)?;
+        let len = heads_len(journal.read(position, ARRIVAL_HEAD)?).ok_or(Unreadable::Odd)?;
+        let record = journal.read(position, len)?.to_vec();
+        let heads = heads(&record).ok_or(Unreadable::Odd)?;
+        Ok(Self { at, heads, record })
+    }
+}
+
+/// Arrivals whose descriptions are kept.
+const KNOWN_MAX: usize = 16;
+/// Bytes of them, one aside.
+const KNOWN_BYTES_MAX: usize = 4 << 20;
 
 /// A portion as a request of its own: resources, scopes and spans in the order that they came. `record` holds the
 /// descriptions of its arrival, as `heads` says.

@@ -1,5 +1,6 @@
 //! The loop of a shard's thread: requests in, time, answers from the next stage, questions, the end.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,17 +11,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::assemble::{Assembled, Limits};
-use super::outbox::{Landed, done};
-use super::piece::{Mark, Piece};
+use super::outbox::Landed;
 use super::reconfigure::Change;
-use super::record::{DONE, READY, ready_head, write_done};
+use super::record::{DONE, write_done};
 use super::reread::Rereading;
 use super::state::Shard;
 use super::tell::Told;
 use super::turn::Offer;
-use crate::flow::{Answer, Request};
+use crate::flow::{Answer, Request, Window};
 use crate::outcome::{Accepted, Reason, Signal};
-use crate::sample::{Moment, Place};
+use crate::sample::Moment;
 
 /// What the thread is asked, beside spans.
 pub enum Ask {
@@ -61,11 +61,12 @@ pub type Flights = FuturesUnordered<BoxFuture<'static, (u64, Answer)>>;
 pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: mpsc::Receiver<Ask>) {
     let mut flights = Flights::new();
     let mut batch = Vec::new();
+    let window = shard.outbox.window();
     loop {
         let now = Instant::now();
         shard.step(now);
         shard.depart(now, &mut flights);
-        if shard.sampler.is_behind() {
+        if shard.is_behind() {
             tokio::task::yield_now().await; // there is always something to do, and others have their turn
         }
         let timeout = shard.next_timeout(now);
@@ -79,6 +80,7 @@ pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: 
             Some((flight, answer)) = flights.next(), if !flights.is_empty() => {
                 shard.land(flight, answer, Instant::now());
             }
+            () = window.room() => {}
             () = sleep_until(timeout.into()) => {}
             Some(ask) = asks.recv() => match ask {
                 Ask::Explain(trace_id, tell) => {
@@ -111,13 +113,13 @@ impl Shard {
             self.sampler.handle_timeout(moment, &mut rereading);
             self.counters.metrics.took(begun.elapsed().as_micros() as u64);
         }
-        if self.sampler.is_behind() {
+        if self.is_behind() {
             self.catch_up(moment);
         }
         self.drain();
         if now.duration_since(self.released_at) >= RELEASE_EVERY {
             self.released_at = now;
-            self.copy_forward();
+            self.copy_forward(now);
             self.release();
             self.publish(now);
             if let Err(error) = self.journal.sync_if_due(now) {
@@ -133,7 +135,7 @@ impl Shard {
     }
 
     fn next_timeout(&self, now: Instant) -> Instant {
-        if self.sampler.is_behind() {
+        if self.is_behind() {
             return now;
         }
         let sampler = self.sampler.poll_timeout().map(|at| self.clock.instant(at));
@@ -148,7 +150,7 @@ impl Shard {
             let request = self.assemble.next(&mut self.journal, queue, LIMITS);
             self.counters.metrics.unparseable.add(request.unparseable);
             if request.spans == 0 {
-                let flight = self.outbox.depart(request, 0);
+                let (flight, _) = self.outbox.depart(request, 0, now);
                 self.land(flight, Ok(Accepted::default()), now);
                 continue;
             }
@@ -159,7 +161,7 @@ impl Shard {
     fn send(&mut self, mut request: Assembled, now: Instant) -> BoxFuture<'static, (u64, Answer)> {
         let body = Bytes::from(std::mem::take(&mut request.body));
         let items = request.spans;
-        let flight = self.outbox.depart(request, body.len());
+        let (flight, counted) = self.outbox.depart(request, body.len(), now);
         let request = Request {
             signal: Signal::Traces,
             body,
@@ -169,6 +171,7 @@ impl Shard {
             kept: true,
             batched: false,
             metadata: None,
+            window: Window::Counted(Arc::new(move || counted.leave())),
         };
         let answer = self.next.consume(request);
         Box::pin(async move { (flight, answer.await) })
@@ -199,51 +202,6 @@ impl Shard {
         if !written {
             tracing::warn!("what has left could not be noted; it leaves again after a crash");
         }
-    }
-
-    /// When kept traces that cannot leave hold up a journal that fills, their spans are copied forward, and the segments
-    /// that they were in can go.
-    fn copy_forward(&mut self) {
-        if self.journal.used_bytes() < self.journal.limit_bytes() / 2 {
-            return;
-        }
-        let Some(oldest) = self.outbox.oldest_place() else { return };
-        let first_open = self.sampler.oldest_place().unwrap_or(Place(self.journal.end().as_u64()));
-        if oldest >= first_open {
-            return;
-        }
-        let mut stragglers = self.outbox.stragglers(first_open, STRAGGLERS_AT_ONCE);
-        while !stragglers.is_empty() {
-            let request = self.assemble.next(&mut self.journal, &mut stragglers, LIMITS);
-            let head = ready_head(request.spans, request.body.len());
-            let gone = write_done(request.pieces.iter().filter_map(done));
-            let at = self.journal.append_reserved(READY, &[&head, &request.body]);
-            let written = at.and_then(|at| self.journal.append_reserved(DONE, &[&gone]).map(|_| at));
-            let committed = self.journal.commit().is_ok();
-            match written {
-                Ok(at) if committed => self.copied(request, Place(at.as_u64())),
-                _ => {
-                    request.pieces.into_iter().for_each(|piece| self.outbox.push(piece));
-                    stragglers.into_iter().for_each(|piece| self.outbox.push(piece));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn copied(&mut self, request: Assembled, at: Place) {
-        for (reason, spans) in [(Reason::Duplicate, request.duplicates), (Reason::Corrupt, request.lost)] {
-            self.ledger.held_sub(spans);
-            self.ledger.dropped(reason, spans);
-        }
-        self.outbox.push(Piece {
-            trace_id: [0; 16],
-            places: vec![at],
-            ready: true,
-            mark: Mark::default(),
-            spans: request.spans,
-            last: true,
-        });
     }
 
     /// Ends: nothing more is taken; undecided traces stay in a journal on disk and are judged in memory; what was kept
@@ -277,6 +235,7 @@ impl Shard {
         if self.journal.is_durable() {
             end.deadline = end.deadline.min(Instant::now() + END_DURABLE);
         }
+        let window = self.outbox.window();
         while !self.outbox.is_empty() && Instant::now() < end.deadline {
             let now = Instant::now();
             self.depart(now, flights);
@@ -284,6 +243,7 @@ impl Shard {
                 self.outbox.poll_timeout().map_or(end.deadline, |at| at.min(end.deadline)).max(now + STEP);
             tokio::select! {
                 Some((flight, answer)) = flights.next(), if !flights.is_empty() => self.land(flight, answer, now),
+                () = window.room() => {}
                 Some(Ask::End(sooner, _, told)) = asks.recv() => {
                     end.deadline = end.deadline.min(sooner);
                     end.told.push(told);
@@ -307,15 +267,13 @@ impl Shard {
 }
 
 /// How much leaves as one request. Backends take messages of 4 MiB.
-const LIMITS: Limits = Limits { spans: 8192, bytes: 1 << 20 };
+pub const LIMITS: Limits = Limits { spans: 8192, bytes: 1 << 20 };
 /// Requests taken in one turn: they share one write.
 const OFFERS_AT_ONCE: usize = 128;
 /// Requests that leave in one turn.
 const DEPARTURES_AT_ONCE: usize = 4;
 /// How often room is made and series are published.
 const RELEASE_EVERY: Duration = Duration::from_millis(100);
-/// Kept traces copied forward in one go.
-const STRAGGLERS_AT_ONCE: usize = 4096;
 /// What a journal on disk keeps need not leave at all costs.
 const END_DURABLE: Duration = Duration::from_secs(5);
 /// Shortest wait while ending.

@@ -13,7 +13,7 @@ use super::reread::Described;
 use super::verdict_log::VerdictLog;
 use crate::flow::Consumer;
 use crate::journal::{Journal, Position};
-use crate::observe::{Counter, Decision, Ledger, SamplerMetrics};
+use crate::observe::{Counter, Decision, Ledger, SamplerMetrics, Weight};
 use crate::outcome::Reason;
 use crate::sample::judge::{Outcome, Vote};
 use crate::sample::{Age, Config, Counts, Decided, Late, Output, Policy, Remembered, Rule, Sampler, Trigger};
@@ -33,6 +33,7 @@ pub struct Shard {
     pub counters: Counters,
     pub index: u32,
     pub shards: u32,
+    pub shrinks: bool, // the journal may be larger than its limit has become
     pub closing: bool,
     pub released_at: Instant,
     pub complaints: Complaints,
@@ -66,7 +67,8 @@ pub struct Counters {
     sub_names: Vec<Vec<Arc<str>>>,                                // of composites, by place
     verdicts: HashMap<(Option<u16>, Decision, Trigger), Counter>, // by number
     published: Counts,
-    gauges: [i64; 7], // what this shard has added to gauges that all shards share
+    weight: Option<Weight>, // of what is in memory
+    gauges: [i64; 7],       // what this shard has added to gauges that all shards share
 }
 
 impl Shard {
@@ -171,6 +173,8 @@ impl Shard {
             self.journal.segments() as i64,
         ];
         self.counters.publish(gauges, self.sampler.counts());
+        let journal = if self.journal.is_durable() { 0 } else { self.journal.used_bytes() as usize };
+        self.counters.weight = Some(self.counters.metrics.held.hold(size.bytes + journal));
     }
 }
 
@@ -179,7 +183,7 @@ impl Counters {
     pub fn new(metrics: SamplerMetrics, config: &Config) -> Self {
         let (verdicts, published) = (HashMap::new(), Counts::default());
         let (names, sub_names) = (Vec::new(), sub_names(config));
-        Self { metrics, names, sub_names, verdicts, published, gauges: [0; 7] }
+        Self { metrics, names, sub_names, verdicts, published, weight: None, gauges: [0; 7] }
     }
 
     /// Other policies; what was counted stays.

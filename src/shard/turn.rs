@@ -126,7 +126,7 @@ impl Shard {
     }
 
     /// Judges every trace that holds the oldest segment, so that it can go unless kept traces wait in it.
-    fn empty_oldest_segment(&mut self, now: Moment) {
+    pub fn empty_oldest_segment(&mut self, now: Moment) {
         self.release();
         let Some(segment) = self.journal.oldest().map(Position::segment) else { return };
         let in_segment =

@@ -83,6 +83,7 @@ fn over(members: &[String]) -> Config {
             tls: ClientConfig { insecure: true, ..ClientConfig::default() },
             compression: None,
             headers: Vec::new(),
+            auth: None,
             keepalive: None,
             connections: 1,
         },
@@ -106,6 +107,7 @@ fn request(trace: u64) -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: ringtail::flow::Window::None,
     }
 }
 

@@ -44,6 +44,7 @@ fn to(address: String) -> Otlp {
         tls: ClientConfig { insecure: true, ..ClientConfig::default() },
         compression: None,
         headers: Vec::new(),
+        auth: None,
         keepalive: None,
         connections: 1,
     };
@@ -133,6 +134,7 @@ fn request(trace: u64) -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: ringtail::flow::Window::None,
     }
 }
 
@@ -266,7 +268,13 @@ async fn consumers_come_and_go_and_room_grows_and_shrinks() {
 #[tokio::test]
 async fn what_waits_to_become_larger_leaves_when_batches_change() {
     let backend = Backend::grpc().await;
-    let batch = |min_size| QueueBatch { flush_timeout: NEVER, min_size, max_size: 0, sizer: Sizer::Items };
+    let batch = |min_size| QueueBatch {
+        flush_timeout: NEVER,
+        min_size,
+        max_size: 0,
+        sizer: Sizer::Items,
+        metadata_keys: Vec::new(),
+    };
     let batched = |batch| queued(to(backend.address()), |queue| queue.batch = batch);
     let bench = Bench::start(batched(Some(batch(100))));
     bench.send(0..5).await;

@@ -47,6 +47,7 @@ impl Bench {
             kept: false,
             batched: false,
             metadata: None,
+            window: ringtail::flow::Window::None,
         };
         self.exporter.consume(request).await.unwrap();
     }
@@ -147,6 +148,8 @@ async fn certificates_hold_for_the_next_connection_and_broken_ones_change_nothin
             cert: Pem::File(certs.cert.clone()),
             key: Pem::File(certs.key.clone()),
             client_ca: None,
+            client_ca_reload: false,
+            choice: tls::Choice::default(),
             min_version: Version::V12,
             max_version: None,
             reload_interval: None,

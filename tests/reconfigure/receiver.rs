@@ -289,6 +289,8 @@ fn server_tls(certs: &Certs) -> tls::ServerConfig {
         cert: Pem::File(certs.cert.clone()),
         key: Pem::File(certs.key.clone()),
         client_ca: None,
+        client_ca_reload: false,
+        choice: tls::Choice::default(),
         min_version: Version::V12,
         max_version: None,
         reload_interval: None,

@@ -13,7 +13,7 @@ use crate::config::ComponentId;
 use crate::discover::Discovery;
 use crate::flow::{Answer, Consumer, Request, Stage};
 use crate::forward::{self, Following, LoadBalancer};
-use crate::outcome::Signal;
+use crate::outcome::{Refusal, Signal};
 
 /// The balancers of one exporter. Signals that came at the same time follow their members together.
 #[derive(Clone, Default)]
@@ -113,6 +113,14 @@ struct Ending {
 impl Consumer for Ending {
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
         self.balancer.consume(request)
+    }
+
+    fn is_destination(&self) -> bool {
+        self.balancer.is_destination()
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        self.balancer.give_up(signal, items, refusal);
     }
 }
 

@@ -23,6 +23,7 @@ pub use balancer::Balancer;
 pub use leaving::{LEAVING_MAX, Leaving, Retired};
 pub use stages::Stages;
 
+use crate::app::extensions;
 use crate::config::{ComponentId, Settings};
 use crate::flow::Former;
 use crate::observe::{Pages, Registry};
@@ -90,13 +91,14 @@ impl Graph {
         pages: &Arc<dyn Pages>,
         work: &mut Work,
     ) -> Result<(Self, Receivers, Servers), String> {
+        extensions::create_storages(settings)?;
         // First what leaves no trace when it is given up.
         lines::check(settings, &self.processors)?;
         let receivers = receivers::prepare(settings, &self.receivers, ground, work)?;
         let servers = servers::prepare(settings, &self.servers, ground, pages).await?;
         let exporters = exporters::prepare(settings, &self.exporters, ground, work).await?;
         let mut lines = Lines::new(self, settings, &exporters, ground, work);
-        let stages = lines.build()?;
+        let stages = lines.build().await?;
         let Lines { nodes: processors, gates, fronts, .. } = lines;
         receivers.lead(settings, &fronts, work)?;
         let graph = Self { exporters, processors, gates, stages, ..Self::default() };

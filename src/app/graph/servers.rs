@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Ground;
-use crate::config::Settings;
+use crate::app::extensions;
+use crate::config::{HealthCheck, Settings};
 use crate::observe::{self, Listening, Pages, Server};
 
 /// A listener and what it was told.
@@ -16,7 +17,7 @@ pub struct Node {
 #[derive(Clone, PartialEq, Eq)]
 enum What {
     Metrics(observe::PrometheusReader),
-    Health(observe::HealthCheck),
+    Health(Box<HealthCheck>),
     Admin(observe::Admin),
 }
 
@@ -46,7 +47,7 @@ pub async fn prepare(
     pages: &Arc<dyn Pages>,
 ) -> Result<Servers, String> {
     let mut wanted: Vec<What> = settings.telemetry.metrics.iter().cloned().map(What::Metrics).collect();
-    wanted.extend(settings.health_checks.values().cloned().map(What::Health));
+    wanted.extend(settings.health_checks.values().cloned().map(Box::new).map(What::Health));
     wanted.extend(settings.admin.clone().map(What::Admin));
     let (kept, leaving): (Vec<&Node>, Vec<&Node>) = old.iter().partition(|node| wanted.contains(&node.what));
     let leaving: Vec<&Listening> = leaving.into_iter().map(|node| &*node.listening).collect();
@@ -57,7 +58,12 @@ pub async fn prepare(
         }
         let server = match &what {
             What::Metrics(reader) => observe::metrics_server(reader, &ground.registry, &leaving).await,
-            What::Health(check) => observe::health_server(check, Arc::clone(pages), &leaving).await,
+            What::Health(health) => {
+                let manner =
+                    extensions::guarded(health, observe::health_pages(&health.check, Arc::clone(pages)))?;
+                let key = "extensions.health_check.endpoint";
+                Server::bind(key, &health.check.endpoint, manner, &leaving).await
+            }
             What::Admin(admin) => observe::admin_server(admin, Arc::clone(pages), &leaving).await,
         };
         servers.new.push((what, server.map_err(|error| error.to_string())?));

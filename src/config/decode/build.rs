@@ -7,7 +7,7 @@ use super::{
     Context, Section, backend, batch, connectors, editing, exporters, extensions, file, forwarding, order,
     otlp, pipelines, prometheus, sampling,
 };
-use super::{groupbytrace, memory};
+use super::{auth, groupbytrace, memory};
 use crate::config::catalog::{Kind, canonical};
 use crate::config::diagnostic::nearest;
 use crate::config::print::Printed;
@@ -116,9 +116,6 @@ impl<'a> Build<'a> {
                     format!("references {} {id} which is not configured", kind.name()),
                     self.similar(kind, &reference.id.to_string()),
                 );
-            } else if kind == Kind::Extension && matches!(reference.id.kind.as_str(), "pprof" | "zpages") {
-                let message = format!("extension {id} has no effect here: it shows the Go runtime");
-                self.context.push(reference.mark.warning(&path, message, Some("remove it".into())));
             } else if !really.available().contains(&reference.id.kind.as_str()) {
                 self.unavailable(really, kind, reference, &path);
             }
@@ -132,7 +129,12 @@ impl<'a> Build<'a> {
         let place = if kind == Kind::Extension { "service.extensions" } else { "the pipeline" };
         if really.in_collector(&reference.id.kind) {
             let message = format!("{name} {id} exists in the Collector, but not in this version of ringtail");
-            let help = format!("leave it out of {place}, or start with --skip-unavailable; {available}");
+            let help = match (really, reference.id.kind.as_str()) {
+                (Kind::Extension, "memory_limiter") => {
+                    format!("leave it out of {place}, and {}", auth::LIMITER_HELP)
+                }
+                _ => format!("leave it out of {place}, or start with --skip-unavailable; {available}"),
+            };
             self.context.push(reference.mark.error(path, message, Some(help)));
         } else if let Some(defined) = self.find(really, &reference.id) {
             let section = really.section();
@@ -167,15 +169,22 @@ impl<'a> Build<'a> {
             exporters: BTreeMap::new(),
             connectors: BTreeSet::new(),
             health_checks: BTreeMap::new(),
+            file_storages: BTreeMap::new(),
             admin: Some(observe::Admin::default()),
             pipelines: self.service.pipelines.iter().map(pipeline).collect(),
             telemetry: self.service.telemetry.clone(),
         };
         let used = self.used();
-        for (kind, defined) in &self.defined {
+        extensions::note(self.context, self.definitions(Kind::Extension), &self.service.extensions);
+        let mut shown = BTreeMap::new();
+        // Extensions first: what names them is then checked against them.
+        for (kind, defined) in self.defined.iter().rev() {
             let mut printed = Vec::new();
-            for one in defined {
+            let mut ordered: Vec<&Defined<'_>> = defined.iter().collect();
+            ordered.sort_by_key(|one| !canonical(*kind, &one.id.kind).ends_with("auth")); // others may name them
+            for one in ordered {
                 let wanted = used.contains(&(kind.name(), one.id.clone()));
+                self.context.wanted.set(wanted);
                 if kind.available().contains(&one.id.kind.as_str()) {
                     let part = self.component(*kind, one, wanted, &mut settings);
                     printed.push((one.id.to_string(), part));
@@ -188,7 +197,12 @@ impl<'a> Build<'a> {
                 let entries = vec![("enabled".into(), Printed::Bool(true)), ("endpoint".into(), endpoint)];
                 printed.push(("admin".into(), Printed::Map(entries)));
             }
-            top.show(kind.section(), Printed::Map(printed));
+            shown.insert(kind.section(), Printed::Map(printed));
+        }
+        for kind in Kind::ALL {
+            if let Some(printed) = shown.remove(kind.section()) {
+                top.show(kind.section(), printed);
+            }
         }
         settings
     }
@@ -230,7 +244,7 @@ impl<'a> Build<'a> {
     fn component(&self, kind: Kind, one: &Defined<'a>, wanted: bool, settings: &mut Settings) -> Printed {
         let path = format!("{}::{}", kind.section(), one.id);
         let name = canonical(kind, &one.id.kind);
-        if name != one.id.kind {
+        if name != one.id.kind && kind != Kind::Extension {
             let message = format!("{:?} alias is deprecated; use {name:?} instead", one.id.kind);
             self.context.push(one.entry.mark.warning(&path, message, None));
         }
@@ -259,10 +273,7 @@ impl<'a> Build<'a> {
                 }
                 settings.admin = extensions::admin(&mut section);
             }
-            _ => {
-                let config = extensions::health_check(&mut section);
-                settings.health_checks.extend(wanted.then(|| (one.id.clone(), config)));
-            }
+            _ => extensions::read(name, &one.id, &mut section, settings),
         }
         section.finish()
     }

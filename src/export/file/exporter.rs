@@ -21,6 +21,7 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 pub struct FileExporter {
     jobs: mpsc::Sender<Job>,
     changes: Arc<Mutex<Changes>>,
+    ledgers: [Ledger; 3],
 }
 
 /// What the thread is to do next.
@@ -42,9 +43,10 @@ struct Changes {
 impl FileExporter {
     /// Opens the file and starts the thread. It ends with the last clone of the exporter.
     pub fn start(name: &str, config: File, registry: &Registry) -> io::Result<Self> {
+        let ledgers = Signal::ALL.map(|signal| Ledger::new(registry, "exporter", name, signal));
         let mut writer = Writer {
             name: name.to_owned(),
-            ledgers: Signal::ALL.map(|signal| Ledger::new(registry, "exporter", name, signal)),
+            ledgers: ledgers.clone(),
             metrics: ExporterMetrics::new(registry, name, None),
             files: Files::new(config.clone()),
             failing: false,
@@ -65,7 +67,7 @@ impl FileExporter {
                 }
             }
         })?;
-        Ok(Self { jobs, changes })
+        Ok(Self { jobs, changes, ledgers })
     }
 
     /// Checks another configuration: a path that changed is opened. Nothing that is there is emptied before the change.
@@ -105,6 +107,16 @@ impl Consumer for FileExporter {
             }
             written.await.unwrap_or_else(|_| Err(thread_gone()))
         })
+    }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        let ledger = &self.ledgers[signal as usize];
+        ledger.taken(items);
+        ledger.dropped(refusal.reason, items);
     }
 }
 

@@ -46,6 +46,7 @@ fn request(tenants: &[&str]) -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: crate::flow::Window::None,
     }
 }
 

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Credentials;
 use crate::client::{Client, HttpForm, Protocol, Target};
 use crate::outcome::Signal;
 use crate::tls;
@@ -20,6 +21,8 @@ pub struct Reach {
     pub address: String,
     /// TLS to it.
     pub tls: Option<tls::Connector>,
+    /// Who we say we are.
+    pub auth: Option<Credentials>,
     /// What is sent.
     pub signal: Signal,
     /// How it is spoken to.
@@ -61,7 +64,8 @@ pub struct Clients {
 impl Reach {
     /// A client of one address of the name, or of whichever answers first.
     pub fn client(&self, at: Option<SocketAddr>) -> Result<Client, String> {
-        let target = Target { address: self.address.clone(), at, tls: self.tls.clone() };
+        let target =
+            Target { address: self.address.clone(), at, tls: self.tls.clone(), auth: self.auth.clone() };
         Client::new(target, self.signal, &self.protocol, &self.form, self.timeout)
     }
 

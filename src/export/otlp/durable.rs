@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::bound::{Bound, Load};
 use super::feeder::{DONE, Entry, Feeder, HEAD_BYTES, ORDERS_MAX, Order, REQUEST, State};
 use crate::flow::{Answer, Consumer, Request, closing};
 use crate::journal::{self, Journal, OpenError, Position};
@@ -28,6 +29,7 @@ impl Durable {
         name: &str,
         signal: Signal,
         config: &journal::Config,
+        bound: Bound,
         exporter: Arc<dyn Consumer>,
         registry: &Registry,
     ) -> Result<Self, OpenError> {
@@ -46,6 +48,8 @@ impl Durable {
             }
             _ => {}
         })?;
+        let mut load = Load::default();
+        found.values().for_each(|(items, bytes)| load.add(*items, *bytes));
         let items: u64 = found.values().map(|(items, _)| items).sum();
         if !found.is_empty() || recovery.corrupt_records > 0 {
             let (requests, corrupt_records) = (found.len(), recovery.corrupt_records);
@@ -65,6 +69,7 @@ impl Durable {
         });
         let unfinished = watch::Sender::new(found.len());
         let state = Arc::new(State { resting: AtomicBool::new(true), unfinished, ..State::default() });
+        state.bound.store(Arc::new(bound));
         let feeder = Feeder {
             journal,
             signal,
@@ -74,6 +79,7 @@ impl Durable {
             waiting: waiting.collect(),
             unfinished: found.iter().map(|(at, (items, _))| (*at, *items)).collect(),
             loaded_bytes: 0,
+            load,
         };
         let (orders, taken) = mpsc::channel(ORDERS_MAX);
         let failed = |what, source| OpenError::Io { what, path: folder.clone(), source };
@@ -129,6 +135,11 @@ impl Durable {
         self.state.resting.store(true, Ordering::Release);
     }
 
+    /// Takes no more than this, from now on.
+    pub fn rebound(&self, bound: Bound) {
+        self.state.bound.store(Arc::new(bound));
+    }
+
     /// Keeps what comes as `config` says, in the same place.
     pub fn reconfigure(&self, config: journal::Config) {
         *self.state.config.lock() = Some(config);
@@ -156,7 +167,37 @@ impl Durable {
         sent.is_err() || reply.await.unwrap_or(true) // gone is ended
     }
 }
-/// A folder's name of a component's.
+
+/// A folder's name of a component's, which no other component has: what is not safe in a path is escaped, as the
+/// Collector escapes it, and a name too long for a folder ends in its hash.
 fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect()
+    let mut plain = String::new();
+    for c in name.chars() {
+        match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' | '_' => plain.push(c),
+            other => plain.push_str(&format!("~{:04X}", u32::from(other))),
+        }
+    }
+    if plain.len() <= NAME_BYTES_MAX {
+        return plain;
+    }
+    let hash = xxhash_rust::xxh3::xxh3_128(name.as_bytes());
+    format!("{}~{hash:032x}", &plain[..NAME_BYTES_MAX - 33])
+}
+
+/// Of a folder's name, before the signal; file systems take 255.
+const NAME_BYTES_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_a_folder_of_its_own() {
+        assert_eq!(plain("otlp_grpc"), "otlp_grpc");
+        assert_eq!(plain("otlp/a.b-c"), "otlp~002Fa.b-c");
+        assert_eq!(plain("otlp/../é~"), "otlp~002F..~002F~00E9~007E");
+        let long = |end: &str| plain(&format!("otlp/{}{end}", "x".repeat(1000)));
+        assert!(long("a").len() <= NAME_BYTES_MAX && long("a") != long("b"));
+    }
 }

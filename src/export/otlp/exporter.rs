@@ -10,16 +10,20 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::oneshot::Receiver;
 
+use super::bound::Bound;
 use super::consumer::Line;
 use super::durable::Durable;
 use super::pause::Pauses;
 use super::queue::Queue;
 use super::reach::{backend, labels, watch};
 use super::room::{NoPlace, Place, Room};
+use crate::auth::AuthError;
 use crate::export::config::{Otlp, SendingQueue};
-use crate::flow::{Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing};
+use crate::flow::{
+    Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing, header_values,
+};
 use crate::journal;
-use crate::observe::{ExporterMetrics, Ledger, Registry};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::tls;
 use crate::workers::Workers;
@@ -53,8 +57,9 @@ pub(super) struct Inner {
 
 /// How senders are treated.
 pub(super) struct Manner {
-    promises: bool, // they are answered once their request is queued
-    blocks: bool,   // they wait for room
+    promises: bool,         // they are answered once their request is queued
+    blocks: bool,           // they wait for room
+    partition: Vec<String>, // headers whose values divide batches
 }
 
 /// What an exporter is made of.
@@ -77,6 +82,9 @@ pub enum OtlpError {
     /// Its certificates.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// Its authenticator.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// Its queue on disk.
     #[error("sending_queue: {0}")]
     Journal(#[from] journal::OpenError),
@@ -107,7 +115,13 @@ impl OtlpExporter {
             work: Notify::new(),
             pauses: Pauses::default(),
             in_flight: metrics.in_flight(signal),
-            books: Books::new(name, signal, ledger, Some(metrics.clone())),
+            books: Books::new(
+                name,
+                signal,
+                ledger,
+                Some(metrics.clone()),
+                HeldBytes::new(registry, "exporter", name),
+            ),
             retry: ArcSwap::from_pointee(config.retry.clone()),
             backend: ArcSwap::new(Arc::clone(&backend)),
             crew: Mutex::default(),
@@ -115,7 +129,8 @@ impl OtlpExporter {
         let manner = ArcSwap::from_pointee(Manner::of(&config.queue));
         let direct = Direct(Arc::new(Inner { name: name.to_owned(), manner, room, line }));
         let durable = config.queue.journal.as_ref().map(|journal| {
-            Durable::open(name, signal, journal, Arc::new(direct.clone()), registry).map(Arc::new)
+            let bound = Bound::of(&config.queue);
+            Durable::open(name, signal, journal, bound, Arc::new(direct.clone()), registry).map(Arc::new)
         });
         let durable = durable.transpose()?;
         direct.0.line.employ(config.queue.consumers.max(1), workers);
@@ -149,23 +164,32 @@ impl Otlp {
 
 impl Manner {
     pub(super) fn of(queue: &SendingQueue) -> Self {
-        Self { promises: queue.enabled && !queue.wait_for_result, blocks: queue.block_on_overflow }
+        let promises = queue.enabled && !queue.wait_for_result;
+        let partition = queue.batch.as_ref().map_or_else(Vec::new, |batch| batch.metadata_keys.clone());
+        Self { promises, blocks: queue.block_on_overflow, partition }
     }
 }
 
 impl Consumer for OtlpExporter {
-    /// Who keeps a request needs no other copy of it on disk.
+    /// Who keeps a request needs no other copy of it on disk, unless it should not keep it for this exporter alone.
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
-        let Some(durable) = self.0.durable.load_full().filter(|_| !request.kept) else {
+        let on_disk = !request.kept || request.window.is_share();
+        let Some(durable) = self.0.durable.load_full().filter(|_| on_disk) else {
             return self.0.direct.consume(request);
         };
         let whole = Arc::clone(&self.0);
         Box::pin(async move {
             let (mut durable, mut request) = (durable, request);
             loop {
-                request = match durable.put(request).await {
-                    Ok(answer) => return answer,
-                    Err(given_back) => given_back,
+                let again = whole.direct.0.manner.load().blocks.then(|| request.clone());
+                request = match (durable.put(request).await, again) {
+                    (Ok(Err(refusal)), Some(again)) if refusal.reason == Reason::QueueFull => {
+                        tokio::time::sleep(RETRY_HINT).await;
+                        request = again;
+                        continue;
+                    }
+                    (Ok(answer), _) => return answer,
+                    (Err(given_back), _) => given_back,
                 };
                 durable = match whole.durable.load_full() {
                     None => return whole.direct.consume(request).await,
@@ -174,6 +198,14 @@ impl Consumer for OtlpExporter {
                 };
             }
         })
+    }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
+
+    fn give_up(&self, _: Signal, items: u64, refusal: &Refusal) {
+        self.0.direct.0.line.books.share_given_up(items, refusal);
     }
 }
 
@@ -243,12 +275,24 @@ impl Inner {
         books.given_up()
     }
 
-    /// Room for a request. Nothing is counted for a sender that leaves meanwhile.
+    /// Room for a request. Nothing is counted for a sender that leaves meanwhile. Who keeps a request waits, but a share
+    /// of one that others have too waits only a moment, and only while the queue moves.
     async fn place(&self, request: &Request) -> Result<Place, Refusal> {
         let (items, bytes) = (request.items, request.body.len());
-        let waits = request.kept || (self.manner.load().blocks && self.room.fits(items, bytes));
-        let place =
-            if waits { self.room.wait_place(items, bytes).await } else { self.room.try_place(items, bytes) };
+        let share = request.window.is_share();
+        let fits = self.room.fits(items, bytes);
+        let waits = (request.kept && !share) || (self.manner.load().blocks && fits);
+        let place = if waits {
+            self.room.wait_place(items, bytes).await
+        } else {
+            match self.room.try_place(items, bytes) {
+                Err(NoPlace::Full) if share && fits && self.room.moves() => {
+                    let wait = tokio::time::timeout(SHARE_WAIT, self.room.wait_place(items, bytes));
+                    wait.await.unwrap_or(Err(NoPlace::Full))
+                }
+                place => place,
+            }
+        };
         place.map_err(|error| {
             let refusal = match error {
                 NoPlace::Closed => closing(),
@@ -261,8 +305,9 @@ impl Inner {
 
     fn enqueue(self: &Arc<Self>, request: Request, place: Place, promised: bool) -> (Waiting, bool) {
         let books = &self.line.books;
+        let key = header_values(&self.manner.load().partition, request.metadata.as_deref());
         let (part, answer) = Held::open(books, request, place, promised);
-        let refused = self.line.queue.lock().accept(part, Instant::now()).err();
+        let refused = self.line.queue.lock().accept(part, key, Instant::now()).err();
         let queued = refused.is_none();
         if let Some(part) = refused {
             books.refuse(vec![part], &closing());
@@ -315,5 +360,7 @@ fn full() -> Refusal {
     }
 }
 
+/// How long a share of a request waits for room.
+const SHARE_WAIT: Duration = Duration::from_secs(1);
 /// After the end, for calls in flight to be let go.
 const LET_GO: Duration = Duration::from_secs(1);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{interval, sleep, timeout};
 
+use super::bound::{Bound, Load};
 use crate::flow::{Answer, Consumer, RETRY_HINT, Request};
 use crate::journal::{self, Full, Journal, Position};
 use crate::observe::Ledger;
@@ -24,6 +26,7 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 pub(super) struct State {
     pub(super) resting: AtomicBool,                    // nothing is fed
     pub(super) config: Mutex<Option<journal::Config>>, // to be put in force
+    pub(super) bound: ArcSwap<Bound>,
     pub(super) news: Notify,
     pub(super) unfinished: watch::Sender<usize>, // requests
 }
@@ -47,6 +50,7 @@ pub(super) struct Feeder {
     pub(super) waiting: VecDeque<Entry>, // in the journal, not on their way
     pub(super) unfinished: BTreeMap<Position, u64>, // waiting or on their way; their items
     pub(super) loaded_bytes: usize,      // of bodies in memory
+    pub(super) load: Load,               // of what is unfinished
 }
 
 /// A request in the journal.
@@ -108,7 +112,7 @@ impl Feeder {
         let mut appended = Vec::with_capacity(orders.len());
         let mut end = None;
         let mut coming = std::mem::take(orders).into_iter();
-        while let Some(order) = coming.next() {
+        for order in coming.by_ref() {
             let (request, reply) = match order {
                 Order::Put(request, reply) => (request, reply),
                 Order::End { if_empty: true, ended }
@@ -123,7 +127,10 @@ impl Feeder {
                 }
             };
             match self.append(&request) {
-                Ok(at) => appended.push((at, request, reply)),
+                Ok(at) => {
+                    self.load.add(request.items, request.body.len());
+                    appended.push((at, request, reply));
+                }
                 Err(refusal) => self.refuse(request.items, refusal, reply),
             }
         }
@@ -131,6 +138,7 @@ impl Feeder {
         let committed = self.journal.commit();
         for (at, request, reply) in appended {
             if let Err(error) = &committed {
+                self.load.remove(request.items, request.body.len());
                 self.refuse(request.items, full(&error.to_string()), reply);
                 continue;
             }
@@ -147,6 +155,9 @@ impl Feeder {
     }
 
     fn append(&mut self, request: &Request) -> Result<Position, Refusal> {
+        if !self.state.bound.load().fits(&self.load, request.items, request.body.len()) {
+            return Err(full("it holds `queue_size`"));
+        }
         if self.unfinished.len() >= REQUESTS_MAX {
             return Err(full("as many requests wait as it may hold"));
         }
@@ -197,6 +208,7 @@ impl Feeder {
                 kept: true,
                 batched: false,
                 metadata: None,
+                window: crate::flow::Window::None,
             };
             offers.push(Box::pin(offer(Arc::clone(&self.exporter), request, entry)));
         }
@@ -224,6 +236,7 @@ impl Feeder {
     fn settle(&mut self, entry: &Entry) {
         self.ledger.held_sub(entry.items);
         self.unfinished.remove(&entry.at);
+        self.load.remove(entry.items, entry.bytes);
         // A mark that does not fit, or is not committed, costs a second delivery after a restart.
         let _ = self.journal.append_reserved(DONE, &[&entry.at.as_u64().to_le_bytes()]);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::backends::{Backend, Reach};
 use super::consumer::Line;
 use super::exporter::OtlpError;
+use crate::auth::Credentials;
 use crate::client::{HttpEncoding, HttpForm, Transport};
 use crate::export::config::Otlp;
 use crate::observe::ServerLabels;
@@ -44,7 +45,8 @@ fn reach(config: &Otlp, signal: Signal) -> Result<Reach, OtlpError> {
         Transport::Grpc => HttpForm { encoding: HttpEncoding::Protobuf, ..form },
         Transport::Http => form,
     };
-    Ok(Reach { address, tls, signal, protocol, form, timeout: config.timeout })
+    let auth = protocol.auth.as_ref().map(Credentials::open).transpose()?;
+    Ok(Reach { address, tls, auth, signal, protocol, form, timeout: config.timeout })
 }
 
 /// Where it sends, as labels.

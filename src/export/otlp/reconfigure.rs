@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::backends::Backend;
+use super::bound::Bound;
 use super::durable::Durable;
 use super::exporter::{Manner, OtlpError, OtlpExporter, Whole};
 use super::reach::{backend, labels, watch};
@@ -66,6 +67,7 @@ impl Whole {
         line.pauses.renew();
         inner.manner.store(Arc::new(Manner::of(&config.queue)));
         inner.room.resize(&config.queue);
+        let bound = Bound::of(&config.queue);
         let mut current = self.config.lock();
         if current.queue.batch != config.queue.batch {
             line.queue.lock().rebatch(self.signal, config.queue.batch.as_ref());
@@ -74,6 +76,7 @@ impl Whole {
         *current = config;
         drop(current);
         self.change_disk(disk);
+        self.durable.load().iter().for_each(|queue| queue.rebound(bound));
     }
 
     /// What has to become of the queue on disk, with what can fail done.
@@ -98,7 +101,14 @@ impl Whole {
             None => {
                 let exporter = Arc::new(self.direct.clone());
                 let name = &self.direct.0.name;
-                Arc::new(Durable::open(name, self.signal, &config, exporter, &self.registry)?)
+                Arc::new(Durable::open(
+                    name,
+                    self.signal,
+                    &config,
+                    Bound::default(),
+                    exporter,
+                    &self.registry,
+                )?)
             }
         };
         Ok(Taken { queue: Some(queue), config, was_retired, whole: Arc::clone(self) })

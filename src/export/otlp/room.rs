@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -17,6 +18,7 @@ pub struct Room {
     turn: tokio::sync::Mutex<()>, // whose wait is next, in order of arrival
     waiting: AtomicUsize,
     metrics: QueueMetrics,
+    freed_at: Mutex<Option<Instant>>, // when a place was last given back
 }
 
 /// What is taken, in every unit: the queue's own may change while something waits.
@@ -52,6 +54,7 @@ impl Room {
             turn: tokio::sync::Mutex::default(),
             waiting: AtomicUsize::new(0),
             metrics,
+            freed_at: Mutex::default(),
         };
         room.resize(config);
         Arc::new(room)
@@ -99,6 +102,11 @@ impl Room {
         in_unit(Load::of(items, bytes), state.sizer) <= state.capacity
     }
 
+    /// Whether places have become free of late, so that waiting for one has a point.
+    pub fn moves(&self) -> bool {
+        self.freed_at.lock().is_some_and(|at| at.elapsed() < MOVES)
+    }
+
     /// No more places; who waits for one is told.
     pub fn close(&self) {
         self.state.lock().closed = true;
@@ -140,6 +148,7 @@ impl Drop for Place {
         state.taken = state.taken.minus(self.size);
         self.room.show(&state);
         drop(state);
+        *self.room.freed_at.lock() = Some(Instant::now());
         self.room.freed.notify_waiters();
     }
 }
@@ -162,6 +171,8 @@ impl Drop for Waiting<'_> {
 
 /// All requests of one exporter and signal together, 256 MiB, whatever unit the queue counts in.
 const BYTES_MAX: u64 = 256 << 20;
+/// A queue of which no place became free for so long stands still.
+const MOVES: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::auth;
 use crate::tls;
 
 /// The `prometheus` exporter.
@@ -9,6 +10,8 @@ use crate::tls;
 pub struct Prometheus {
     /// `host:port` where `/metrics` is served.
     pub endpoint: String,
+    /// `auth`: who may scrape; anyone when absent.
+    pub auth: Option<auth::Authenticator>,
     /// Plaintext when absent.
     pub tls: Option<tls::ServerConfig>,
     /// Added to every response.
@@ -57,6 +60,7 @@ impl Default for Prometheus {
     fn default() -> Self {
         Self {
             endpoint: String::new(),
+            auth: None,
             tls: None,
             response_headers: Vec::new(),
             namespace: String::new(),

@@ -1,10 +1,8 @@
 //! The shell of the `prometheus` exporter: requests to what is shown, a listener for scrapes, and their change.
 
-use std::io;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -12,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::config::Prometheus;
 use super::shown::Shown;
 use crate::change::Change;
+use crate::export::front::{Front, FrontError};
 use crate::flow::{Answer, Consumer, Request};
-use crate::observe::{Address, BindError, Handshake, Listening, Manner, Registry, Server};
+use crate::observe::{Address, BindError, Listening, Manner, Registry, Server};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
-use crate::tls::{self, TlsError};
 
 /// A `prometheus` exporter. A clone is the same exporter; with the last one its listener goes.
 #[derive(Clone)]
@@ -33,12 +31,9 @@ pub enum PrometheusError {
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The certificate cannot be used.
-    #[error("tls: {0}")]
-    Tls(#[from] TlsError),
-    /// A header that HTTP does not allow.
-    #[error("response_headers: {0}")]
-    Header(String),
+    /// Its TLS, authenticator or headers cannot be used.
+    #[error(transparent)]
+    Front(#[from] FrontError),
 }
 
 /// What becomes of the listener.
@@ -139,6 +134,10 @@ impl Consumer for PrometheusExporter {
         }
         Box::pin(std::future::ready(Ok(Accepted::default())))
     }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
 }
 
 async fn address(config: &Prometheus) -> Result<Address, BindError> {
@@ -155,34 +154,9 @@ fn announce(name: &str, server: &Server) {
 }
 
 fn manner(config: &Prometheus, shown: &Arc<Shown>) -> Result<Manner, PrometheusError> {
-    let handshake = config.tls.as_ref().map(handshake).transpose()?;
-    let manner = Manner::new(Arc::clone(shown) as _).with_headers(headers(&config.response_headers)?);
-    Ok(match handshake {
-        Some(handshake) => manner.secured(handshake),
-        None => manner,
-    })
-}
-
-fn handshake(config: &tls::ServerConfig) -> Result<Handshake, TlsError> {
-    let acceptor = tls::acceptor(config, &[b"http/1.1"])?;
-    Ok(Arc::new(move |stream| {
-        let acceptor = acceptor.clone();
-        Box::pin(async move {
-            let stream = acceptor.accept(stream).await.map_err(io::Error::other)?;
-            Ok(Box::new(stream) as Box<dyn crate::observe::Stream>)
-        })
-    }))
-}
-
-fn headers(given: &[(String, String)]) -> Result<HeaderMap, PrometheusError> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in given {
-        let wrong = |error: String| PrometheusError::Header(format!("{name}: {error}"));
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(error.to_string()))?;
-        let value = HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?;
-        headers.insert(key, value);
-    }
-    Ok(headers)
+    let Prometheus { tls, auth, response_headers, .. } = config;
+    let front = Front { tls: tls.as_ref(), auth: auth.as_ref(), response_headers };
+    Ok(front.before(Manner::new(Arc::clone(shown) as _))?)
 }
 
 fn unsupported() -> Refusal {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Grpc;
 use super::intake::Intake;
+use crate::auth::Guard;
 use crate::compress::Compression;
 use crate::stream::Stream;
 
@@ -17,6 +18,7 @@ use crate::stream::Stream;
 pub struct GrpcServer {
     pub(super) config: Grpc,
     pub(super) intake: Arc<Intake>,
+    pub(super) guard: Option<Guard>,
 }
 
 /// Serves one connection to its end, as `server` says when it begins, and each call as it says then.

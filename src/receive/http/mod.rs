@@ -1,5 +1,6 @@
 //! OTLP/HTTP: HTTP/1.1 and HTTP/2 on one port, protobuf and JSON bodies, on hyper.
 
+mod admit;
 mod body;
 mod call;
 mod cors;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::Http;
 use super::in_progress::InProgress;
 use super::intake::Intake;
+use crate::auth::Guard;
 use crate::outcome::Signal;
 use crate::stream::Stream;
 
@@ -26,13 +28,14 @@ use crate::stream::Stream;
 pub struct HttpServer {
     config: Http,
     intake: Arc<Intake>,
+    guard: Option<Guard>,
     origins: Vec<Regex>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl HttpServer {
     /// Checks what the file can get wrong: origins and response headers.
-    pub fn new(config: Http, intake: Arc<Intake>) -> Result<Self, String> {
+    pub fn new(config: Http, intake: Arc<Intake>, guard: Option<Guard>) -> Result<Self, String> {
         let origins = config.cors.iter().flat_map(|cors| &cors.allowed_origins);
         let origins = origins.map(|origin| cors::pattern(origin)).collect::<Result<_, _>>()?;
         let header = |(name, value): &(String, String)| {
@@ -42,7 +45,7 @@ impl HttpServer {
             Ok::<_, String>((name, value))
         };
         let headers = config.response_headers.iter().map(header).collect::<Result<_, _>>()?;
-        Ok(Self { config, intake, origins, headers })
+        Ok(Self { config, intake, guard, origins, headers })
     }
 
     /// Which signal a path is for.

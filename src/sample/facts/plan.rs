@@ -48,6 +48,7 @@ pub struct Plan {
 #[derive(Debug, PartialEq)]
 struct Asks {
     compat: bool,
+    semconv: bool,
     predicates: Vec<Predicate>,
     fields: Vec<String>,
     exact_sizes: bool,
@@ -67,7 +68,14 @@ impl Plan {
         let (exact_sizes, ot) = (wants_exact_sizes(config), wants_ot(config));
         let random = RandomState::new();
         let mut plan = Self {
-            asks: Asks { compat: config.compat, predicates: Vec::new(), fields: Vec::new(), exact_sizes, ot },
+            asks: Asks {
+                compat: config.compat,
+                semconv: config.semconv,
+                predicates: Vec::new(),
+                fields: Vec::new(),
+                exact_sizes,
+                ot,
+            },
             compat: config.compat,
             keys: Keys::new(&predicates, &fields, config),
             status: Default::default(),

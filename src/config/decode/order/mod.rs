@@ -4,7 +4,7 @@ mod fields;
 
 use super::Context;
 use super::service::{Reference, Wanted};
-use crate::config::settings::{Processor, Settings};
+use crate::config::settings::{Exporter, Processor, Settings};
 use crate::edit;
 use crate::outcome::Signal;
 
@@ -48,6 +48,13 @@ pub(super) fn check(
         ];
         for (message, help) in findings.into_iter().flatten() {
             warn(placed.reference, "processors", message, help);
+        }
+    }
+    for reference in &pipeline.exporters {
+        let Some(Exporter::Otlp(config)) = settings.exporters.get(&reference.id) else { continue };
+        let keys = config.queue.batch.as_ref().map_or(&[][..], |batch| &batch.metadata_keys);
+        if let Some((message, help)) = blind(&reference.shown(), keys, &line) {
+            warn(reference, "exporters", message, help);
         }
     }
 }

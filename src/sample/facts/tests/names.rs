@@ -42,7 +42,8 @@ fn policies_find_renamed_attributes_under_either_name() {
             assert_eq!(facts(&written, 1, new).has(fact), !is_old, "{new}");
         }
     }
-    let plan = either(false, policies());
+    let (plan, written) = (either(false, policies()), Plan::new(&config(false, policies())));
+    assert!(!plan.asks_the_same(&written), "facts have to be gathered anew when semconv is switched");
     assert!(facts(&plan, 1, "res.http.request.method=PUT").has(1));
 }
 
