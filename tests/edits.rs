@@ -9,6 +9,10 @@ mod support;
 
 #[path = "edits/cases.rs"]
 mod cases;
+#[path = "edits/statements.rs"]
+mod statements;
+#[path = "edits/tables.rs"]
+mod tables;
 #[path = "edits/traffic.rs"]
 mod traffic;
 
@@ -41,7 +45,7 @@ async fn edits_are_the_collectors_item_by_item() {
         );
         return;
     }
-    let cases = cases();
+    let cases = all();
     let (theirs, ours) =
         tokio::join!(outcome(collector.clone(), &cases, false), outcome(ringtail().to_owned(), &cases, true));
     let mut wrong = Vec::new();
@@ -50,22 +54,31 @@ async fn edits_are_the_collectors_item_by_item() {
             let mut paths = Vec::new();
             let (theirs, ours) = (serde_json::json!(theirs), serde_json::json!(ours));
             traffic::differences("", &theirs, &ours, &mut paths);
-            wrong.extend(paths.into_iter().map(|path| format!("{}, request {index}: {path}", case.name)));
+            let place = |path: &str| statements::named(&case.statements, path);
+            wrong.extend(
+                paths.iter().map(|path| format!("{}, request {index}: {path}{}", case.name, place(path))),
+            );
         }
         let came = theirs.iter().filter(|(_, requests)| !requests.is_empty()).count();
         assert!(came > 0, "{}: nothing comes out, so nothing is compared", case.name);
     }
-    let first: Vec<_> = wrong.iter().take(20).map(String::as_str).collect();
+    let first: Vec<_> = wrong.iter().take(60).map(String::as_str).collect();
     assert!(wrong.is_empty(), "{} differences; the first:\n{}", wrong.len(), first.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_runs_and_loses_nothing_unnamed() {
-    let cases = cases();
+    let cases = all();
     let outcome = outcome(ringtail().to_owned(), &cases, true).await;
     for (case, answers) in cases.iter().zip(&outcome) {
         assert!(answers.iter().all(|(status, _)| *status == 200), "{}: {answers:?}", case.name);
     }
+}
+
+fn all() -> Vec<Case> {
+    let mut all = cases();
+    all.extend(tables::tables());
+    all
 }
 
 /// Runs all cases in one process, a port each.
@@ -85,8 +98,8 @@ async fn outcome(program: PathBuf, cases: &[Case], ours: bool) -> Outcome {
     let mut outcome = Outcome::new();
     for (index, case) in cases.iter().enumerate() {
         let mut answers = Vec::new();
-        for content in traffic::requests(case.signals) {
-            let (path, body) = match &content {
+        for content in &case.requests {
+            let (path, body) = match content {
                 Content::Traces(request) => ("/v1/traces", request.encode_to_vec()),
                 Content::Logs(request) => ("/v1/logs", request.encode_to_vec()),
                 Content::Metrics(request) => ("/v1/metrics", request.encode_to_vec()),

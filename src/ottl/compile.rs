@@ -148,7 +148,13 @@ impl Compiler {
             }
             self.see(Context::Span);
         }
-        let arguments = self.arguments(text, converter.params)?;
+        let mut arguments = self.arguments(text, converter.params)?;
+        (converter.prepare)(&mut arguments).map_err(|message| {
+            ParseError::new(
+                text.at,
+                format!("error while parsing arguments for call to {:?}: {message}", text.name),
+            )
+        })?;
         Ok(Call { converter, arguments, keys: self.keys(&text.keys)? })
     }
 

@@ -7,6 +7,7 @@
 //! Loses: nothing; what cannot be evaluated is an error, and what follows from that is the caller's error mode.
 
 mod calendar;
+mod case;
 mod compare;
 mod compile;
 mod context;
@@ -29,6 +30,7 @@ mod syntax;
 mod target;
 mod url;
 mod value;
+mod zone;
 
 use compile::Compiler;
 use expression::{Test, View};
@@ -39,6 +41,7 @@ pub use env::Env;
 pub use error::{EvalError, ParseError};
 pub use target::Target;
 pub use value::Value;
+pub use zone::Moment;
 
 /// How texts are read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -180,6 +183,11 @@ impl Statement {
     /// The items that it runs on.
     pub fn context(&self) -> Context {
         self.context
+    }
+
+    /// Whether its editor writes to messages of this context.
+    pub fn writes(&self, context: Context) -> bool {
+        matches!(self.arguments.first(), Some(Argument::Place(place)) if place.context == context)
     }
 
     /// Runs on the item if its condition holds. Gives whether it changed anything that is exported.

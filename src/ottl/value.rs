@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::EvalError;
+use super::zone::Moment;
 use crate::wire::{Fields, Malformed, Payload, otlp, write_varint};
 
 /// The tag of a string in an attribute's value.
@@ -39,8 +40,8 @@ pub enum Value<'a> {
     List(Cow<'a, [u8]>),
     /// A message and the number of its field that repeats key and value.
     Map(Cow<'a, [u8]>, u32),
-    /// Nanoseconds since 1970.
-    Time(i64),
+    /// A time.
+    Time(Moment),
     /// Nanoseconds.
     Duration(i64),
     /// A trace id.
@@ -95,7 +96,7 @@ impl<'a> Value<'a> {
             Self::Bytes(bytes) => Value::Bytes(lend(bytes)),
             Self::List(bytes) => Value::List(lend(bytes)),
             Self::Map(bytes, field) => Value::Map(lend(bytes), *field),
-            Self::Time(nanos) => Value::Time(*nanos),
+            Self::Time(moment) => Value::Time(moment.clone()),
             Self::Duration(nanos) => Value::Duration(*nanos),
             Self::TraceId(id) => Value::TraceId(*id),
             Self::SpanId(id) => Value::SpanId(*id),
@@ -115,7 +116,7 @@ impl<'a> Value<'a> {
             Self::Bytes(bytes) => Value::Bytes(own(bytes)),
             Self::List(bytes) => Value::List(own(bytes)),
             Self::Map(bytes, field) => Value::Map(own(bytes), field),
-            Self::Time(nanos) => Value::Time(nanos),
+            Self::Time(moment) => Value::Time(moment),
             Self::Duration(nanos) => Value::Duration(nanos),
             Self::TraceId(id) => Value::TraceId(id),
             Self::SpanId(id) => Value::SpanId(id),

@@ -1,11 +1,17 @@
 //! Configurations that are compared.
 
-/// Processors in order, for pipelines of these signals.
+use super::traffic;
+use crate::support::Content;
+
+/// Processors in order, for pipelines of these signals, and what is sent through them.
 #[derive(Clone)]
 pub struct Case {
     pub name: &'static str,
     pub signals: &'static [&'static str],
-    pub processors: Vec<(&'static str, &'static str)>,
+    pub processors: Vec<(&'static str, String)>,
+    pub requests: Vec<Content>,
+    /// Those that run on one scope entry each.
+    pub statements: Vec<String>,
 }
 
 const ALL: &[&str] = &["traces", "metrics", "logs"];
@@ -15,10 +21,12 @@ const LOGS: &[&str] = &["logs"];
 const SAMPLED: &[&str] = &["traces", "logs"];
 
 pub fn cases() -> Vec<Case> {
-    let case = |name, signals, processors: &[(&'static str, &'static str)]| Case {
+    let case = |name, signals: &'static [&'static str], processors: &[(&'static str, &'static str)]| Case {
         name,
         signals,
-        processors: processors.to_vec(),
+        processors: processors.iter().map(|(kind, body)| (*kind, (*body).to_owned())).collect(),
+        requests: traffic::requests(signals),
+        statements: Vec::new(),
     };
     vec![
         case("nothing", ALL, &[]),

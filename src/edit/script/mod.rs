@@ -97,6 +97,8 @@ impl Run {
 trait Shown {
     fn bytes(&self) -> &[u8];
     fn replace(&mut self, new: &mut Vec<u8>);
+    fn schema_url(&self) -> &[u8];
+    fn set_schema_url(&mut self, url: Vec<u8>);
 }
 
 impl Shown for Message<'_> {
@@ -107,29 +109,43 @@ impl Shown for Message<'_> {
     fn replace(&mut self, new: &mut Vec<u8>) {
         Message::replace(self, new);
     }
+
+    fn schema_url(&self) -> &[u8] {
+        Message::schema_url(self)
+    }
+
+    fn set_schema_url(&mut self, url: Vec<u8>) {
+        Message::set_schema_url(self, url);
+    }
 }
 
 type Messages<'m, 's> = &'m mut [(Context, &'s mut dyn Shown)];
 
-/// Shows messages to `evaluate`, and puts what it changed back into them.
+/// Shows messages to `evaluate`, puts what it changed back into them, and adds the metrics that it made.
 fn show<T>(
     memory: &mut Target<'static>,
     messages: Messages<'_, '_>,
+    made: &mut Vec<Vec<u8>>,
     evaluate: impl FnOnce(&mut Target<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let mut target = std::mem::take(memory).emptied();
     for (context, message) in messages.iter() {
         target.set(*context, message.bytes());
+        target.set_schema_url(*context, message.schema_url());
     }
     let result = evaluate(&mut target);
-    let mut changed: [Option<Vec<u8>>; 4] = Default::default();
+    let mut changed: [[Option<Vec<u8>>; 2]; 4] = Default::default();
     for ((context, _), changed) in messages.iter().zip(&mut changed) {
-        *changed = target.take_changed(*context);
+        *changed = [target.take_changed(*context), target.take_changed_schema_url(*context)];
     }
+    made.append(&mut target.take_made());
     *memory = target.emptied();
-    for ((_, message), changed) in messages.iter_mut().zip(changed) {
+    for ((_, message), [changed, url]) in messages.iter_mut().zip(changed) {
         if let Some(mut changed) = changed {
             message.replace(&mut changed);
+        }
+        if let Some(url) = url {
+            message.set_schema_url(url);
         }
     }
     result

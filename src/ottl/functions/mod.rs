@@ -4,12 +4,19 @@ mod arguments;
 mod edit_map;
 mod edit_text;
 mod edit_value;
+mod encodings;
+mod grok;
 mod hash;
 mod moment;
 mod parsers;
+mod records;
+mod rows;
 mod span_name;
 mod strings;
 mod types;
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use regex::bytes::Regex;
 
@@ -20,10 +27,11 @@ use super::expression::Expression;
 use super::path::Place;
 use super::target::Target;
 use super::value::Value;
+use super::zone::Zone;
 
 pub(super) use arguments::Arguments;
+pub(super) use encodings::base64;
 pub(super) use moment::rfc3339;
-pub(super) use strings::base64;
 
 /// A function with a value: its name begins in upper case.
 #[derive(Debug)]
@@ -31,6 +39,8 @@ pub(super) struct Converter {
     pub(super) name: &'static str,
     pub(super) params: &'static [Param],
     pub(super) call: for<'v> fn(&Arguments<'v>) -> Result<Value<'v>, EvalError>,
+    /// Checks what is written out among the arguments, and makes what can be made of it once.
+    pub(super) prepare: fn(&mut [Argument]) -> Result<(), String>,
     /// It reads the span beside its arguments.
     pub(super) looks_at_span: bool,
 }
@@ -82,6 +92,24 @@ pub(super) enum Argument {
     Place(Place),
     Pattern(Regex),
     Function(&'static Converter),
+    Made(Arc<Made>),
+}
+
+/// What is made of arguments once.
+#[derive(Debug)]
+pub(super) enum Made {
+    Zone(Zone),
+    Networks(Vec<parsers::Network>),
+    Grok(grok::Grok),
+    Severities(records::Severities),
+}
+
+/// A string that is written out.
+fn literal_text(arguments: &[Argument], at: usize) -> Option<Cow<'_, str>> {
+    match arguments.get(at) {
+        Some(Argument::Value(Expression::Literal(Value::Text(text)))) => Some(String::from_utf8_lossy(text)),
+        _ => None,
+    }
 }
 
 const fn param(name: &'static str, kind: Kind) -> Param {
@@ -99,15 +127,24 @@ const fn optional(name: &'static str, kind: Kind) -> Param {
 type Call = for<'v> fn(&Arguments<'v>) -> Result<Value<'v>, EvalError>;
 
 const fn converts(name: &'static str, params: &'static [Param], call: Call) -> Converter {
-    Converter { name, params, call, looks_at_span: false }
+    Converter { name, params, call, prepare: |_| Ok(()), looks_at_span: false }
 }
 
 const fn edits(name: &'static str, params: &'static [Param], run: Run) -> Editor {
     Editor { name, params, check: |_| Ok(()), run, only: None }
 }
 
-const CONVERTERS: &[&[Converter]] =
-    &[strings::CONVERTERS, types::CONVERTERS, hash::CONVERTERS, moment::CONVERTERS, parsers::CONVERTERS];
+const CONVERTERS: &[&[Converter]] = &[
+    strings::CONVERTERS,
+    types::CONVERTERS,
+    hash::CONVERTERS,
+    moment::CONVERTERS,
+    parsers::CONVERTERS,
+    rows::CONVERTERS,
+    encodings::CONVERTERS,
+    grok::CONVERTERS,
+    records::CONVERTERS,
+];
 
 const EDITORS: &[&[Editor]] =
     &[edit_value::EDITORS, edit_map::EDITORS, edit_text::EDITORS, span_name::EDITORS];

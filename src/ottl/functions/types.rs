@@ -52,7 +52,12 @@ pub(super) const CONVERTERS: &[Converter] = &[
     converts("SpanID", TARGET, |given| Ok(Value::SpanId(id(given)?))),
     converts("ProfileID", TARGET, |given| Ok(Value::TraceId(id(given)?))),
     converts("Log", TARGET, |given| {
-        Ok(number(&given.value(0)?)?.map_or(Value::Nil, |number| Value::Double(number.ln())))
+        let number = number(&given.value(0)?)?.ok_or("invalid input: <nil>")?;
+        if number <= 0.0 {
+            let message = format!("invalid input: expected number greater than zero but got {number}");
+            return Err(message.into());
+        }
+        Ok(Value::Double(number.ln()))
     }),
     Converter {
         looks_at_span: true,
@@ -131,7 +136,9 @@ fn length(value: &Value<'_>) -> Result<Option<usize>, EvalError> {
 fn is_empty<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     let value = given.value(0)?;
     Ok(Value::Bool(match &value {
-        Value::Nil => true,
+        Value::Nil | Value::Bool(false) | Value::Int(0) | Value::Duration(0) => true,
+        Value::Double(value) => *value == 0.0,
+        Value::Opaque(..) => false, // as in the Collector, however many there are
         Value::TraceId(id) => *id == [0; 16],
         Value::SpanId(id) => *id == [0; 8],
         value => length(value)? == Some(0),
@@ -172,9 +179,12 @@ fn index<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     Ok(Value::Int(place.map_or(-1, |place| place as i64)))
 }
 
-/// Numbers by size, others as strings when their types differ.
+/// Numbers by size, others as strings; lists with maps, lists or bytes in them stay as they are.
 fn sort<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     let mut values = given.list(0)?;
+    if values.iter().any(|value| matches!(value, Value::Map(..) | Value::List(_) | Value::Bytes(_))) {
+        return Value::list(values);
+    }
     let descending = given.utf8_or(1, "asc")? == "desc";
     let numeric = values.iter().all(|value| matches!(value, Value::Int(_) | Value::Double(_)));
     if numeric {
@@ -190,7 +200,7 @@ fn sort<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     } else {
         let mut texts = Vec::with_capacity(values.len());
         for value in values {
-            texts.push((render::text(&value)?.unwrap_or_default().into_owned(), value));
+            texts.push((render::plain(&value)?.into_owned(), value));
         }
         texts.sort_by(|a, b| a.0.cmp(&b.0));
         values = texts.into_iter().map(|(_, value)| value).collect();

@@ -8,6 +8,7 @@ use crate::ottl::error::EvalError;
 use crate::ottl::expression::View;
 use crate::ottl::target::{MAP_FIELD, Message, number_in};
 use crate::ottl::value::{self, Value};
+use crate::ottl::zone::Moment;
 use crate::wire::{Malformed, otlp};
 
 impl Place {
@@ -93,8 +94,7 @@ impl Place {
             Access::AnyText(number) => {
                 let any = message.field(*number)?.unwrap_or_default();
                 let value = value::read_any(any)?;
-                let text = crate::ottl::render::text(&value)?;
-                Value::Text(Cow::Owned(text.map_or_else(Vec::new, Cow::into_owned)))
+                Value::Text(Cow::Owned(crate::ottl::render::plain(&value)?.into_owned()))
             }
             Access::Opaque(number) => read_opaque(message, *number)?,
             Access::SchemaUrl => Value::Text(Cow::Borrowed(view.target.schema_url(self.context))),
@@ -173,7 +173,7 @@ fn sized<const N: usize>(bytes: &[u8]) -> [u8; N] {
 }
 
 fn id_text(id: &[u8]) -> String {
-    if id.iter().all(|byte| *byte == 0) { String::new() } else { crate::ottl::render::hex(id) }
+    crate::ottl::render::hex(id)
 }
 
 fn read_number(raw: Option<u64>, form: Form) -> Value<'static> {
@@ -184,7 +184,7 @@ fn read_number(raw: Option<u64>, form: Form) -> Value<'static> {
         Form::Varint => Value::Int(i64::from(raw as i32)),
         Form::Fixed32 => Value::Int(i64::from(raw as u32)),
         Form::Sint32 => Value::Int((raw >> 1) as i64 ^ -((raw & 1) as i64)),
-        Form::Time => Value::Time(raw as i64),
+        Form::Time => Value::Time(Moment::utc(raw as i64)),
         Form::Double => Value::Double(f64::from_bits(raw)),
         Form::Bool => Value::Bool(raw != 0),
         Form::Kind => Value::text(kind().map_or("", |(name, _)| *name)),

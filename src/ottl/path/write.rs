@@ -47,9 +47,13 @@ impl Place {
                 *cache = put(cache, MAP_FIELD, steps, value)?;
                 return Ok(false);
             }
+            Access::AnyText(_) if !matches!(value, Value::Text(_)) => return Err(expected("string", value)),
             Access::Any(number) | Access::AnyText(number) => {
                 let message = target.message_mut(self.context);
                 let any = message.field(*number)?.unwrap_or_default();
+                if !steps.is_empty() && !matches!(value::read_any(any)?, Value::Map(..) | Value::List(_)) {
+                    return Err("log bodies that are no maps and no lists cannot be indexed".into());
+                }
                 let any = put_any(any, steps, value, DEPTH_MAX)?;
                 let mut field = Vec::with_capacity(any.len() + 8);
                 value::push_message(*number, &any, &mut field);
@@ -202,7 +206,8 @@ fn encode(number: u32, form: Form, value: &Value<'_>, keep_zero: bool) -> Result
         _ => None,
     };
     if let Some(bytes) = bytes {
-        if !bytes.is_empty() {
+        let is_id = !matches!(form, Form::Text | Form::TraceState);
+        if !bytes.is_empty() && !(is_id && bytes.iter().all(|byte| *byte == 0)) {
             value::push_message(number, &bytes, &mut out);
         }
         return Ok(out);
@@ -220,17 +225,23 @@ fn encode(number: u32, form: Form, value: &Value<'_>, keep_zero: bool) -> Result
 
 fn number_of(form: Form, value: &Value<'_>) -> Result<u64, EvalError> {
     Ok(match (form, value) {
+        (Form::Fixed32, Value::Int(value)) if u32::try_from(*value).is_err() => {
+            return Err(format!("value {value} is out of range for uint32").into());
+        }
         (Form::Varint, Value::Int(value)) => *value as i32 as u64,
         (Form::Fixed32 | Form::Fixed64, Value::Int(value)) => *value as u64,
         (Form::Sint32, Value::Int(value)) => u64::from(((*value as i32) << 1 ^ (*value as i32) >> 31) as u32),
-        (Form::Time, Value::Time(nanos)) => *nanos as u64,
+        (Form::Time, Value::Time(moment)) => moment.nanos as u64,
         (Form::Double, Value::Double(value)) => value.to_bits(),
         (Form::Bool, Value::Bool(value)) => u64::from(*value),
         (Form::Kind | Form::KindDeprecated, Value::Text(name)) => {
-            let known = |(short, long): &(&str, &str)| [short.as_bytes(), long.as_bytes()].contains(&&**name);
-            let kind = KINDS.iter().position(known).ok_or("unknown span kind")?;
-            kind as u64
+            let known = |(short, long): &(&str, &str)| {
+                let known = if form == Form::Kind { short } else { long };
+                known.as_bytes() == &**name
+            };
+            KINDS.iter().position(known).ok_or("unknown span kind")? as u64
         }
+
         (Form::Time, other) => return Err(expected("time.Time", other)),
         (Form::Double, other) => return Err(expected("float64", other)),
         (Form::Bool, other) => return Err(expected("bool", other)),

@@ -68,7 +68,7 @@ fn what_stands_around_an_item_is_written_too() {
     assert_eq!(Span::decode(target.changed(Context::Span).unwrap()).unwrap().name, "outer");
     let resource = Resource::decode(target.changed(Context::Resource).unwrap()).unwrap();
     assert_eq!(resource.attributes[1], attribute("seen", Proto::BoolValue(true)));
-    assert_eq!(target.changed_schema_url(Context::Resource), Some(&b"new"[..]));
+    assert_eq!(target.take_changed_schema_url(Context::Resource), Some(b"new".to_vec()));
     assert_eq!(InstrumentationScope::decode(target.changed(Context::Scope).unwrap()).unwrap().version, "2");
 }
 
