@@ -56,7 +56,7 @@ fn standing(left: &Value<'_>, right: &Value<'_>, depth: usize) -> Result<Standin
         (SpanId(a), SpanId(b)) => Standing::Ordered(a.cmp(b)),
         (List(a), List(b)) => Standing::Equal(a == b || same_lists(a, b, depth)?),
         (Map(a, m), Map(b, n)) => Standing::Equal((a == b && m == n) || same_maps((a, *m), (b, *n), depth)?),
-        (Opaque(a, _), Opaque(b, _)) => Standing::Equal(a == b),
+        (Opaque(a, m), Opaque(b, n)) => Standing::Equal(m == n && a == b),
         _ => Standing::Apart,
     })
 }

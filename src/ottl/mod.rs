@@ -23,6 +23,7 @@ pub mod mask;
 mod murmur3;
 mod parse;
 mod path;
+mod points;
 mod render;
 mod strftime;
 mod suggest;

@@ -85,13 +85,18 @@ impl<'a> Target<'a> {
         message.attributes = context.attributes();
         self.caches[context as usize].clear();
         if context == Context::Metric {
-            let data = Fields::new(&message.bytes)
-                .map_while(Result::ok)
-                .map(|field| field.number)
-                .filter(|number| otlp::METRIC_DATA.contains(number))
-                .last();
-            self.set_data(data.unwrap_or(0));
+            self.find_data();
         }
+    }
+
+    /// Finds what the metric's data is, after the metric has become another.
+    pub(super) fn find_data(&mut self) {
+        let data = Fields::new(&self.messages[Context::Metric as usize].bytes)
+            .map_while(Result::ok)
+            .map(|field| field.number)
+            .filter(|number| otlp::METRIC_DATA.contains(number))
+            .last();
+        self.set_data(data.unwrap_or(0));
     }
 
     /// Says what the metric's data is: the field of [`otlp::METRIC_DATA`], or 0. For callers who set a metric without it.

@@ -48,8 +48,34 @@ pub enum Value<'a> {
     TraceId([u8; 16]),
     /// A span id.
     SpanId([u8; 8]),
-    /// Messages without a form of their own here, such as events: encoded, and how many.
-    Opaque(Cow<'a, [u8]>, usize),
+    /// A message without a form of its own here, or those of a list as [`LIST_VALUES`].
+    Opaque(Cow<'a, [u8]>, Shape),
+}
+
+/// What the messages of [`Value::Opaque`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Events of a span.
+    Events,
+    /// Links of a span.
+    Links,
+    /// The status of a span.
+    Status,
+    /// Data points of the data in this field of a metric; those of gauges and sums are the same.
+    Points(u32),
+    /// Exemplars of a data point.
+    Exemplars,
+    /// Quantiles of a summary.
+    Quantiles,
+    /// Buckets of an exponential histogram.
+    Buckets,
+}
+
+impl Shape {
+    /// Whether there are any number of them.
+    pub(super) fn is_list(self) -> bool {
+        !matches!(self, Self::Status | Self::Buckets)
+    }
 }
 
 impl<'a> Value<'a> {
@@ -100,7 +126,7 @@ impl<'a> Value<'a> {
             Self::Duration(nanos) => Value::Duration(*nanos),
             Self::TraceId(id) => Value::TraceId(*id),
             Self::SpanId(id) => Value::SpanId(*id),
-            Self::Opaque(bytes, count) => Value::Opaque(lend(bytes), *count),
+            Self::Opaque(bytes, shape) => Value::Opaque(lend(bytes), *shape),
         }
     }
 
@@ -120,7 +146,7 @@ impl<'a> Value<'a> {
             Self::Duration(nanos) => Value::Duration(nanos),
             Self::TraceId(id) => Value::TraceId(id),
             Self::SpanId(id) => Value::SpanId(id),
-            Self::Opaque(bytes, count) => Value::Opaque(own(bytes), count),
+            Self::Opaque(bytes, shape) => Value::Opaque(own(bytes), shape),
         }
     }
 
@@ -139,6 +165,8 @@ impl<'a> Value<'a> {
             Self::Duration(_) => "time.Duration",
             Self::TraceId(_) => "pcommon.TraceID",
             Self::SpanId(_) => "pcommon.SpanID",
+            Self::Opaque(_, Shape::Status) => "ptrace.Status",
+            Self::Opaque(_, Shape::Buckets) => "buckets",
             Self::Opaque(..) => "a list of messages",
         }
     }

@@ -178,7 +178,7 @@ fn clear(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Resu
             Value::Map(..) => Some(Value::map::<&str>([])?),
             Value::TraceId(_) => Some(Value::TraceId([0; 16])),
             Value::SpanId(_) => Some(Value::SpanId([0; 8])),
-            Value::Opaque(..) => Some(Value::Opaque(Cow::Borrowed(&[]), 0)),
+            Value::Opaque(_, shape) => Some(Value::Opaque(Cow::Borrowed(&[]), shape)),
             Value::Time(_) | Value::Duration(_) => return Err("a time cannot be cleared".into()),
         })
     })

@@ -7,6 +7,7 @@ mod edit_value;
 mod encodings;
 mod grok;
 mod hash;
+mod metrics;
 mod moment;
 mod parsers;
 mod records;
@@ -147,7 +148,7 @@ const CONVERTERS: &[&[Converter]] = &[
 ];
 
 const EDITORS: &[&[Editor]] =
-    &[edit_value::EDITORS, edit_map::EDITORS, edit_text::EDITORS, span_name::EDITORS];
+    &[edit_value::EDITORS, edit_map::EDITORS, edit_text::EDITORS, span_name::EDITORS, metrics::EDITORS];
 
 /// The converter of a name.
 pub(super) fn converter(name: &str) -> Option<&'static Converter> {

@@ -23,7 +23,10 @@ pub(super) const CONVERTERS: &[Converter] = &[
     converts("IsBool", TARGET, |given| is(given, |value| matches!(value, Value::Bool(_)))),
     converts("IsMap", TARGET, |given| is(given, |value| matches!(value, Value::Map(..)))),
     converts("IsList", TARGET, |given| {
-        is(given, |value| matches!(value, Value::List(_) | Value::Opaque(..)))
+        is(given, |value| match value {
+            Value::Opaque(_, shape) => shape.is_list(),
+            value => matches!(value, Value::List(_)),
+        })
     }),
     converts("IsEmpty", TARGET, is_empty),
     converts("Len", TARGET, |given| {
@@ -128,7 +131,7 @@ fn length(value: &Value<'_>) -> Result<Option<usize>, EvalError> {
         Value::Bytes(bytes) => Some(bytes.len()),
         Value::List(list) => Some(count(list, codec::LIST_VALUES)?),
         Value::Map(map, field) => Some(count(map, *field)?),
-        Value::Opaque(_, count) => Some(*count),
+        Value::Opaque(items, shape) if shape.is_list() => Some(count(items, codec::LIST_VALUES)?),
         _ => None,
     })
 }

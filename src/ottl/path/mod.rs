@@ -1,5 +1,6 @@
 //! Paths: what they name in each context, and how it is read and written in place.
 
+mod put;
 mod read;
 mod table;
 mod write;
@@ -63,7 +64,7 @@ impl Place {
 
     /// Whether editors may write here.
     pub(super) fn is_writable(&self) -> bool {
-        !matches!(self.access, Access::EventIndex | Access::MetricType | Access::Opaque(_))
+        !matches!(self.access, Access::EventIndex | Access::MetricType)
     }
 }
 

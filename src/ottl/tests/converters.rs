@@ -166,6 +166,30 @@ fn of_parsers() {
         (r#"ParseInt("ff", 16)"#, "255"),
         (r#"IsInCIDR("10.1.2.3", ["192.168.0.0/16", "10.0.0.0/8"])"#, "true"),
         (r#"IsInCIDR("::1", ["10.0.0.0/8"])"#, "false"),
+        (r#"Decode("aGVsbG8=", "base64")"#, r#""hello""#),
+        (r#"Decode("aGVsbG8", "base64")"#, "error: illegal base64 data"),
+        (r#"Decode(0x680069006500, "utf-16")"#, r#""hie""#),
+        (r#"Decode(0x80, "windows-1252")"#, r#""€""#),
+        (r#"ParseInt("0x1f", 0)"#, "31"),
+        (r#"ParseSeverity("err", {"error": [{"equals": ["err"]}], "ok": [{"range": "2xx"}]})"#, r#""error""#),
+        (r#"ParseSeverity(204, {"error": [{"equals": ["err"]}], "ok": [{"range": "2xx"}]})"#, r#""ok""#),
+        (
+            r#"ParseSeverity(404, {"ok": [{"range": {"min": 1, "max": 9}}]})"#,
+            "error: could not map log level: no matching log level found",
+        ),
+        (
+            r#"CommunityID("128.232.110.120", 34855, "66.35.250.204", 80)"#,
+            r#""1:LQU9qZlK+B5F3KDmev6m5PMibrg=""#,
+        ),
+        (
+            r#"ExtractGrokPatterns("10 apples", "%{NUMBER:n:int} %{WORD:what.is}", true)"#,
+            r#"{"n":10,"what.is":"apples"}"#,
+        ),
+        (
+            r#"ExtractGrokPatterns("abc-1", "%{OWN:a}-(?P<d>\\d)", true, ["OWN=[a-c]+"])"#,
+            r#"{"a":"abc","d":"1"}"#,
+        ),
+        (r#"ExtractGrokPatterns("x", "%{NUMBER}")"#, "{}"),
         (r#"IsValidLuhn("4111 1111 1111 1111")"#, "true"),
         (r#"IsValidLuhn("4111111111111112")"#, "false"),
     ]);

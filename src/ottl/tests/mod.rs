@@ -2,6 +2,7 @@
 
 mod converters;
 mod editors;
+mod metrics;
 mod oracle;
 mod paths;
 mod refused;
