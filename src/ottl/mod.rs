@@ -31,6 +31,7 @@ mod syntax;
 mod target;
 mod url;
 mod value;
+mod xml;
 mod zone;
 
 use compile::Compiler;

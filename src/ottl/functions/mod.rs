@@ -15,6 +15,7 @@ mod rows;
 mod span_name;
 mod strings;
 mod types;
+mod xml;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use super::expression::Expression;
 use super::path::Place;
 use super::target::Target;
 use super::value::Value;
+use super::xml::XPath;
 use super::zone::Zone;
 
 pub(super) use arguments::Arguments;
@@ -103,6 +105,7 @@ pub(super) enum Made {
     Networks(Vec<parsers::Network>),
     Grok(grok::Grok),
     Severities(records::Severities),
+    XPath(XPath),
 }
 
 /// A string that is written out.
@@ -145,6 +148,7 @@ const CONVERTERS: &[&[Converter]] = &[
     encodings::CONVERTERS,
     grok::CONVERTERS,
     records::CONVERTERS,
+    xml::CONVERTERS,
 ];
 
 const EDITORS: &[&[Editor]] =

@@ -194,3 +194,28 @@ fn of_parsers() {
         (r#"IsValidLuhn("4111111111111112")"#, "false"),
     ]);
 }
+
+#[test]
+fn of_xml() {
+    check(&[
+        (
+            r#"ParseXML("<a x=\"1\"> t <b>u</b></a>")"#,
+            r#"{"attributes":{"x":"1"},"children":[{"content":"u","tag":"b"}],"content":"t","tag":"a"}"#,
+        ),
+        (r#"ParseXML("<a/> ")"#, "error: trailing bytes after parsing xml"),
+        (
+            r#"ParseSimplifiedXML("<a><b>1</b><b>2</b><c><d>3</d></c></a>")"#,
+            r#"{"a":{"b":["1","2"],"c":{"d":"3"}}}"#,
+        ),
+        (r#"GetXML("<a><b>1</b><b>2</b></a>", "/a/b[2]")"#, r#""<b>2</b>""#),
+        (r#"GetXML("<a x=\"1\"/>", "/a/@x")"#, r#""1""#),
+        (r#"RemoveXML("<a><b>1</b><b>2</b></a>", "/a/b[. = '1']")"#, r#""<a><b>2</b></a>""#),
+        (r#"RemoveXML("<a x='1' y='2'/>", "//@x")"#, r#""<a y=\"2\"></a>""#),
+        (r#"InsertXML("<a><b/></a>", "/a", "<c>1</c>")"#, r#""<a><b></b><c>1</c></a>""#),
+        (
+            r#"ConvertAttributesToElementsXML("<a x='1' y='2'><b/></a>")"#,
+            r#""<a><b></b><x>1</x><y>2</y></a>""#,
+        ),
+        (r#"ConvertTextToElementsXML("<a>x<b/>y</a>", "/a", "t")"#, r#""<a><t>x</t><b></b><t>y</t></a>""#),
+    ]);
+}
