@@ -58,6 +58,7 @@ pub struct Dialect {
 pub struct Condition {
     test: Test,
     seen: u8,
+    metadata: bool,
 }
 
 /// A compiled statement: an editor and its condition.
@@ -68,6 +69,7 @@ pub struct Statement {
     arguments: Vec<Argument>,
     condition: Option<Test>,
     seen: u8,
+    metadata: bool,
 }
 
 /// Compiles a condition on items of a context.
@@ -98,12 +100,19 @@ pub fn infer(texts: &[&str]) -> Result<Option<Context>, ParseError> {
     Ok(innermost)
 }
 
+/// What paths name, and what functions exist in.
 fn innermost_of(statement: &syntax::StatementText) -> Option<Context> {
     let mut innermost = None;
-    statement.each_path(&mut |path| {
-        if path.segments.len() > 1 {
-            innermost = innermost.max(Context::of_name(&path.segments[0]));
-        }
+    statement.each(&mut |node| {
+        let context = match node {
+            syntax::Node::Path(path) if path.segments.len() > 1 => Context::of_name(&path.segments[0]),
+            syntax::Node::Path(_) => None,
+            syntax::Node::Call(call) => {
+                let editor = functions::editor(&call.name).and_then(|editor| editor.only);
+                editor.or_else(|| functions::converter(&call.name)?.looks_at)
+            }
+        };
+        innermost = innermost.max(context);
     });
     innermost
 }
@@ -118,12 +127,12 @@ impl Dialect {
             message: format!("condition has invalid syntax: 1:{}: {}", error.at + 1, error.message),
             ..error
         })?;
-        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0 };
+        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0, metadata: false };
         let test = compiler.test(&parsed).map_err(|error| ParseError {
             message: format!("unable to parse OTTL condition {text:?}: {}", error.message),
             ..error
         })?;
-        Ok(Condition { test, seen: compiler.seen })
+        Ok(Condition { test, seen: compiler.seen, metadata: compiler.metadata })
     }
 
     /// As [`statement`].
@@ -149,7 +158,7 @@ impl Dialect {
             message: format!("undefined function {:?}", call.name),
             help: suggest::nearest(&call.name, functions::editor_names()).map(str::to_owned),
         })?;
-        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0 };
+        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0, metadata: false };
         let arguments = compiler.arguments(call, editor.params)?;
         (editor.check)(&arguments).map_err(|message| ParseError::new(call.at, message))?;
         if let Some(only) = editor.only {
@@ -160,7 +169,8 @@ impl Dialect {
             compiler.seen |= 1 << only as u8;
         }
         let condition = parsed.condition.as_ref().map(|text| compiler.test(text)).transpose()?;
-        Ok(Statement { context, editor, arguments, condition, seen: compiler.seen })
+        let (seen, metadata) = (compiler.seen, compiler.metadata);
+        Ok(Statement { context, editor, arguments, condition, seen, metadata })
     }
 }
 
@@ -170,6 +180,11 @@ fn of_statement(text: &str, error: ParseError) -> ParseError {
 }
 
 impl Condition {
+    /// Whether it reads the headers of the request.
+    pub fn reads_metadata(&self) -> bool {
+        self.metadata
+    }
+
     /// Whether the item meets the condition.
     ///
     /// # Errors
@@ -185,6 +200,11 @@ impl Statement {
     /// The items that it runs on.
     pub fn context(&self) -> Context {
         self.context
+    }
+
+    /// Whether it reads the headers of the request.
+    pub fn reads_metadata(&self) -> bool {
+        self.metadata
     }
 
     /// Whether its editor writes to messages of this context.

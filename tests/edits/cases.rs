@@ -173,6 +173,35 @@ logs:
             )],
         ),
         case(
+            "filter by data points of metrics",
+            METRICS,
+            &[(
+                "filter",
+                "metrics: {metric: ['HasAttrKeyOnDatapoint(\"secret.key\")', 'HasAttrOnDatapoint(\"user\", \"ann\")']}",
+            )],
+        ),
+        case(
+            "metadata of requests",
+            ALL,
+            &[
+                (
+                    "transform",
+                    "trace_statements: ['set(span.attributes[\"tenant\"], otelcol.client.metadata[\"X-Tenant\"][0])']
+metric_statements: ['set(datapoint.attributes[\"tenant\"], otelcol.client.metadata[\"x-tenant\"])']
+log_statements: ['set(log.attributes[\"tenant\"], otelcol.client.metadata[\"none\"]) where otelcol.client.metadata[\"none\"] == nil']",
+                ),
+                ("filter", "trace_conditions: ['span.name == \"work\" and otelcol.client.metadata[\"x-tenant\"][0] == \"blue\"']"),
+            ],
+        ),
+        case(
+            "contexts by functions",
+            TRACES,
+            &[(
+                "transform",
+                "trace_statements: ['set(resource.attributes[\"has.root\"], true) where IsRootSpan()']",
+            )],
+        ),
+        case(
             "filter by inferred contexts",
             ALL,
             &[(

@@ -45,25 +45,44 @@ struct Run {
     signal: Signal,
     now_unix_nanos: u64,
     random: fn() -> u128,
+    /// Of the request, where something reads them.
+    headers: Vec<(String, String)>,
+    reads_headers: bool,
     errors: u64,
     first_error: Option<String>,
 }
 
 impl Default for Run {
     fn default() -> Self {
-        Self { signal: Signal::Traces, now_unix_nanos: 0, random: || 0, errors: 0, first_error: None }
+        Self {
+            signal: Signal::Traces,
+            now_unix_nanos: 0,
+            random: || 0,
+            headers: Vec::new(),
+            reads_headers: false,
+            errors: 0,
+            first_error: None,
+        }
     }
 }
 
 impl Run {
+    /// Of texts of which some may read the headers of requests.
+    fn new(reads_headers: bool) -> Self {
+        Self { reads_headers, ..Self::default() }
+    }
+
     fn begin(&mut self, around: &Around<'_>) {
         self.signal = around.signal;
         (self.now_unix_nanos, self.random) = (around.now_unix_nanos, around.random);
+        if self.reads_headers {
+            self.headers = around.headers.map(<[_]>::to_vec).unwrap_or_default();
+        }
     }
 
     fn with<T>(&self, evaluate: impl FnOnce(&Env<'_>) -> T) -> T {
         let random = self.random;
-        evaluate(&Env { now_unix_nanos: self.now_unix_nanos, random: &random })
+        evaluate(&Env { now_unix_nanos: self.now_unix_nanos, metadata: &self.headers, random: &random })
     }
 
     /// What cannot be evaluated is nothing, unless the request is to fail.

@@ -32,7 +32,9 @@ pub struct TransformEditor {
 impl TransformEditor {
     /// With these statements.
     pub fn new(group: Group) -> Self {
-        Self { group: Arc::new(group), target: Target::new(), run: Run::default() }
+        let reads_headers = group.conditions.iter().any(|one| one.code.reads_metadata())
+            || group.statements.iter().any(|one| one.code.reads_metadata());
+        Self { group: Arc::new(group), target: Target::new(), run: Run::new(reads_headers) }
     }
 
     fn run(

@@ -44,8 +44,8 @@ pub(super) struct Converter {
     pub(super) call: for<'v> fn(&Arguments<'v>) -> Result<Value<'v>, EvalError>,
     /// Checks what is written out among the arguments, and makes what can be made of it once.
     pub(super) prepare: fn(&mut [Argument]) -> Result<(), String>,
-    /// It reads the span beside its arguments.
-    pub(super) looks_at_span: bool,
+    /// It reads this message beside its arguments.
+    pub(super) looks_at: Option<Context>,
 }
 
 /// A function that changes its target: its name is in lower case.
@@ -131,7 +131,7 @@ const fn optional(name: &'static str, kind: Kind) -> Param {
 type Call = for<'v> fn(&Arguments<'v>) -> Result<Value<'v>, EvalError>;
 
 const fn converts(name: &'static str, params: &'static [Param], call: Call) -> Converter {
-    Converter { name, params, call, prepare: |_| Ok(()), looks_at_span: false }
+    Converter { name, params, call, prepare: |_| Ok(()), looks_at: None }
 }
 
 const fn edits(name: &'static str, params: &'static [Param], run: Run) -> Editor {
@@ -149,10 +149,25 @@ const CONVERTERS: &[&[Converter]] = &[
     grok::CONVERTERS,
     records::CONVERTERS,
     xml::CONVERTERS,
+    metrics::CONVERTERS,
 ];
 
 const EDITORS: &[&[Editor]] =
     &[edit_value::EDITORS, edit_map::EDITORS, edit_text::EDITORS, span_name::EDITORS, metrics::EDITORS];
+
+/// Why a name that the Collector knows is not one here.
+pub(super) fn absent(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "All" | "Any" | "Filter" | "Find" | "MapEach" | "MapKeys" | "Reduce" | "When" => {
+            "it takes a lambda, which the Collector has behind the alpha gate ottl.functions.enableLambda"
+        }
+        "UserAgent" => "the list of user agents is not here; extract what is needed with ExtractPatterns",
+        "ParseCEF" | "ParseCLF" | "ParseELF" | "ParseLEEF" => {
+            "take the line apart with ExtractGrokPatterns, ExtractPatterns or ParseKeyValue"
+        }
+        _ => return None,
+    })
+}
 
 /// The converter of a name.
 pub(super) fn converter(name: &str) -> Option<&'static Converter> {

@@ -63,7 +63,7 @@ pub(super) const CONVERTERS: &[Converter] = &[
         Ok(Value::Double(number.ln()))
     }),
     Converter {
-        looks_at_span: true,
+        looks_at: Some(Context::Span),
         ..converts("IsRootSpan", &[], |given| {
             let parent = given.view.target.message(Context::Span).field(otlp::SPAN_PARENT_SPAN_ID)?;
             Ok(Value::Bool(parent.unwrap_or_default().iter().all(|byte| *byte == 0)))

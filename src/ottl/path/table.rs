@@ -37,6 +37,8 @@ pub(super) enum Access {
     Cache,
     SchemaUrl,
     EventIndex,
+    /// The headers of the request, each a list.
+    Metadata,
 }
 
 /// The form of a field.
@@ -67,7 +69,10 @@ pub(super) enum Form {
 
 impl Access {
     pub(super) fn has_keys(&self) -> bool {
-        matches!(self, Self::Attributes | Self::Cache | Self::Any(_) | Self::Field(_, TraceState))
+        matches!(
+            self,
+            Self::Attributes | Self::Cache | Self::Any(_) | Self::Field(_, TraceState) | Self::Metadata
+        )
     }
 }
 
@@ -91,6 +96,9 @@ pub(super) fn of(context: Context) -> Table {
 
 /// The path of a name.
 pub(super) fn access(context: Context, name: &str) -> Option<&'static Access> {
+    if name == "otelcol.client.metadata" {
+        return Some(&Metadata);
+    }
     of(context).iter().find(|(known, _)| *known == name).map(|(_, access)| access)
 }
 

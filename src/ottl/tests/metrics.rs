@@ -163,6 +163,25 @@ fn metrics_are_made_of_others() {
 }
 
 #[test]
+fn metrics_are_asked_about_their_points() {
+    let cases = [
+        (gauge(), r#"HasAttrKeyOnDatapoint("instance")"#, true),
+        (gauge(), r#"HasAttrKeyOnDatapoint("none")"#, false),
+        (gauge(), r#"HasAttrOnDatapoint("instance", "b")"#, true),
+        (gauge(), r#"HasAttrOnDatapoint("instance", "c")"#, false),
+        (histogram(), r#"HasAttrOnDatapoint("zone", "z")"#, true),
+        (exponential(), r#"HasAttrKeyOnDatapoint("zone")"#, false),
+    ];
+    for (metric, text, expected) in cases {
+        let bytes = metric.encode_to_vec();
+        let mut target = Target::new();
+        target.set(Context::Metric, &bytes);
+        let condition = condition(text, Context::Metric).unwrap();
+        assert_eq!(condition.matches(&mut target, &env()), Ok(expected), "{text}");
+    }
+}
+
+#[test]
 fn a_random_spread_loses_nothing() {
     let random = std::sync::atomic::AtomicU64::new(1);
     let next = || {
@@ -174,7 +193,7 @@ fn a_random_spread_loses_nothing() {
         let mut target = Target::new();
         target.set(Context::Metric, &bytes);
         let text = r#"convert_exponential_histogram_to_histogram("random", [1.2, 1.5, 3.0, 5.0, 7.0])"#;
-        let random = Env { now_unix_nanos: 0, random: &next };
+        let random = Env { now_unix_nanos: 0, metadata: &[], random: &next };
         statement(text, Some(Context::Metric)).unwrap().run(&mut target, &random).unwrap();
         let after = Metric::decode(target.bytes(Context::Metric)).unwrap();
         let Some(Data::Histogram(after)) = after.data else { panic!("not a histogram") };

@@ -12,7 +12,9 @@ mod extract;
 mod percentile;
 mod scale;
 
-use super::{Argument, Arguments, Editor, Expression, Kind, Param, edits, optional, param, value};
+use super::{
+    Argument, Arguments, Converter, Editor, Expression, Kind, Param, converts, edits, optional, param, value,
+};
 use crate::ottl::context::Context;
 use crate::ottl::env::Env;
 use crate::ottl::error::EvalError;
@@ -95,6 +97,42 @@ pub(super) const EDITORS: &[Editor] = &[
         )
     },
 ];
+
+pub(super) const CONVERTERS: &[Converter] = &[
+    Converter {
+        looks_at: Some(Context::Metric),
+        ..converts("HasAttrKeyOnDatapoint", &[value("key")], |given| {
+            let key = given.text(0)?;
+            points_have(given, &key, None)
+        })
+    },
+    Converter {
+        looks_at: Some(Context::Metric),
+        ..converts("HasAttrOnDatapoint", &[value("key"), value("expected_val")], |given| {
+            let (key, wanted) = (given.text(0)?, given.text(1)?);
+            points_have(given, &key, Some(&wanted))
+        })
+    },
+];
+
+/// Whether any data point has the attribute, with this string if one is given.
+fn points_have(
+    given: &Arguments<'_>,
+    key: &[u8],
+    wanted: Option<&[u8]>,
+) -> Result<Value<'static>, EvalError> {
+    let metric = Metric::of(given.view.target)?;
+    for point in metric.points()? {
+        let Some(any) = codec::find(point, attributes_of(metric.kind), key)? else { continue };
+        let same = |wanted: &[u8]| {
+            Ok::<_, EvalError>(matches!(codec::read_any(any)?, Value::Text(text) if *text == *wanted))
+        };
+        if wanted.map_or(Ok(true), same)? {
+            return Ok(Value::Bool(true));
+        }
+    }
+    Ok(Value::Bool(false))
+}
 
 type Run = fn(&[Argument], &mut Target<'_>, &Env<'_>) -> Result<bool, EvalError>;
 
