@@ -29,7 +29,7 @@ pub use config::{Config, PerSignal};
 pub use message::Message;
 pub use redaction::{Hashing, Redaction, Redactor, Summary};
 pub use resource::ResourceEditor;
-pub use sampler::{Mode, Sampler, Sampling};
+pub use sampler::{Counts, Mode, Sampler, Sampling};
 pub use script::{Compiled, ErrorMode, Filter, FilterEditor, Group, TransformEditor};
 pub use text::as_text;
 pub use value::{Value, write_field};

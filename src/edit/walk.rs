@@ -59,6 +59,11 @@ pub trait Editor: Send {
         Ok(Fate::Keep)
     }
 
+    /// What a sampler has decided since this was last asked, and with what.
+    fn take_counts(&mut self) -> Option<super::Counts> {
+        None
+    }
+
     /// What went wrong since this was last asked without failing the request: the first error, and how many.
     fn take_errors(&mut self) -> Option<(String, u64)> {
         None

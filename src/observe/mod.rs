@@ -36,7 +36,7 @@ pub use logs::{LogError, LogHandle, init as init_logs, subscriber};
 pub use memory::available_memory;
 pub use metrics::{CONTENT_TYPE, Registry};
 pub use process::{expose_process, memory_in_use};
-pub use processing::{MemoryLimiterMetrics, ProcessorMetrics};
+pub use processing::{MemoryLimiterMetrics, ProcessorMetrics, filtered, sampled};
 pub use prometheus::metrics_server;
 pub use sampling::{Decision, JournalMetrics, SamplerMetrics, SamplerOwn, SamplerSeries};
 pub use series::SERIES_MAX;
