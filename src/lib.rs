@@ -5,7 +5,9 @@
 //! What may import what is a table in `tests/tidy.rs`; why things are as they are stands in [`manual`].
 
 pub mod app;
+pub mod auth;
 pub mod batch;
+pub mod change;
 pub mod client;
 pub mod compress;
 pub mod config;
@@ -27,7 +29,9 @@ pub mod receive;
 pub mod retry;
 pub mod route;
 pub mod sample;
+pub mod semconv;
 pub mod shard;
+pub mod socket;
 pub mod split;
 pub mod stream;
 pub mod tls;

@@ -84,7 +84,12 @@ impl Refusal {
     pub fn passes(&self) -> bool {
         match self.fault {
             Fault::Load | Fault::Peer | Fault::Deadline | Fault::Closing => true,
-            Fault::Sender | Fault::TooLarge | Fault::Unhandled | Fault::PeerRefused(_) | Fault::Ours => false,
+            Fault::Sender
+            | Fault::Unauthenticated
+            | Fault::TooLarge
+            | Fault::Unhandled
+            | Fault::PeerRefused(_)
+            | Fault::Ours => false,
         }
     }
 }
@@ -94,6 +99,8 @@ impl Refusal {
 pub enum Fault {
     /// The sender's bytes or headers; sending them again will not help.
     Sender,
+    /// The sender did not say who it is, or not rightly.
+    Unauthenticated,
     /// The sender sent more than a limit of one message allows; smaller requests help.
     TooLarge,
     /// Nothing here handles that path or signal.
@@ -121,6 +128,8 @@ pub enum Reason {
     TooLarge,
     /// An encoding or content type we do not read.
     Unsupported,
+    /// The authenticator of the receiver does not let the sender in.
+    Unauthenticated,
     /// Spans without a valid trace id, refused by partial success.
     InvalidTraceId,
     /// Too many requests or bytes in progress in this process.
@@ -202,6 +211,7 @@ impl Reason {
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
+            Self::Unauthenticated => "unauthenticated",
             Self::InvalidTraceId => "invalid_trace_id",
             Self::Busy => "busy",
             Self::LaneFull => "lane_full",
@@ -242,10 +252,11 @@ impl Reason {
     }
 
     /// All reasons, for pages and tests.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
+        Self::Unauthenticated,
         Self::InvalidTraceId,
         Self::Busy,
         Self::LaneFull,

@@ -56,19 +56,22 @@ pub fn read(state: &[u8]) -> Result<Option<Ot>, Unparseable> {
 }
 
 /// The value of `ot`. Sampling code upstream is a little more lenient than the policy: repeated keys and members of
-/// blanks pass, but not very long states.
+/// blanks pass, the last `ot` counts if all of them can be read; but not very long states, nor a 32nd member.
 fn ot_value(state: &[u8]) -> Result<Option<&[u8]>, Unparseable> {
     if state.len() > STATE_BYTES_MAX {
         return Err(Unparseable);
     }
+    let commas = state.strip_suffix(b",").unwrap_or(state).iter().filter(|byte| **byte == b',').count();
+    if commas + 1 >= MEMBERS_MAX {
+        return Err(Unparseable);
+    }
     let mut found = None;
-    for (count, text) in others(state).enumerate() {
+    for text in others(state) {
         let (key, value) = member(text).ok_or(Unparseable)?;
-        if count == MEMBERS_MAX {
-            return Err(Unparseable);
-        }
-        if key == b"ot" {
-            found = Some(value);
+        if key == b"ot"
+            && let Some(earlier) = found.replace(value)
+        {
+            parse(earlier)?;
         }
     }
     Ok(found)
@@ -308,6 +311,11 @@ mod tests {
         assert_eq!(read("ot=rv:zz"), Err(Unparseable));
         assert_eq!(read(&format!("ot=a:{}", "x".repeat(254))).unwrap(), Some(Ot::default()));
         assert_eq!(read(&format!("ot=a:{}", "x".repeat(255))), Err(Unparseable));
+        assert_eq!(read("ot=th:8,ot=rv:7fffffffffffff"), Ok(Some(ot)));
+        assert_eq!(read("ot=th:,ot=rv:7fffffffffffff"), Err(Unparseable));
+        assert_eq!(read(&"a=b,".repeat(31)), Ok(None));
+        assert_eq!(read(&format!("{}c=d", "a=b,".repeat(31))), Err(Unparseable));
+        assert_eq!(read(&",".repeat(32)), Err(Unparseable));
     }
 
     proptest! {

@@ -49,7 +49,8 @@ fn open_ports(settings: &Settings) -> BTreeSet<u16> {
         endpoints.extend(receiver.grpc.as_ref().map(|grpc| grpc.endpoint.clone()));
         endpoints.extend(receiver.http.as_ref().map(|http| http.endpoint.clone()));
     }
-    endpoints.extend(settings.health_checks.values().map(|check| Endpoint::Tcp(check.endpoint.clone())));
+    endpoints
+        .extend(settings.health_checks.values().map(|check| Endpoint::Tcp(check.check.endpoint.clone())));
     endpoints.extend(settings.admin.iter().map(|admin| Endpoint::Tcp(admin.endpoint.clone())));
     let readers = settings.telemetry.metrics.iter();
     endpoints.extend(readers.map(|reader| Endpoint::Tcp(format!("{}:{}", reader.host, reader.port))));

@@ -85,14 +85,6 @@ fn processors_stand_in_pipelines_that_they_support() {
 }
 
 #[test]
-fn an_odd_order_of_processors_is_a_warning() {
-    let found = warnings(&processing("traces", "batch, tail_sampling", BATCHING));
-    assert!(found.len() == 1 && found[0].starts_with("batch stands before tail_sampling"), "{found:?}");
-    let found = warnings(&processing("traces", "tail_sampling, tail_sampling/2", BATCHING));
-    assert!(found.len() == 1 && found[0].starts_with("tail_sampling stands here twice"), "{found:?}");
-}
-
-#[test]
 fn batch_has_the_collectors_defaults_and_checks() {
     let batch = |keys: &str| {
         let text = processing("logs", "batch", &format!("{{batch: {keys}}}"));
@@ -170,7 +162,7 @@ fn the_endpoint_of_a_grpc_backend_is_read_as_the_collector_reads_it() {
         ),
         (
             "{endpoint: \"a:1\", auth: {authenticator: x}}",
-            "'auth' is not available in this version: no authenticator extensions exist here",
+            "failed to resolve authenticator \"x\": authenticator not found",
         ),
     ] {
         assert_eq!(errors(&exporting("traces", "otlp_grpc", keys))[0], expected, "{keys}");
@@ -225,8 +217,7 @@ fn an_http_backend_is_checked_and_unknown_keys_are_warnings() {
     ] {
         assert_eq!(errors(&exporting("traces", "otlp_http", keys))[0], expected, "{keys}");
     }
-    let keys =
-        "{endpoint: \"http://h:1\", insecure: true, tls: {foo: 1}, max_idle_conns: 5, idle_conn_timeout: 5s}";
+    let keys = "{endpoint: \"http://h:1\", insecure: true, tls: {foo: 1}, max_conns_per_host: 5, http2_ping_timeout: 5s}";
     let mut found = warnings(&exporting("traces", "otlp_http", keys));
     found.sort();
     assert_eq!(
@@ -257,15 +248,42 @@ fn a_queue_that_is_written_answers_as_the_collectors_does() {
 }
 
 #[test]
+fn keys_about_idle_connections_are_checked_and_older_ones_warned_of() {
+    let read = |keys: &str| {
+        let text = format!(
+            "yaml:{{receivers: {{otlp: {{protocols: {{grpc: }}}}}}, exporters: {{otlp_http: {{endpoint: 'http://x:1', {keys}}}}}, \
+             service: {{pipelines: {{traces: {{receivers: [otlp], exporters: [otlp_http]}}}}}}}}"
+        );
+        load(&[text], &[], &|_| None)
+    };
+    let warned = |keys: &str| {
+        let loaded = read(keys).unwrap_or_else(|errors| panic!("{errors}"));
+        loaded.warnings.iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(warned("keepalive: {enabled: true, idle_conn_timeout: 1m, max_idle_conns: 5}"), [""; 0]);
+    assert_eq!(warned("idle_conn_timeout: 1m"), ["'idle_conn_timeout' is deprecated"]);
+    assert_eq!(warned("disable_keep_alives: true"), ["'disable_keep_alives' is deprecated"]);
+    for (keys, expected) in [
+        (
+            "keepalive: {enabled: true}, max_idle_conns: 5",
+            "'keepalive' cannot be used together with max_idle_conns",
+        ),
+        ("keepalive: {enabled: 5}", "'enabled' expected type 'bool', got unconvertible type 'int'"),
+        ("keepalive: {nope: 5}", "'keepalive' has invalid keys: nope"),
+        ("max_idle_conns: x", "'max_idle_conns' expected type 'int64', got unconvertible type 'string'"),
+    ] {
+        let errors = read(keys).unwrap_err();
+        assert_eq!(errors.0[0].message, expected, "{keys}");
+    }
+}
+
+#[test]
 fn a_queue_is_checked_as_the_collector_checks_it() {
     for (keys, expected) in [
         ("{num_consumers: 0}", "'num_consumers' must be positive: \"0\""),
         ("{queue_size: 0}", "'queue_size' must be positive: \"0\""),
         ("{sizer: foo}", "invalid sizer: \"foo\""),
-        (
-            "{storage: file_storage}",
-            "'storage' is not available in this version: no storage extensions exist here",
-        ),
+        ("{storage: file_storage}", "no storage client extension found: \"file_storage\""),
         ("{journal: {}}", "the journal of a sending_queue needs a directory"),
         (
             "{sizer: items, queue_size: 5, batch: {min_size: 6}}",

@@ -121,7 +121,7 @@ fn words_are_read_in_any_case_and_every_instance_has_its_own() {
     let loaded = read(&["traces", "logs"], "resource", "attributes: [{key: a, action: DELETE}]").unwrap();
     let Some(Processor::Edit(config)) = loaded.settings.processors.values().next() else { panic!() };
     let Config::Resource(actions) = &**config else { panic!() };
-    assert_eq!(actions.0[0].change, Change::Delete(None));
+    assert_eq!(actions.list[0].change, Change::Delete(None));
 }
 
 #[test]
@@ -267,4 +267,44 @@ fn filters_are_read_in_every_spelling_but_not_in_two_at_once() {
     assert!(wrong("traces: {span: ['nme == \"x\"']}").contains("nme"));
     let severity = "logs: {include: {match_type: strict, bodies: [a], severity_number: {min: LOUD}}}";
     assert!(wrong(severity).ends_with("'LOUD' is not a valid severity"));
+}
+
+#[test]
+fn semconv_is_one_key_in_whatever_looks_at_attributes_by_name() {
+    use ringtail::edit::Filter;
+    use ringtail::semconv::Names;
+    let read = |id: &str, processor: &str| {
+        let loaded = read(&["traces"], id, processor).unwrap_or_else(|errors| panic!("{errors}"));
+        match loaded.settings.processors.into_values().next().unwrap() {
+            Processor::Edit(config) => *config,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (key, names) in
+        [("semconv: true, ", Names::Either), ("semconv: false, ", Names::Written), ("", Names::Written)]
+    {
+        let actions = "{key: http.url, action: delete}";
+        let include = "{match_type: strict, attributes: [{key: http.url}]}";
+        match read("resource", &format!("{{{key}attributes: [{actions}]}}")) {
+            Config::Resource(actions) => assert_eq!(actions.names, names),
+            other => panic!("{other:?}"),
+        }
+        match read("attributes", &format!("{{{key}actions: [{actions}], include: {include}}}")) {
+            Config::Attributes { actions, include, .. } => {
+                assert_eq!((actions.names, include.unwrap().names), (names, names));
+            }
+            other => panic!("{other:?}"),
+        }
+        match read("redaction", &format!("{{{key}allow_all_keys: true}}")) {
+            Config::Redaction(redaction) => assert_eq!(redaction.names, names),
+            other => panic!("{other:?}"),
+        }
+        match read("filter", &format!("{{{key}spans: {{exclude: {include}}}}}")) {
+            Config::Filter(filters) => {
+                let Filter { exclude, .. } = filters.traces;
+                assert_eq!(exclude.unwrap().names, names);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

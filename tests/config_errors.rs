@@ -155,7 +155,10 @@ fn what_only_the_collector_has_is_named_as_such() {
              version of ringtail",
         ],
     );
-    assert_eq!(help(text), "leave it out of the pipeline; receivers available: otlp");
+    assert_eq!(
+        help(text),
+        "leave it out of the pipeline, or start with --skip-unavailable; receivers available: otlp"
+    );
 }
 
 #[test]
@@ -241,8 +244,8 @@ fn the_receiver_is_checked_as_the_collector_checks_it() {
         ),
         (
             "protocols: {grpc: {auth: {authenticator: basic}}}",
-            "5:24 receivers::otlp::protocols::grpc::auth: 'auth' is not available in this version: no authenticator \
-             extensions exist here",
+            "5:46 receivers::otlp::protocols::grpc::auth::authenticator: failed to resolve authenticator \"basic\": \
+             authenticator not found",
         ),
         ("protocols: {grpc: [1]}", "5:23 receivers::otlp::protocols::grpc: 'grpc' expected a map, got list"),
         (
@@ -409,14 +412,46 @@ fn telemetry_is_checked_as_the_collector_checks_it() {
         ("logs: {level: loud}", "unrecognized level: \"loud\""),
         ("resource: {a: 5}", "legacy resource attribute \"a\" must be string or null"),
         ("resource: [1]", "'resource' expected a map, got list"),
+        ("traces: {level: loud}", "unknown metrics level \"loud\""),
         (
-            "metrics: {readers: [{periodic: {exporter: {otlp: {}}}}]}",
-            "'periodic' is not available in this version: metrics are not pushed",
+            "metrics: {views: [{stream: {}}]}",
+            "service::telemetry::metrics::views can only be set when service::telemetry::metrics::level is detailed",
         ),
+        ("logs: {output_paths: ['winfile:///x']}", "only stdout, stderr and files are available for logs"),
     ] {
         let found = errors(&serving(&format!("telemetry: {{{telemetry}}}\n  {PIPELINES}")));
         assert!(found[0].ends_with(&format!(": {expected}")), "{telemetry}: {found:?}");
     }
+}
+
+#[test]
+fn telemetry_that_does_nothing_here_is_accepted_with_a_warning() {
+    for (telemetry, expected) in [
+        (
+            "metrics: {readers: [{periodic: {exporter: {otlp: {}}}}]}",
+            "'periodic' has no effect here: metrics are not pushed",
+        ),
+        ("metrics: {level: detailed, views: [{stream: {}}]}", "'views' has no effect here"),
+        (
+            "logs: {processors: [{batch: {}}]}",
+            "'processors' has no effect here: ringtail exports no logs or spans of its own",
+        ),
+        (
+            "traces: {processors: [{batch: {}}]}",
+            "'processors' has no effect here: ringtail exports no logs or spans of its own",
+        ),
+        ("resource: {detectors: {attributes: {}}}", "'detectors' has no effect here: write the attributes"),
+        (
+            "metrics: {readers: [{pull: {exporter: {prometheus: {without_units: false}}}}]}",
+            "'without_units: false' has no effect here: names and labels stay without them",
+        ),
+    ] {
+        let found = warnings(&serving(&format!("telemetry: {{{telemetry}}}\n  {PIPELINES}")));
+        assert!(found.len() == 1 && found[0].ends_with(expected), "{telemetry}: {found:?}");
+    }
+    let quiet =
+        "telemetry: {logs: {output_paths: [stdout, /var/log/x], sampling: {initial: -1}, development: true}}";
+    assert_eq!(warnings(&serving(&format!("{quiet}\n  {PIPELINES}"))), [""; 0]);
 }
 
 #[test]
@@ -444,32 +479,98 @@ fn extensions_without_a_meaning_here_are_warnings_and_others_errors() {
     };
     assert_eq!(
         warnings(&text("pprof")),
-        ["5:16 extension \"pprof\" has no effect here: it shows the Go runtime"]
+        [
+            "1:14 extension \"pprof\" has no effect here: it profiles the Go runtime; profile this process with perf"
+        ]
     );
     assert_eq!(
-        errors(&text("file_storage")),
+        errors(&text("opamp")),
         [
-            "5:16 service::extensions: extension \"file_storage\" exists in the Collector, but not in this version of \
+            "5:16 service::extensions: extension \"opamp\" exists in the Collector, but not in this version of \
           ringtail"
         ]
     );
     assert_eq!(
         errors(&text("foo")),
         [
-            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin])"
+            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin file_storage bearertokenauth basicauth pprof zpages bearer_token_auth basic_auth])"
         ]
     );
 }
 
 #[test]
 fn a_connector_in_a_pipeline_is_named_as_such() {
-    let text = "receivers: {otlp: {protocols: {grpc: }}}\nexporters: {nop: }\nconnectors: {forward: }\n\
-                service: {pipelines: {traces: {receivers: [otlp], exporters: [forward]}}}";
+    let text = "receivers: {otlp: {protocols: {grpc: }}}\nexporters: {nop: }\nconnectors: {spanmetrics: }\n\
+                service: {pipelines: {traces: {receivers: [otlp], exporters: [spanmetrics]}}}";
     check(
         text,
         &[
-            "4:63 service::pipelines::traces::exporters: connector \"forward\" exists in the Collector, but not in this \
-           version of ringtail",
+            "4:63 service::pipelines::traces::exporters: connector \"spanmetrics\" exists in the Collector, but not in \
+           this version of ringtail",
+        ],
+    );
+}
+
+/// A configuration with the connectors `forward` and `forward/b` and these pipelines, on the fourth line.
+fn connected(pipelines: &str) -> String {
+    format!(
+        "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nexporters: {{nop: }}\nconnectors: {{forward: , forward/b: {{}}}}\n\
+         service: {{pipelines: {{{pipelines}}}}}\n\
+         processors: {{batch: }}\n"
+    )
+}
+
+#[test]
+fn a_connector_joins_pipelines_of_one_signal() {
+    let joined = "traces/in: {receivers: [otlp], exporters: [forward, nop]}, \
+                  traces/a: {receivers: [forward, otlp], exporters: [forward/b]}, \
+                  traces/b: {receivers: [forward, forward/b], exporters: [nop]}";
+    assert_eq!(warnings(&connected(joined)), [""; 0]);
+    check(
+        &connected(
+            "traces/in: {receivers: [otlp], exporters: [forward]}, metrics: {receivers: [forward], exporters: [nop]}",
+        ),
+        &[
+            "4:66 service::pipelines::traces/in::exporters: connector \"forward\" used as exporter in [traces/in] \
+             pipeline but not used in any supported receiver pipeline",
+            "4:99 service::pipelines::metrics::receivers: connector \"forward\" used as receiver in [metrics] pipeline \
+             but not used in any supported exporter pipeline",
+        ],
+    );
+}
+
+#[test]
+fn a_circle_of_connectors_is_named_from_end_to_end() {
+    check(
+        &connected(
+            "traces/in: {receivers: [otlp, forward/b], processors: [batch], exporters: [forward]}, \
+             traces/out: {receivers: [forward], exporters: [nop, forward/b]}",
+        ),
+        &[
+            "4:161 service::pipelines::traces/out::exporters: cycle detected: connector \"forward/b\" (traces to traces) -> \
+             processor \"batch\" in pipeline \"traces/in\" -> connector \"forward\" (traces to traces) -> connector \
+             \"forward/b\" (traces to traces)",
+        ],
+    );
+    check(
+        &connected("traces: {receivers: [otlp, forward], exporters: [forward]}"),
+        &[
+            "4:72 service::pipelines::traces::exporters: cycle detected: connector \"forward\" (traces to traces) -> \
+             connector \"forward\" (traces to traces)",
+        ],
+    );
+}
+
+#[test]
+fn an_id_is_not_both_a_connector_and_something_else() {
+    let text = connected(
+        "traces/in: {receivers: [otlp], exporters: [forward]}, traces: {receivers: [forward], exporters: [nop]}",
+    );
+    check(
+        &text.replace("exporters: {nop: }", "exporters: {nop: , forward: }"),
+        &[
+            "3:14 connectors::forward: ambiguous ID: Found both \"forward\" exporter and \"forward\" connector. Change \
+             one of the components' IDs to eliminate ambiguity",
         ],
     );
 }
@@ -497,7 +598,7 @@ fn the_prometheus_exporter_is_checked_as_the_collector_checks_it() {
         ),
         (
             "endpoint: 'x:1', auth: {authenticator: a}",
-            "exporters::prometheus::auth: 'auth' is not available in this version: no authenticator extensions exist here",
+            "exporters::prometheus::auth::authenticator: failed to resolve authenticator \"a\": authenticator not found",
         ),
         (
             "endpoint: 'x:1', max_series: 0",

@@ -440,7 +440,7 @@ fn the_admin_extension_is_on_until_switched_off() {
 fn only_listed_health_checks_run() {
     assert!(settings(&[BASE], &["extensions.health_check="]).health_checks.is_empty());
     let listed = settings(&[BASE], &["extensions.health_check=", "service.extensions=[health_check]"]);
-    assert_eq!(listed.health_checks.values().next().unwrap().endpoint, "localhost:13133");
+    assert_eq!(listed.health_checks.values().next().unwrap().check.endpoint, "localhost:13133");
 }
 
 #[test]

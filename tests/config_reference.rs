@@ -86,7 +86,10 @@ fn every_example_loads_without_a_warning() {
         let path = entry.unwrap().path();
         let loaded = load(&[path.display().to_string()], &[], &|_| None)
             .unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
-        assert_eq!(loaded.warnings, [], "{}", path.display());
+        if !path.ends_with("founding.yaml") {
+            // which keeps the names that it was written with; tests/founding.rs
+            assert_eq!(loaded.warnings, [], "{}", path.display());
+        }
         count += 1;
     }
     assert!(count >= 5, "static, dns, file, sampler and policies");

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ringtail::config::{Errors, Gates, Loaded, Processor, TailSampling, load_with};
+use ringtail::config::{Errors, Gates, Loaded, Options, Processor, TailSampling, load_with};
 use ringtail::journal::{Compression, Sync};
 use ringtail::sample::{
     Config, Dynamic, Early, Method, Number, Policy, Rule, StatusCodes, Strategy, WhenFull,
@@ -23,7 +23,8 @@ fn whole(keys: &str) -> String {
 
 fn read_with(keys: &str, gates: Gates) -> Result<Loaded, Errors> {
     let text = whole(keys);
-    load_with(&["env:C".to_owned()], &[], gates, &|name| match name {
+    let options = Options { gates, ..Options::default() };
+    load_with(&["env:C".to_owned()], &[], options, &|name| match name {
         "C" => Some(text.clone()),
         "SECRET" => Some("hunter2(".to_owned()),
         _ => None,

@@ -9,18 +9,22 @@ mod support;
 
 #[path = "edits/cases.rs"]
 mod cases;
+#[path = "edits/generated.rs"]
+mod generated;
 #[path = "edits/statements.rs"]
 mod statements;
 #[path = "edits/tables.rs"]
 mod tables;
 #[path = "edits/traffic.rs"]
 mod traffic;
+#[path = "edits/wild.rs"]
+mod wild;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use prost::Message;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use cases::{Case, cases};
 use peers::process::{Process, ringtail};
@@ -33,36 +37,68 @@ type Outcome = Vec<Vec<(u16, Vec<Value>)>>;
 /// What the cases ask of a collector.
 const PROCESSORS: [&str; 5] = ["attributes", "filter", "probabilistic_sampler", "resource", "transform"];
 
+/// Generated cases that one process runs, and how many processes.
+const GENERATED: u64 = 60;
+const ROUNDS: u64 = 2;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn edits_are_the_collectors_item_by_item() {
-    let Some(collector) = peers::program("RINGTAIL_OTELCOL") else { return };
+    let Some(collector) = collector() else { return };
+    compare(&collector, &all(), true).await;
+}
+
+/// Another number in `RINGTAIL_SEED` means other configurations and other traffic.
+#[tokio::test(flavor = "multi_thread")]
+async fn generated_edits_are_the_collectors_item_by_item() {
+    let Some(collector) = collector() else { return };
+    let first = std::env::var("RINGTAIL_SEED").map_or(0, |seed| seed.parse().unwrap());
+    for round in first..first + ROUNDS {
+        let cases: Vec<Case> = (round * GENERATED..(round + 1) * GENERATED).map(generated::case).collect();
+        compare(&collector, &cases, false).await;
+    }
+}
+
+/// The collector to compare with, if there is one that has all that the cases use.
+fn collector() -> Option<PathBuf> {
+    let collector = peers::program("RINGTAIL_OTELCOL")?;
     let listed = Command::new(&collector).arg("components").output().unwrap().stdout;
     let listed = String::from_utf8(listed).unwrap();
-    if let Some(missing) = PROCESSORS.iter().find(|name| !listed.contains(&format!("name: {name}\n"))) {
-        eprintln!(
-            "skipped: {} has no processor {missing}; tests/collector/install builds one",
-            collector.display()
-        );
-        return;
+    let missing = PROCESSORS.iter().find(|name| !listed.contains(&format!("name: {name}\n")));
+    if let Some(missing) = missing {
+        let shown = collector.display();
+        peers::skipped(&format!("{shown} has no processor {missing}; tests/collector/install builds one"));
     }
-    let cases = all();
-    let (theirs, ours) =
-        tokio::join!(outcome(collector.clone(), &cases, false), outcome(ringtail().to_owned(), &cases, true));
+    missing.is_none().then_some(collector)
+}
+
+/// Differences of an answer that are listed.
+const SHOWN: usize = 2;
+
+/// Runs cases through both, and wants no difference; in each case something has to come out if `all_speak`.
+async fn compare(collector: &Path, cases: &[Case], all_speak: bool) {
+    let (theirs, ours) = tokio::join!(
+        outcome(collector.to_owned(), cases, false),
+        outcome(ringtail().to_owned(), cases, true)
+    );
     let mut wrong = Vec::new();
     for (case, (theirs, ours)) in cases.iter().zip(theirs.iter().zip(&ours)) {
         for (index, (theirs, ours)) in theirs.iter().zip(ours).enumerate() {
             let mut paths = Vec::new();
-            let (theirs, ours) = (serde_json::json!(theirs), serde_json::json!(ours));
-            traffic::differences("", &theirs, &ours, &mut paths);
+            let shown = |(status, requests): &(u16, Vec<Value>)| match case.wild {
+                Some(_) => json!([status, requests.iter().flat_map(traffic::items).collect::<Vec<_>>()]),
+                None => json!([status, requests]),
+            };
+            traffic::differences("", &shown(theirs), &shown(ours), &mut paths);
             let place = |path: &str| statements::named(&case.statements, path);
-            wrong.extend(
-                paths.iter().map(|path| format!("{}, request {index}: {path}{}", case.name, place(path))),
-            );
+            let of = |path: String| format!("{}, request {index}: {path}{}", case.name, place(&path));
+            wrong.extend(paths.into_iter().take(SHOWN).map(of));
         }
-        let came = theirs.iter().filter(|(_, requests)| !requests.is_empty()).count();
-        assert!(came > 0, "{}: nothing comes out, so nothing is compared", case.name);
+        let came = theirs.iter().any(|(_, requests)| !requests.is_empty());
+        assert!(came || !all_speak, "{}: nothing comes out, so nothing is compared", case.name);
     }
-    let first: Vec<_> = wrong.iter().take(60).map(String::as_str).collect();
+    let came = theirs.iter().flatten().filter(|(_, requests)| !requests.is_empty()).count();
+    assert!(came > cases.len(), "hardly anything comes out, so hardly anything is compared");
+    let first: Vec<_> = wrong.iter().take(10 * SHOWN).map(String::as_str).collect();
     assert!(wrong.is_empty(), "{} differences; the first:\n{}", wrong.len(), first.join("\n"));
 }
 
@@ -98,8 +134,13 @@ async fn outcome(program: PathBuf, cases: &[Case], ours: bool) -> Outcome {
     let mut outcome = Outcome::new();
     for (index, case) in cases.iter().enumerate() {
         let mut answers = Vec::new();
-        for content in &case.requests {
-            let (path, body) = match content {
+        let contents = match (&case.requests, case.wild) {
+            (Some(requests), _) => requests.clone(),
+            (None, Some(number)) => wild::requests(number, case.signals, generated::takes_twice(case)),
+            (None, None) => traffic::requests(case.signals),
+        };
+        for content in contents {
+            let (path, body) = match &content {
                 Content::Traces(request) => ("/v1/traces", request.encode_to_vec()),
                 Content::Logs(request) => ("/v1/logs", request.encode_to_vec()),
                 Content::Metrics(request) => ("/v1/metrics", request.encode_to_vec()),

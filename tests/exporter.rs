@@ -36,6 +36,7 @@ fn plaintext(transport: Transport) -> Protocol {
         tls: ClientConfig { insecure: true, ..ClientConfig::default() },
         compression: None,
         headers: Vec::new(),
+        auth: None,
         keepalive: None,
         connections: 1,
     }
@@ -73,12 +74,12 @@ fn over_http(backend: &Backend, path: &str) -> Otlp {
 struct Bench {
     exporter: OtlpExporter,
     registry: Registry,
-    _workers: Workers,
+    _workers: Arc<Workers>,
 }
 
 impl Bench {
     fn start(config: Otlp) -> Self {
-        let (workers, registry) = (Workers::start(2).unwrap(), Registry::new());
+        let (workers, registry) = (Arc::new(Workers::start(2).unwrap()), Registry::new());
         let parts = Parts {
             name: "otlp/tempo",
             signal: Signal::Traces,
@@ -131,6 +132,7 @@ fn request(trace: u64, spans: u64) -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: ringtail::flow::Window::None,
     }
 }
 
@@ -373,7 +375,13 @@ async fn one_bad_request_does_not_spoil_those_it_was_merged_with() {
 #[tokio::test]
 async fn a_batching_queue_merges_what_is_queued_and_divides_what_is_too_large() {
     let backend = Backend::grpc().await;
-    let batch = QueueBatch { flush_timeout: NEVER, min_size: 10, max_size: 10, sizer: Sizer::Items };
+    let batch = QueueBatch {
+        flush_timeout: NEVER,
+        min_size: 10,
+        max_size: 10,
+        sizer: Sizer::Items,
+        metadata_keys: Vec::new(),
+    };
     let queue = SendingQueue { batch: Some(batch), ..queued(1000) };
     let bench = Bench::start(Otlp { queue, ..otlp(&backend) });
     for trace in 0..15 {
@@ -386,6 +394,60 @@ async fn a_batching_queue_merges_what_is_queued_and_divides_what_is_too_large() 
     }
     assert_eq!(bench.exporter.end(Instant::now() + wait::DEADLINE).await, 0);
     assert_eq!(backend.spans().len(), 45, "the rest left at the end");
+    bench.assert_settled().await;
+}
+
+#[tokio::test]
+async fn a_batching_queue_keeps_headers_apart() {
+    let backend = Backend::grpc().await;
+    let batch = QueueBatch {
+        flush_timeout: Duration::from_millis(100),
+        min_size: 4,
+        max_size: 0,
+        sizer: Sizer::Items,
+        metadata_keys: vec!["x-tenant".into(), "x-zone".into()],
+    };
+    let queue = SendingQueue { batch: Some(batch), ..queued(1000) };
+    let bench = Bench::start(Otlp { queue, ..otlp(&backend) });
+    let headers = |tenant: &str| {
+        Some(Arc::new(vec![("x-tenant".to_owned(), tenant.to_owned()), ("other".into(), "1".into())]))
+    };
+    for (trace, metadata) in
+        [(0, headers("a")), (1, headers("b")), (2, None), (3, headers("a")), (4, headers("c"))]
+    {
+        bench.exporter.consume(Request { metadata, ..request(trace, 2) }).await.unwrap();
+    }
+    wait::until("everything has left", || backend.spans().len() == 10).await;
+    let of = |content| {
+        let support::Content::Traces(traces) = content else { panic!("not traces") };
+        let mut names: Vec<_> = support::load::seen(&traces).into_iter().map(|one| one.span.name).collect();
+        names.retain(|name| name.ends_with("/0"));
+        names
+    };
+    let mut calls: Vec<_> = backend.taken().into_iter().map(of).collect();
+    assert_eq!(calls.remove(0), ["operation 0/0", "operation 3/0"], "full, and of one tenant");
+    calls.sort();
+    assert_eq!(calls, [["operation 1/0"], ["operation 2/0"], ["operation 4/0"]]);
+    bench.assert_settled().await;
+}
+
+#[tokio::test]
+async fn headers_that_nobody_repeats_do_not_gather_without_end() {
+    let backend = Backend::grpc().await;
+    let batch = QueueBatch {
+        flush_timeout: NEVER,
+        min_size: 1000,
+        max_size: 0,
+        sizer: Sizer::Items,
+        metadata_keys: vec!["x-request".into()],
+    };
+    let queue = SendingQueue { batch: Some(batch), ..queued(10_000) };
+    let bench = Bench::start(Otlp { queue, ..otlp(&backend) });
+    for trace in 0..1001 {
+        let metadata = Some(Arc::new(vec![("x-request".to_owned(), trace.to_string())]));
+        bench.exporter.consume(Request { metadata, ..request(trace, 1) }).await.unwrap();
+    }
+    wait::until("everything has left", || backend.spans().len() == 1001).await;
     bench.assert_settled().await;
 }
 

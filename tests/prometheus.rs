@@ -8,15 +8,13 @@ mod peers;
 mod support;
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use ringtail::compress::{Compression, inflate};
-use serde_json::Value;
 
 use support::certs::Certs;
 use support::http;
 use support::process::{Ports, Ringtail, free_address};
-use support::wait;
+use support::prometheus::Prometheus;
 
 /// A ringtail whose pipeline of metrics ends in `prometheus`, and where that is.
 async fn exporting(keys: &str) -> (Ringtail, SocketAddr) {
@@ -163,37 +161,27 @@ async fn other_signals_are_an_error_of_the_configuration() {
     assert!(ringtail.stderr().contains(expected), "{}", ringtail.stderr());
 }
 
-/// What a query finds, as soon as it finds something.
-async fn query(prometheus: SocketAddr, query: &str) -> Value {
-    let path = format!("/api/v1/query?query={query}");
-    let look = || async {
-        let page = http::get(prometheus, &path).await.ok().filter(|page| page.status == 200)?.json();
-        page["data"]["result"].as_array().filter(|found| !found.is_empty()).map(|found| found[0].clone())
-    };
-    wait::until_some(query, look).await
-}
-
 #[tokio::test]
 async fn a_real_prometheus_scrapes_it() {
     let Some(program) = peers::program("RINGTAIL_PROMETHEUS") else { return };
     for keys in ["", ", enable_open_metrics: true, send_timestamps: false"] {
         let (ringtail, endpoint) = exporting(keys).await;
         send(&ringtail, &[&counter("net.io", 7), HISTOGRAM, EXPONENTIAL].join(",")).await;
-        let prometheus = start(&program, endpoint, &[]);
-        let found = query(prometheus.1, "net_io_bytes_total").await;
+        let prometheus = Prometheus::start(&program, endpoint, &[]);
+        let found = prometheus.query("net_io_bytes_total").await;
         assert_eq!(found["value"][1], "7");
         // Prometheus keeps the labels of the target and puts ours aside, unless it is told to honor them.
         assert_eq!(
             (&found["metric"]["job"], &found["metric"]["otel_scope_name"]),
             (&"shop".into(), &"lib".into())
         );
-        let found = query(prometheus.1, "histogram_quantile(0.5,latency_seconds_bucket)").await;
+        let found = prometheus.query("histogram_quantile(0.5,latency_seconds_bucket)").await;
         assert_eq!(found["value"][1], "0.75");
-        let found = query(prometheus.1, "histogram_quantile(1,size_bucket)").await;
+        let found = prometheus.query("histogram_quantile(1,size_bucket)").await;
         assert_eq!(found["value"][1], "2", "exponential histograms have classic buckets");
         let joined = "net_io_bytes_total*on(job,instance)group_left(host_name)target_info";
-        assert_eq!(query(prometheus.1, joined).await["metric"]["host_name"], "h");
-        let metadata = http::get(prometheus.1, "/api/v1/metadata").await.unwrap().json();
+        assert_eq!(prometheus.query(joined).await["metric"]["host_name"], "h");
+        let metadata = http::get(prometheus.address, "/api/v1/metadata").await.unwrap().json();
         assert_eq!(metadata["data"]["latency_seconds"][0]["type"], "histogram", "{metadata}");
     }
 }
@@ -203,48 +191,12 @@ async fn a_real_prometheus_takes_native_histograms() {
     let Some(program) = peers::program("RINGTAIL_PROMETHEUS") else { return };
     let (ringtail, endpoint) = exporting("").await;
     send(&ringtail, &[&counter("net.io", 7), HISTOGRAM, EXPONENTIAL].join(",")).await;
-    let prometheus = start(&program, endpoint, &["--enable-feature=native-histograms"]);
-    assert_eq!(query(prometheus.1, "net_io_bytes_total").await["value"][1], "7");
-    assert_eq!(
-        query(prometheus.1, "histogram_quantile(0.5,latency_seconds_bucket)").await["value"][1],
-        "0.75"
-    );
-    assert_eq!(query(prometheus.1, "histogram_count(size)").await["value"][1], "4");
+    let prometheus = Prometheus::start(&program, endpoint, &["--enable-feature=native-histograms"]);
+    assert_eq!(prometheus.query("net_io_bytes_total").await["value"][1], "7");
+    assert_eq!(prometheus.query("histogram_quantile(0.5,latency_seconds_bucket)").await["value"][1], "0.75");
+    assert_eq!(prometheus.query("histogram_count(size)").await["value"][1], "4");
     // Four buckets of scale 3 from 1 on: the last ends at the square root of two.
-    let highest = query(prometheus.1, "histogram_quantile(1,size)").await["value"][1].clone();
+    let highest = prometheus.query("histogram_quantile(1,size)").await["value"][1].clone();
     let highest: f64 = highest.as_str().unwrap().parse().unwrap();
     assert!((highest - 2_f64.sqrt()).abs() < 1e-9, "{highest}");
-}
-
-fn start(program: &Path, target: SocketAddr, arguments: &[&str]) -> (Running, SocketAddr) {
-    let address = free_address();
-    let folder = tempfile::tempdir().unwrap();
-    let config = format!(
-        "scrape_configs: [{{job_name: ringtail, honor_labels: true, scrape_interval: 100ms, scrape_timeout: 100ms, \
-         static_configs: [{{targets: ['{target}']}}]}}]"
-    );
-    std::fs::write(folder.path().join("config.yaml"), config).unwrap();
-    let child = std::process::Command::new(program)
-        .arg(format!("--config.file={}", folder.path().join("config.yaml").display()))
-        .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-        .arg(format!("--web.listen-address={address}"))
-        .args(arguments)
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    (Running { child, _folder: folder }, address)
-}
-
-/// A program that ends with the test.
-struct Running {
-    child: std::process::Child,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -141,6 +141,10 @@ fn span(shape: &Shape, index: usize, code: u8) -> Span {
     if shape.errors_one_in > 1 {
         span.status = Some(Status { code: i32::from(code), ..Default::default() });
     }
+    if shape.urls {
+        let query = if index.is_multiple_of(2) { "?user=joe&password=hunter2" } else { "" };
+        span.attributes.push(text("http.url", format!("https://orders.shop.internal/{random:08x}{query}")));
+    }
     if shape.padding > 0 {
         span.attributes.push(text("db.query.text", "x".repeat(shape.padding)));
     }

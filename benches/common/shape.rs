@@ -19,6 +19,8 @@ pub struct Shape {
     pub errors_one_in: u64,
     /// Bytes of an attribute that makes spans larger.
     pub padding: usize,
+    /// Spans have a URL, and every second URL a password in it.
+    pub urls: bool,
 }
 
 impl Shape {

@@ -237,6 +237,7 @@ impl Arguments {
             seed: self.seed,
             errors_one_in: 1,
             padding: 0,
+            urls: false,
         };
         Scenario {
             shape,

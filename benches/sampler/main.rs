@@ -4,6 +4,7 @@
 //! ```text
 //! RINGTAIL_OTELCOL=…/otelcol cargo bench --bench sampler -- --quick        # errors + latency, one round each
 //! cargo bench --bench sampler -- --rounds 3 --markdown
+//! cargo bench --bench sampler -- --founding --rounds 3                     # edits, three policies, a log
 //! cargo bench --bench sampler -- --live --policies                         # how the cost grows, ringtail alone
 //! cargo bench --bench sampler -- --live --policies --with-collector
 //! cargo bench --bench sampler -- --recovery --sizing
@@ -59,6 +60,9 @@ struct Arguments {
     /// Errors and latency, one round: what also runs when nothing is asked for.
     #[arg(long)]
     quick: bool,
+    /// The founding pipeline: resource, transform, tail_sampling, batch, a log of what is kept.
+    #[arg(long)]
+    founding: bool,
     /// 20 k, 200 k and 2 M live traces.
     #[arg(long)]
     live: bool,
@@ -205,8 +209,11 @@ impl Arguments {
     fn scenarios(&self) -> Vec<Scenario> {
         let plain = Scenario::plain(self);
         let mut scenarios = Vec::new();
-        if self.quick || !(self.live || self.policies || self.sizing || self.recovery) {
+        if self.quick || !(self.founding || self.live || self.policies || self.sizing || self.recovery) {
             scenarios.push(plain.clone());
+        }
+        if self.founding {
+            scenarios.push(plain.founding());
         }
         if self.live {
             scenarios.extend(self.live_thousands.iter().map(|thousands| plain.live(thousands * 1_000)));

@@ -22,7 +22,15 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 /// Fills a journal, kills, starts again; says in a line how long it took and what was found again.
 pub fn run(binary: &Path, megabytes: u64, seed: u64, folder: &Path) -> anyhow::Result<String> {
     let folder = tempfile::tempdir_in(folder)?;
-    let shape = Shape { spans: 128, per_trace: 10, spread: 5, seed, errors_one_in: u64::MAX, padding: 0 };
+    let shape = Shape {
+        spans: 128,
+        per_trace: 10,
+        spread: 5,
+        seed,
+        errors_one_in: u64::MAX,
+        padding: 0,
+        urls: false,
+    };
     let sink = SinkProcess::start(
         &Options {
             ports: 1,
@@ -37,7 +45,8 @@ pub fn run(binary: &Path, megabytes: u64, seed: u64, folder: &Path) -> anyhow::R
         None,
     )?;
     let kind = Kind::Files;
-    let setup = Setup { kind, wait: WAIT, policies: 2, sink: sink.ports[0], folder: folder.path() };
+    let setup =
+        Setup { kind, wait: WAIT, policies: 2, founding: false, sink: sink.ports[0], folder: folder.path() };
     let sent = fill(&setup, binary, shape, megabytes * 1_000_000)?;
     let on_disk = size(&setup.directory())?;
 

@@ -26,6 +26,8 @@ pub struct Scenario {
     pub measured: Duration,
     /// How many policies there are.
     pub policies: usize,
+    /// The founding pipeline instead: edits in front, its three policies, a log of what is kept.
+    pub founding: bool,
     /// Whether the collector always takes part.
     pub beside: bool,
 }
@@ -40,6 +42,7 @@ impl Scenario {
             seed: arguments.seed,
             errors_one_in: 32,
             padding: 0,
+            urls: false,
         };
         Self {
             name: "errors+latency".into(),
@@ -49,8 +52,15 @@ impl Scenario {
             settle: Duration::from_secs_f64(arguments.settle),
             measured: Duration::from_secs_f64(arguments.seconds),
             policies: PLAIN_POLICIES,
+            founding: false,
             beside: true,
         }
+    }
+
+    /// The founding pipeline, to a backend without TLS.
+    pub fn founding(&self) -> Self {
+        let shape = Shape { urls: true, ..self.shape };
+        Self { name: "founding".into(), shape, founding: true, ..self.clone() }
     }
 
     /// So many traces of two spans wait at any time; only the wait makes the difference, not the load.

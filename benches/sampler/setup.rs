@@ -32,6 +32,8 @@ pub struct Setup<'a> {
     pub wait: Duration,
     /// How many policies there are.
     pub policies: usize,
+    /// The founding pipeline instead.
+    pub founding: bool,
     /// The port of the sink.
     pub sink: u16,
     /// Where files may be.
@@ -109,27 +111,53 @@ impl Setup<'_> {
             ),
         };
         let listed = if head.is_empty() { "" } else { "  extensions: [admin]\n" };
+        let (edits, edit, policies, log) = match self.founding {
+            true => (EDITS, "resource, transform, ", founding_policies(), (DEBUG, ", debug")),
+            false => ("", "", policies(self.policies), ("", "")),
+        };
         format!(
             "{head}receivers:
   otlp: {{protocols: {{grpc: {{endpoint: \"{otlp}\", max_recv_msg_size_mib: 64}}}}}}
 processors:
-  tail_sampling:
+{edits}  tail_sampling:
     decision_wait: {wait}ms
     num_traces: 5000000{journal}
     policies:
 {policies}  batch: {{timeout: 1s, send_batch_size: 1024}}
 exporters:
   otlp: {{endpoint: \"127.0.0.1:{sink}\", tls: {{insecure: true}}, compression: none}}
-service:
+{debug}service:
 {listed}  telemetry: {{{service}, logs: {{level: warn}}}}
   pipelines:
-    traces: {{receivers: [otlp], processors: [tail_sampling, batch], exporters: [otlp]}}
+    traces: {{receivers: [otlp], processors: [{edit}tail_sampling, batch], exporters: [otlp{logged}]}}
 ",
+            debug = log.0,
+            logged = log.1,
             wait = self.wait.as_millis(),
-            policies = policies(self.policies),
             sink = self.sink,
         )
     }
+}
+
+const EDITS: &str = "  resource: {attributes: [{key: environment, value: production, action: insert}]}
+  transform:
+    trace_statements:
+      - context: span
+        statements:
+          - replace_pattern(attributes[\"http.url\"], \"password=.*\", \"password=REDACTED\")
+";
+const DEBUG: &str = "  debug: {verbosity: detailed}\n";
+
+/// What the founding pipeline keeps beyond traces with errors, in spans a second.
+pub const FOUNDING_RATE: u64 = 100;
+
+fn founding_policies() -> String {
+    format!(
+        "      - {{name: errors-policy, type: status_code, status_code: {{status_codes: [ERROR]}}}}
+      - {{name: latency-policy, type: latency, latency: {{threshold_ms: 1000}}}}
+      - {{name: rate-limiting, type: rate_limiting, rate_limiting: {{spans_per_second: {FOUNDING_RATE}}}}}
+"
+    )
 }
 
 /// The first keeps errors, the second slow traces, of which there are none; the others keep nothing either, each in

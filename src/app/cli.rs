@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::explain;
-use crate::config::{self, Diagnostic, Format, Gates, Loaded, Mode};
+use crate::config::{self, Diagnostic, Errors, Format, Gates, Loaded, Mode, Options, Severity};
 
 /// Gates of the Collector that may be set. Those that mean something here are in [`Gates`].
 const GATES: &[&str] = &[
@@ -63,6 +64,11 @@ struct Shared {
     /// Feature gates of the Collector, with commas between: those of tail_sampling have an effect, the others none.
     #[arg(long, global = true, value_name = "GATES", value_parser = known_gates, allow_hyphen_values = true)]
     feature_gates: Vec<String>,
+    /// Start all the same when components of the Collector do not exist here: receivers, exporters, connectors and
+    /// extensions are left out, a pipeline with such a processor or without a receiver or exporter is left out whole,
+    /// each with a warning.
+    #[arg(long, global = true)]
+    skip_unavailable: bool,
 }
 
 #[derive(Subcommand)]
@@ -127,10 +133,30 @@ pub struct Run {
     pub sources: Vec<String>,
     /// `--set` values, likewise.
     pub sets: Vec<String>,
-    /// `--feature-gates`, likewise.
-    pub gates: Gates,
+    /// `--feature-gates` and `--skip-unavailable`, likewise.
+    pub options: Options,
     /// The configuration; its warnings have been written.
     pub loaded: Loaded,
+}
+
+impl Run {
+    /// Reads the configuration again, as it was read at the start.
+    pub fn read_again(&self) -> Result<Loaded, Errors> {
+        if let Some(path) = self.loaded.files.iter().find(|path| is_read_once(path)) {
+            let file = path.display().to_string();
+            let message = format!("the file {file} is a pipe, which cannot be read a second time");
+            let help = Some("give a file, and change that".to_owned());
+            let (path, severity) = (String::new(), Severity::Error);
+            return Err(Errors(vec![Diagnostic { severity, message, path, file, line: 0, column: 0, help }]));
+        }
+        let env = |name: &str| std::env::var(name).ok();
+        config::load_with(&self.sources, &self.sets, self.options, &env)
+    }
+}
+
+/// A pipe, a terminal: what was there is gone, and more may never come.
+pub fn is_read_once(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file())
 }
 
 /// Does what the arguments ask for, as far as the configuration alone can answer it. `args` begins with the program.
@@ -144,8 +170,8 @@ pub fn main(
         Ok(line) => line,
         Err(error) => return usage(&error, out, err),
     };
-    let Shared { config: sources, set: sets, feature_gates } = line.shared;
-    let gates = gates(&feature_gates, err);
+    let Shared { config: sources, set: sets, feature_gates, skip_unavailable } = line.shared;
+    let options = Options { gates: gates(&feature_gates, err), skip_unavailable };
     match line.command.unwrap_or(Command::Run) {
         Command::Explain { trace_id, admin, json } => match explain::explain(&admin, &trace_id, json) {
             Ok(text) => {
@@ -171,12 +197,12 @@ pub fn main(
                 FormatName::Json => Format::Json,
             };
             let text = if validate {
-                config::load_with(&sources, &sets, gates, env).map(|loaded| {
+                config::load_with(&sources, &sets, options, env).map(|loaded| {
                     warn(err, &loaded.warnings);
                     loaded.print(mode, format)
                 })
             } else {
-                config::print_unchecked(&sources, &sets, gates, env, mode, format)
+                config::print_unchecked(&sources, &sets, options, env, mode, format)
             };
             match text {
                 Ok(text) => {
@@ -186,12 +212,12 @@ pub fn main(
                 Err(errors) => refuse(err, &errors),
             }
         }
-        command => match config::load_with(&sources, &sets, gates, env) {
+        command => match config::load_with(&sources, &sets, options, env) {
             Err(errors) => refuse(err, &errors),
             Ok(loaded) => {
                 warn(err, &loaded.warnings);
                 match command {
-                    Command::Run => Action::Run(Box::new(Run { sources, sets, gates, loaded })),
+                    Command::Run => Action::Run(Box::new(Run { sources, sets, options, loaded })),
                     _ => Action::Done(0),
                 }
             }
@@ -211,7 +237,7 @@ fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Actio
     }
 }
 
-fn refuse(err: &mut dyn Write, errors: &config::Errors) -> Action {
+fn refuse(err: &mut dyn Write, errors: &Errors) -> Action {
     let count = match errors.0.len() {
         1 => "one error".to_owned(),
         more => format!("{more} errors"),
@@ -343,7 +369,7 @@ mod tests {
     fn components_are_yaml_and_name_every_section() {
         let (code, out, _) = call(&["components"]);
         assert_eq!(code, 0);
-        for section in ["receivers:", "exporters:", "extensions:", "processors:", "connectors: []"] {
+        for section in ["receivers:", "exporters:", "extensions:", "processors:", "connectors:"] {
             assert!(out.contains(section), "{out}");
         }
     }
@@ -363,6 +389,21 @@ mod tests {
         let warning =
             "warning: feature gates without effect here: service.partialReload, ottl.set.allowNil\n";
         assert_eq!((code, err.as_str()), (0, warning));
+    }
+
+    #[test]
+    fn what_only_the_collector_has_can_be_skipped_by_every_command_that_reads_a_file() {
+        let set =
+            ["--set", "receivers.jaeger=", "--set", "service.pipelines.traces.receivers=[otlp, jaeger]"];
+        let call =
+            |command: &str, more: &[&str]| call(&[&[command, "--config", GOOD][..], &set[..], more].concat());
+        for (command, code) in [("run", 100), ("validate", 0), ("print-config", 0)] {
+            assert_eq!(call(command, &[]).0, 1);
+            let (skipped, out, err) = call(command, &["--skip-unavailable"]);
+            assert_eq!(skipped, code, "{command}");
+            assert!(err.starts_with("warning: receiver \"jaeger\" exists in the Collector"), "{err}");
+            assert!(!out.contains("jaeger"), "{out}");
+        }
     }
 
     #[test]

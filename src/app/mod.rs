@@ -1,16 +1,20 @@
 //! The program: its command line, and the parts put together. The only module that knows everyone.
 //!
-//! Owns: the process: arguments, signals, standard output and error, the exit code.
-//! Takes: arguments, the environment, signals.
+//! Owns: the process: arguments, signals, standard output and error, the exit code; what runs, and its configuration.
+//! Takes: arguments, the environment, signals, changes of the configuration's files.
 //! Gives: a running service, or the answer of a command that only looks at a configuration.
-//! Bounds: twenty seconds from the first signal to the exit.
+//! Bounds: twenty seconds from the first signal to the exit; a hundred reloads whose leavings have not left yet.
 //! Loses: what could not be forwarded by then, counted and logged; only a `sending_queue` had promised it.
 
-mod build;
+mod changes;
 pub mod cli;
 mod explain;
+mod extensions;
+mod graph;
+mod live;
 mod pages;
 mod run;
+mod watch;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;

@@ -1,82 +1,62 @@
 //! What the admin API shows of this process, as JSON.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::build::{Balancer, Sampler};
-use super::cli::Run;
-use crate::config::{self, Format, Mode};
-use crate::observe::{Page, Pages};
+use super::graph::Balancer;
+use super::live::{Live, Outcome, Reload, Trigger};
+use crate::config::{Diagnostic, Format, Mode};
+use crate::observe::{Page, Pages, timestamp};
 use crate::outcome::Signal;
 use crate::trace_id::TraceId;
 
-/// The pages of one run.
-pub struct AppPages {
-    run: Run,
-    balancers: Vec<Balancer>,
-    samplers: Vec<Sampler>,
-    ready: AtomicBool,
-    since: SystemTime,
-}
-
-impl AppPages {
-    /// Not ready yet.
-    pub fn new(run: Run, balancers: Vec<Balancer>, samplers: Vec<Sampler>) -> Self {
-        Self { run, balancers, samplers, ready: AtomicBool::new(false), since: SystemTime::now() }
-    }
-
-    /// From now on, or no longer, requests are taken.
-    pub fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::Relaxed);
-    }
-
-    /// The exporters that have members.
-    pub fn balancers(&self) -> &[Balancer] {
-        &self.balancers
-    }
-
-    async fn read_again(&self) -> Page {
-        let mut refused = false;
-        let mut members = serde_json::Map::new();
-        for balancer in &self.balancers {
-            let result = match balancer.discovery.refresh().await {
-                Ok(change) if change.is_empty() => json!({"result": "unchanged"}),
-                Ok(change) => json!({"result": "applied", "change": change.to_string()}),
-                Err(rejection) => {
-                    refused = true;
-                    json!({"result": "refused", "reason": rejection.to_string()})
-                }
-            };
-            members.insert(balancer.id.to_string(), result);
+impl Live {
+    /// Reads the configuration and the members again.
+    pub async fn read_again(&self, trigger: Trigger) -> Page {
+        let outcome = self.reload(trigger).await;
+        let mut refused = matches!(outcome, Outcome::Refused { .. });
+        let view = self.view();
+        let mut members = Map::new();
+        for (id, balancer) in view.graph.balancers() {
+            for discovery in balancer.discoveries() {
+                let result = match discovery.refresh().await {
+                    Ok(change) if change.is_empty() => json!({"result": "unchanged"}),
+                    Ok(change) => json!({"result": "applied", "change": change.to_string()}),
+                    Err(rejection) => {
+                        refused = true;
+                        json!({"result": "refused", "reason": rejection.to_string()})
+                    }
+                };
+                members.insert(id.to_string(), result);
+            }
         }
-        let configuration = self.configuration_result();
-        refused |= configuration.get("result").is_some_and(|result| result == "refused");
+        let mut configuration = told(&outcome);
+        configuration["generation"] = view.generation.into();
         page(if refused { 422 } else { 200 }, &json!({"members": members, "configuration": configuration}))
     }
 
-    async fn told(&self, id: &str) -> Page {
+    async fn explained(&self, id: &str) -> Page {
         let Some(trace_id) = trace_id(id) else {
             return Page::error(400, "a trace id is 32 hexadecimal digits");
         };
+        let view = self.view();
         let mut verdicts = Vec::new();
-        for sampler in &self.samplers {
-            let mut told =
-                sampler.processor.explain(trace_id).await.unwrap_or_else(|| json!({"state": "unknown"}));
-            told["processor"] = sampler.id.to_string().into();
-            told["pipeline"] = sampler.pipeline.to_string().into();
+        for ((pipeline, id), sampler) in view.graph.samplers() {
+            let mut told = sampler.explain(trace_id).await.unwrap_or_else(|| json!({"state": "unknown"}));
+            told["processor"] = id.to_string().into();
+            told["pipeline"] = pipeline.to_string().into();
             verdicts.push(told);
         }
         let owners = TraceId::from_slice(&trace_id).map(|trace| self.owners(&trace)).unwrap_or_default();
         page(200, &json!({"trace_id": id.to_ascii_lowercase(), "owners": owners, "verdicts": verdicts}))
     }
 
-    fn owners(&self, trace: &TraceId) -> serde_json::Map<String, Value> {
-        let mut owners = serde_json::Map::new();
-        for balancer in &self.balancers {
-            let Some(traces) = balancer.signals.get(&Signal::Traces) else { continue };
+    fn owners(&self, trace: &TraceId) -> Map<String, Value> {
+        let mut owners = Map::new();
+        for (id, balancer) in self.view().graph.balancers() {
+            let Some(traces) = balancer.of(Signal::Traces) else { continue };
             let routes = traces.routes();
             let owner = routes.owner_of_trace(trace).map(|index| &routes.members()[usize::from(index)]);
             let owner = owner.map(|member| json!({"id": member.id, "address": member.address}));
@@ -84,57 +64,87 @@ impl AppPages {
             let keyed = traces.routes_by_trace_id();
             let entry =
                 json!({"owner": owner, "epoch": epoch, "fingerprint": print, "routed_by_trace_id": keyed});
-            owners.insert(balancer.id.to_string(), entry);
+            owners.insert(id.to_string(), entry);
         }
         owners
     }
 
-    /// Reads the configuration as a start would. This version applies it at a restart only, and says so.
-    fn configuration_result(&self) -> Value {
-        let env = |name: &str| std::env::var(name).ok();
-        match config::load_with(&self.run.sources, &self.run.sets, self.run.gates, &env) {
-            Err(errors) => json!({"result": "refused", "reason": errors.to_string()}),
-            Ok(loaded) if loaded.settings == self.run.loaded.settings => json!({"result": "unchanged"}),
+    /// What a start would read now, beside what runs.
+    fn beside(&self) -> Value {
+        match self.on_disk() {
+            Err(errors) => told(&errors.into()),
+            Ok(loaded) if loaded.settings == self.view().loaded.settings => json!({"result": "unchanged"}),
             Ok(_) => json!({
-                "result": "restart_needed",
-                "reason": "the configuration is valid and differs; members are applied live, the rest at a restart",
+                "result": "differs",
+                "reason": "it is valid and not in force; last_reload says why, unless it has only just changed",
             }),
         }
     }
 }
 
-impl Pages for AppPages {
+impl Pages for Live {
     fn config(&self) -> Page {
-        let printed = self.run.loaded.print(Mode::Redacted, Format::Json);
+        let view = self.view();
+        let printed = view.loaded.print(Mode::Redacted, Format::Json);
         let running: Value = serde_json::from_str(&printed).unwrap_or(Value::String(printed));
-        let warnings: Vec<_> = self.run.loaded.warnings.iter().map(ToString::to_string).collect();
-        let files: Vec<_> = self.run.loaded.files.iter().map(|f| f.display().to_string()).collect();
-        let on_disk = self.configuration_result();
-        page(200, &json!({"files": files, "running": running, "on_disk": on_disk, "warnings": warnings}))
+        let warnings: Vec<_> = view.loaded.warnings.iter().map(ToString::to_string).collect();
+        let files: Vec<_> = view.loaded.files.iter().map(|f| f.display().to_string()).collect();
+        let shown = json!({
+            "files": files, "generation": view.generation, "hash": view.hash, "running": running,
+            "on_disk": self.beside(), "last_reload": view.last.as_deref().map(last), "warnings": warnings,
+        });
+        page(200, &shown)
     }
 
     fn membership(&self) -> Page {
-        let all: serde_json::Map<_, _> =
-            self.balancers.iter().map(|balancer| (balancer.id.to_string(), describe(balancer))).collect();
-        page(200, &Value::Object(all))
+        let view = self.view();
+        let all = view.graph.balancers().map(|(id, balancer)| (id.to_string(), describe(balancer)));
+        page(200, &Value::Object(all.collect()))
     }
 
     fn trace<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Page> {
-        Box::pin(self.told(id))
+        Box::pin(self.explained(id))
     }
 
     fn reload(&self) -> BoxFuture<'_, Page> {
-        Box::pin(self.read_again())
+        Box::pin(self.read_again(Trigger::Request))
     }
 
     fn ready(&self) -> Result<(), String> {
-        let ready = self.ready.load(Ordering::Relaxed);
-        if ready { Ok(()) } else { Err("starting or stopping".into()) }
+        if self.is_ready() { Ok(()) } else { Err("starting or stopping".into()) }
     }
 
     fn up_since(&self) -> SystemTime {
-        self.since
+        self.since()
     }
+}
+
+fn last(reload: &Reload) -> Value {
+    let mut shown = told(&reload.outcome);
+    shown["at"] = timestamp(reload.at).into();
+    shown["trigger"] = match reload.trigger {
+        Trigger::File | Trigger::Poll => "file".into(),
+        Trigger::Signal => "signal".into(),
+        Trigger::Request => "request".into(),
+    };
+    shown
+}
+
+/// An outcome; what is wrong stands there one by one too, with its place.
+fn told(outcome: &Outcome) -> Value {
+    let mut shown = json!({"result": outcome.name()});
+    if let Outcome::Applied { changes } = outcome {
+        shown["changes"] = changes.clone().into();
+    }
+    if let Outcome::Refused { reason, errors } = outcome {
+        shown["reason"] = reason.as_str().into();
+        let place = |error: &Diagnostic| {
+            json!({"file": error.file, "line": error.line, "column": error.column, "key": error.path,
+                   "message": error.message, "help": error.help})
+        };
+        shown["errors"] = errors.iter().map(place).collect();
+    }
+    shown
 }
 
 /// The sixteen bytes of an id; all zero is one that senders do use.
@@ -144,16 +154,17 @@ fn trace_id(hex: &str) -> Option<[u8; 16]> {
 }
 
 fn describe(balancer: &Balancer) -> Value {
-    let status = balancer.discovery.status();
+    let Some(discovery) = balancer.discoveries().into_iter().next() else { return Value::Null };
+    let status = discovery.status();
     let seconds =
         status.last_success.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|d| d.as_secs_f64());
-    let Some(any) = balancer.signals.values().next() else { return Value::Null };
+    let Some((_, any)) = balancer.signals().next() else { return Value::Null };
     let routes = any.routes();
     let shares = routes.shares();
     let members = routes.members().iter().zip(shares).map(|(member, share)| {
         let mut held = [0usize; 3];
         let mut backing_off = false;
-        for signal in balancer.signals.values() {
+        for (_, signal) in balancer.signals() {
             for (id, items, bytes, calls, blocked) in signal.loads() {
                 if id == member.id {
                     held = [held[0] + items, held[1] + bytes, held[2] + calls];

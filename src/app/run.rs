@@ -1,6 +1,8 @@
 //! A run from start to exit: logs, workers, service, signals, an orderly end.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -10,17 +12,18 @@ use futures_util::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::build::{Ground, Service, Stages, build};
 use super::cli::Run;
-use super::pages::AppPages;
-use crate::config::Settings;
-use crate::observe::{self, Registry};
-use crate::receive::Serving;
+use super::graph::{Graph, Ground, Stages};
+use super::live::{Live, Trigger};
+use super::watch::watch;
+use crate::config::{Processor, Settings};
+use crate::observe::{self, LogHandle, Registry};
+use crate::shard;
 use crate::workers::Workers;
 
 /// Runs the service until a signal ends it. Errors are one line for a person.
 pub fn run(run: Run) -> Result<ExitCode, String> {
-    let _logs = observe::init_logs(&run.loaded.settings.telemetry).map_err(|error| error.to_string())?;
+    let logs = observe::init_logs(&run.loaded.settings.telemetry).map_err(|error| error.to_string())?;
     // Buffers that fill and empty in a rhythm would keep whole huge pages resident for their last few kilobytes.
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::debug!(%error, "huge pages stay on; memory is somewhat larger for it");
@@ -30,27 +33,25 @@ pub fn run(run: Run) -> Result<ExitCode, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let workers = Arc::new(workers);
-    let code = runtime.block_on(serve(run, &workers));
+    let code = runtime.block_on(serve(run, &workers, logs));
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
 }
 
-async fn serve(run: Run, workers: &Arc<Workers>) -> Result<ExitCode, String> {
-    let settings = run.loaded.settings.clone();
+async fn serve(run: Run, workers: &Arc<Workers>, logs: LogHandle) -> Result<ExitCode, String> {
     let (registry, stop) = (Registry::new(), CancellationToken::new());
     observe::expose_process(&registry, Instant::now());
-    registry.target_info(&settings.telemetry.resource);
-    let ground = Ground { workers, registry: &registry, stop: &stop };
-    let Service { balancers, samplers, stages, receivers } = build(&settings, &ground).await?;
-    let pages = Arc::new(AppPages::new(run, balancers, samplers));
-    listen(&settings, &registry, &pages, &stop).await?;
+    let ground = Ground { workers: Arc::clone(workers), registry, stop: stop.clone() };
+    warn_of_deserted(&run.loaded.settings);
+    let live = Live::start(run, ground, logs).await?;
     let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let serving: Vec<_> = receivers.into_iter().map(|receiver| receiver.serve()).collect();
-    pages.set_ready(true);
+    live.set_ready(true);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), workers = workers.count(), "ready");
-    signals.wait(&pages).await;
-    pages.set_ready(false);
-    let left = end(&serving, &pages, &stages, &mut signals).await;
+    let watching = tokio::spawn(watch(Arc::clone(&live)));
+    signals.wait(&live).await;
+    watching.abort();
+    live.set_ready(false);
+    let left = end(&live, &mut signals).await;
     stop.cancel();
     if left > 0 {
         tracing::warn!(
@@ -63,72 +64,63 @@ async fn serve(run: Run, workers: &Arc<Workers>) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Binds and starts what is not part of the line: metrics, health, admin.
-async fn listen(
-    settings: &Settings,
-    registry: &Registry,
-    pages: &Arc<AppPages>,
-    stop: &CancellationToken,
-) -> Result<(), String> {
-    let failed = |error: observe::BindError| error.to_string();
-    let mut servers = Vec::new();
-    for reader in &settings.telemetry.metrics {
-        servers.push(observe::metrics_server(reader, registry).await.map_err(failed)?);
+/// Says which folders of journals hold spans that nobody will judge or send.
+fn warn_of_deserted(settings: &Settings) {
+    let mut used: BTreeMap<&Path, Vec<PathBuf>> = BTreeMap::new();
+    for pipeline in &settings.pipelines {
+        for id in &pipeline.processors {
+            let Some(Processor::TailSampling(config)) = settings.processors.get(id) else { continue };
+            let Some(directory) = &config.journal.directory else { continue };
+            let folder = shard::folder_of(&pipeline.id.to_string(), &id.to_string());
+            used.entry(directory).or_default().push(folder);
+        }
     }
-    for check in settings.health_checks.values() {
-        servers.push(observe::health_server(check, Arc::clone(pages) as _).await.map_err(failed)?);
+    for (directory, used) in used {
+        for folder in shard::deserted(directory, &used) {
+            let folder = folder.display();
+            tracing::warn!(%folder, "a journal of a processor that is not configured: what it holds waits for one of that name");
+        }
     }
-    if let Some(admin) = &settings.admin {
-        servers.push(observe::admin_server(admin, Arc::clone(pages) as _).await.map_err(failed)?);
-    }
-    for server in servers {
-        tokio::spawn(server.serve(stop.clone()));
-    }
-    Ok(())
 }
 
 /// Stops accepting, lets requests in progress finish, flushes what was promised, all inside [`END_TIME_MAX`]. A
 /// second signal ends at once. Returns the items that were left.
-async fn end(serving: &[Serving], pages: &AppPages, stages: &Stages, signals: &mut Signals) -> u64 {
+async fn end(live: &Live, signals: &mut Signals) -> u64 {
     let deadline = Instant::now() + END_TIME_MAX;
     tracing::info!("stopping: no more requests are taken, what is held is being forwarded");
-    serving.iter().for_each(Serving::close);
-    let balancers: Vec<_> = pages.balancers().iter().flat_map(|b| b.signals.values().cloned()).collect();
+    let retired = live.freeze().await;
+    let graph = &live.view().graph;
+    let serving = graph.servings();
+    serving.iter().for_each(|one| one.close());
     let finished = async {
-        balancers.iter().for_each(|one| one.hurry());
-        stages.lines.iter().flatten().chain(&stages.exporters).for_each(|one| one.hurry());
-        for one in serving {
+        let stages = retired.iter().map(|one| &one.stages).chain([graph.stages()]);
+        stages.clone().flat_map(Stages::all).for_each(|stage| stage.hurry());
+        for one in serving.iter().chain(retired.iter().flat_map(|one| &one.receivers)) {
             let _ = tokio::time::timeout_at((deadline - FLUSH_TIME).into(), one.closed()).await;
         }
         let mut left = 0;
-        left += end_stages(stages, deadline).await;
-        for one in &balancers {
-            left += one.shutdown(deadline).await;
-        }
+        // What a reload has taken out of the line may hand on to what is still in it.
+        let early = deadline - FLUSH_TIME / 2;
+        left +=
+            join_all(retired.iter().map(|one| one.stages.end_processors(early))).await.iter().sum::<u64>();
+        left += graph.stages().end_processors(deadline).await;
+        left += join_all(stages.map(|stages| stages.end_exporters(deadline))).await.iter().sum::<u64>();
         // Refusals of the last moment still reach their senders.
-        for one in serving {
+        for one in &serving {
             let _ = tokio::time::timeout(ANSWER_TIME, one.closed()).await;
         }
         left
     };
     tokio::select! {
         left = finished => left,
-        () = signals.end() => balancers.iter().map(|one| one.ledger().snapshot().held.max(0) as u64).sum(),
+        () = signals.end() => held(graph),
     }
 }
 
-/// Ends every pipeline from its front to its end, all at once, then the exporters behind them.
-async fn end_stages(stages: &Stages, deadline: Instant) -> u64 {
-    let lines = stages.lines.iter().map(|line| async move {
-        let mut left = 0;
-        for stage in line {
-            left += stage.end(deadline).await;
-        }
-        left
-    });
-    let before: u64 = join_all(lines).await.into_iter().sum();
-    let exporters = stages.exporters.iter().map(|exporter| exporter.end(deadline));
-    before + join_all(exporters).await.into_iter().sum::<u64>()
+/// What balancers hold for senders that wait.
+fn held(graph: &Graph) -> u64 {
+    let balancers = graph.balancers().flat_map(|(_, balancer)| balancer.signals());
+    balancers.map(|(_, one)| one.ledger().snapshot().held.max(0) as u64).sum()
 }
 
 /// What the operator can ask of a running process.
@@ -155,15 +147,15 @@ impl Signals {
         }
     }
 
-    /// Reads the members again at each SIGHUP until the end is asked for.
-    async fn wait(&mut self, pages: &AppPages) {
+    /// Reads configuration and members again at each SIGHUP until the end is asked for.
+    async fn wait(&mut self, live: &Live) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => {
-                    let page = observe::Pages::reload(pages).await;
-                    tracing::info!(result = %String::from_utf8_lossy(&page.body), "SIGHUP: read again");
+                    let good = live.read_again(Trigger::Signal).await.status == 200;
+                    tracing::info!(good, "SIGHUP: read again");
                 }
             }
         }

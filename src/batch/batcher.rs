@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::config::Config;
-use super::divide::divide;
+use super::divide::{Room, divide};
 use super::part::Part;
 use crate::outcome::Signal;
 use crate::split::Splitter;
@@ -110,16 +110,21 @@ impl<K: Ord + Clone, T: Clone> Batcher<K, T> {
         if !self.takes(&key) {
             return Err(TooManyKeys(part));
         }
-        let used = self.groups.get(&key).map_or(0, |group| group.items);
-        let room = self.limits.max_items.saturating_sub(used);
-        if part.items <= room && part.body.len() as u64 <= self.limits.max_bytes {
+        let limits = self.limits;
+        let used = self.groups.get(&key).map_or((0, 0), |group| (group.items, group.bytes));
+        // Where batches are measured in bytes they are filled up; otherwise bytes only guard a limit.
+        let fills = limits.send_bytes != u64::MAX;
+        let room = Room {
+            items: limits.max_items.saturating_sub(used.0),
+            bytes: limits.max_bytes.saturating_sub(if fills { used.1 } else { 0 }),
+        };
+        if part.items <= room.items && part.body.len() as u64 <= room.bytes {
             self.add(&key, part, now);
             return Ok(());
         }
-        let limits = self.limits;
+        let max = Room { items: limits.max_items, bytes: limits.max_bytes };
         let Part { body, items, owner } = part;
-        let pieces =
-            divide(&mut self.splitter, self.signal, &body, items, room, limits.max_items, limits.max_bytes);
+        let pieces = divide(&mut self.splitter, self.signal, &body, items, room, max);
         for (body, items) in pieces {
             self.add(&key, Part { body, items, owner: owner.clone() }, now);
         }
@@ -284,14 +289,15 @@ mod tests {
     fn any_limits() -> impl Strategy<Value = Limits> {
         let none = Just(u64::MAX);
         let items = prop_oneof![1..20u64, none];
-        (0..20u64, items, prop_oneof![60..400u64, none], 0..300u64).prop_map(|(send, max, bytes, timeout)| {
-            Limits {
-                send_items: send,
-                max_items: max,
-                max_bytes: bytes,
-                timeout: Duration::from_millis(timeout),
-                ..limits()
-            }
+        let bytes = prop_oneof![60..400u64, none];
+        let send = prop_oneof![(0..20u64, none), (Just(u64::MAX), 60..400u64)];
+        (send, items, bytes, 0..300u64).prop_map(|((send, send_bytes), max, bytes, timeout)| Limits {
+            send_items: send,
+            send_bytes,
+            max_items: max,
+            max_bytes: bytes,
+            timeout: Duration::from_millis(timeout),
+            ..limits()
         })
     }
 

@@ -5,17 +5,25 @@ use bytes::Bytes;
 use crate::outcome::Signal;
 use crate::split::{Choice, Chooser, Fragments, Splitter, count_item, gather};
 
-/// Pieces of `body` in order, with their items: the first of at most `first_items`, all of at most `max_items` and
-/// `max_bytes`. A single item larger than that (a metric counts with all its points) is a piece of its own. Bytes that
+/// How much there may be of something.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Items.
+    pub items: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Pieces of `body` in order, with their items: the first fills the room that there is in `first`, each other that in
+/// `max`. A single item larger than that (a metric counts with all its points) is a piece of its own. Bytes that
 /// can't be divided come back whole.
 pub fn divide(
     splitter: &mut Splitter,
     signal: Signal,
     body: &Bytes,
     items: u64,
-    first_items: u64,
-    max_items: u64,
-    max_bytes: u64,
+    first: Room,
+    max: Room,
 ) -> Vec<(Bytes, u64)> {
     let mut filling = Filling {
         signal,
@@ -23,9 +31,8 @@ pub fn divide(
         items: 0,
         bytes: 0,
         heads: [0, 0],
-        left_items: first_items,
-        max_items: max_items.max(1),
-        max_bytes,
+        left: first,
+        max: Room { items: max.items.max(1), ..max },
     };
     let Ok(split) = splitter.split(signal, body.clone(), &mut filling) else {
         return vec![(body.clone(), items)];
@@ -35,7 +42,7 @@ pub fn divide(
         let (body, items) = (Bytes::from(gather(std::slice::from_ref(slice))), u64::from(slice.items));
         if *piece == u16::MAX {
             // The last piece has all that is left.
-            pieces.extend(divide(splitter, signal, &body, items, max_items, max_items, max_bytes));
+            pieces.extend(divide(splitter, signal, &body, items, max, max));
         } else {
             pieces.push((body, items));
         }
@@ -50,9 +57,8 @@ struct Filling {
     items: u64, // in the current piece
     bytes: u64,
     heads: [u64; 2], // encoded sizes of the resource and the scope that the next item stands under
-    left_items: u64, // room of the current piece
-    max_items: u64,
-    max_bytes: u64,
+    left: Room,      // of the current piece: items that still fit, and bytes in all
+    max: Room,
 }
 
 impl Chooser for Filling {
@@ -70,16 +76,16 @@ impl Chooser for Filling {
     fn item(&mut self, item: &[u8]) -> Choice {
         let count = count_item(self.signal, item);
         let bytes = item.len() as u64 + NESTING_MAX;
-        let full = count > self.left_items || self.bytes + bytes > self.max_bytes;
-        if full && (self.items > 0 || count > self.left_items && self.piece == 0) && self.piece < u16::MAX {
+        let full = count > self.left.items || self.bytes + bytes > self.left.bytes;
+        if full && (self.items > 0 || self.piece == 0) && self.piece < u16::MAX {
             self.piece += 1;
             self.items = 0;
             self.bytes = self.heads[0] + self.heads[1];
-            self.left_items = self.max_items;
+            self.left = self.max;
         }
         self.items += count.max(1);
         self.bytes += bytes;
-        self.left_items = self.left_items.saturating_sub(count);
+        self.left.items = self.left.items.saturating_sub(count);
         Choice::Owner(self.piece)
     }
 }

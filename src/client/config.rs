@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::auth;
 use crate::compress::Compression;
 use crate::outcome::Signal;
 use crate::tls;
@@ -17,10 +18,20 @@ pub struct Protocol {
     pub compression: Option<Compression>,
     /// Headers (metadata) on every call.
     pub headers: Vec<(String, String)>,
+    /// `auth`: who we say we are.
+    pub auth: Option<auth::Authenticator>,
     /// Pings on idle connections (gRPC).
     pub keepalive: Option<ClientKeepalive>,
     /// Connections per backend and worker, 1.
     pub connections: usize,
+}
+
+impl Protocol {
+    /// Whether certificates come from files, which may have changed under the same names.
+    pub fn reads_files(&self) -> bool {
+        let tls = &self.tls;
+        [&tls.ca, &tls.cert, &tls.key].into_iter().any(|pem| matches!(pem, Some(tls::Pem::File(_))))
+    }
 }
 
 /// How a backend is spoken to.

@@ -4,8 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use tokio::net::TcpStream;
 
+use crate::auth::Credentials;
 use crate::stream::Stream;
 use crate::tls;
 
@@ -18,6 +20,8 @@ pub struct Target {
     pub at: Option<SocketAddr>,
     /// `None` is plaintext.
     pub tls: Option<tls::Connector>,
+    /// Who we say we are, with every call.
+    pub auth: Option<Credentials>,
 }
 
 impl Target {
@@ -32,6 +36,14 @@ impl Target {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
+    /// The header that says who we are.
+    pub async fn credentials(&self) -> Result<Option<(HeaderName, HeaderValue)>, String> {
+        match &self.auth {
+            None => Ok(None),
+            Some(auth) => auth.header().await.map(Some),
+        }
+    }
+
     /// Connects within [`CONNECT_TIME_MAX`]. Errors say which step failed.
     pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
         let connecting = async {
@@ -41,7 +53,7 @@ impl Target {
                 None => Ok(Box::new(tcp) as Box<dyn Stream>),
                 Some(tls) => {
                     let stream = tls.connect(tcp, self.host()).await.map_err(io::Error::other)?;
-                    Ok(Box::new(stream) as Box<dyn Stream>)
+                    Ok(Box::new(tls::Explained::new(stream, tls::Side::Client)) as Box<dyn Stream>)
                 }
             }
         };

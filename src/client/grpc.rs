@@ -34,6 +34,7 @@ pub struct GrpcChannel {
 struct Live {
     send: SendRequest<Bytes>,
     gone: Arc<AtomicBool>,
+    answered: Arc<AtomicBool>, // the peer has been found to speak our protocol
 }
 
 /// Why a call did not get an answer.
@@ -61,12 +62,17 @@ impl GrpcChannel {
     /// Sends one message, already framed, and waits for its outcome at most `timeout`.
     pub async fn call(&self, framed: Bytes, timeout: Duration) -> Called {
         let deadline = Instant::now() + timeout;
-        let called = match self.attempt(framed.clone(), deadline).await {
+        let backend = &self.target.address;
+        let mut request = self.template.clone();
+        match self.target.credentials().await {
+            Ok(header) => request.headers_mut().extend(header),
+            Err(error) => return Called::passing(format!("{backend}: {error}"), None),
+        }
+        let called = match self.attempt(request.clone(), framed.clone(), deadline).await {
             // The backend was closing that connection just then; the message is still ours.
-            Err(Failure::NotSent(_)) => self.attempt(framed, deadline).await,
+            Err(Failure::NotSent(_)) => self.attempt(request, framed, deadline).await,
             other => other,
         };
-        let backend = &self.target.address;
         match called {
             Ok(called) => called,
             Err(Failure::NotSent(error) | Failure::Broken(error)) => {
@@ -83,21 +89,39 @@ impl GrpcChannel {
 
     /// One call on one connection. After a failure the connection is not used again: it may be closing, or its peer
     /// may have vanished without a word.
-    async fn attempt(&self, framed: Bytes, deadline: Instant) -> Result<Called, Failure> {
+    async fn attempt(
+        &self,
+        request: Request<()>,
+        framed: Bytes,
+        deadline: Instant,
+    ) -> Result<Called, Failure> {
         let index = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
         let live = timeout_at(deadline, self.live(index)).await.map_err(|_| Failure::Late)??;
-        let gone = Arc::clone(&live.gone);
-        let called = timeout_at(deadline, self.exchange(live, framed, deadline)).await;
+        let (gone, answered) = (Arc::clone(&live.gone), Arc::clone(&live.answered));
+        let called = timeout_at(deadline, self.exchange(live, request, framed, deadline)).await;
         let called = called.unwrap_or(Err(Failure::Late));
-        if called.is_err() {
-            gone.store(true, Ordering::Relaxed);
+        match called {
+            Ok(_) => answered.store(true, Ordering::Relaxed),
+            Err(_) => gone.store(true, Ordering::Relaxed),
         }
-        called
+        // A peer that speaks TLS closes a connection that begins in plaintext without a word that can be read.
+        let perhaps_tls = self.target.tls.is_none() && !answered.load(Ordering::Relaxed);
+        called.map_err(|failure| match failure {
+            Failure::Broken(error) if perhaps_tls => Failure::Broken(format!(
+                "{error}; it never spoke HTTP/2: if it speaks TLS, remove `tls.insecure: true`"
+            )),
+            other => other,
+        })
     }
 
-    async fn exchange(&self, live: Live, framed: Bytes, deadline: Instant) -> Result<Called, Failure> {
+    async fn exchange(
+        &self,
+        live: Live,
+        mut request: Request<()>,
+        framed: Bytes,
+        deadline: Instant,
+    ) -> Result<Called, Failure> {
         let mut send = live.send.ready().await.map_err(|e| Failure::NotSent(e.to_string()))?;
-        let mut request = self.template.clone();
         let left = deadline.saturating_duration_since(Instant::now()).as_millis();
         if let Ok(value) = format!("{}m", left.clamp(1, 99_999_999)).parse() {
             request.headers_mut().insert("grpc-timeout", value);
@@ -155,7 +179,7 @@ impl GrpcChannel {
             }
             flag.store(true, Ordering::Relaxed);
         });
-        Ok(Live { send, gone })
+        Ok(Live { send, gone, answered: Arc::default() })
     }
 
     async fn read(&self, response: http::Response<h2::RecvStream>) -> Result<Called, Failure> {

@@ -61,10 +61,16 @@ impl HttpChannel {
     /// Sends one body, already compressed, and waits for its outcome at most `timeout`.
     pub async fn call(&self, body: Bytes, timeout: Duration) -> Called {
         let backend = &self.target.address;
+        let mut headers = self.headers.clone();
+        match self.target.credentials().await {
+            Ok(Some((name, value))) => drop(headers.insert(name, value)),
+            Ok(None) => {}
+            Err(error) => return Called::passing(format!("{backend}: {error}"), None),
+        }
         let attempt = async {
             // An idle connection may have been closed by the backend meanwhile: then a fresh one is tried.
             while let Some(connection) = self.take_idle() {
-                if let Ok(called) = self.attempt(connection, body.clone()).await {
+                if let Ok(called) = self.attempt(connection, headers.clone(), body.clone()).await {
                     return called;
                 }
             }
@@ -72,7 +78,7 @@ impl HttpChannel {
                 Ok(fresh) => fresh,
                 Err(error) => return Called::unreachable(format!("{backend}: {error}")),
             };
-            let called = self.attempt(fresh, body).await;
+            let called = self.attempt(fresh, headers, body).await;
             called.unwrap_or_else(|error| Called::unreachable(format!("{backend}: {error}")))
         };
         let late = |_| Called::passing(format!("{backend}: no answer within {timeout:?}"), None);
@@ -102,13 +108,14 @@ impl HttpChannel {
     async fn attempt(
         &self,
         mut connection: SendRequest<Full<Bytes>>,
+        headers: HeaderMap,
         body: Bytes,
     ) -> Result<Called, hyper::Error> {
         connection.ready().await?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.path.clone();
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = headers;
         let (head, body) = connection.send_request(request).await?.into_parts();
         let backend = &self.target.address;
         let Ok(body) = Limited::new(body, ANSWER_BYTES_MAX).collect().await else {

@@ -67,8 +67,18 @@ impl Kind {
                 "otlphttp",
                 "logging",
             ],
-            Self::Connector => &[],
-            Self::Extension => &["health_check", "admin"],
+            Self::Connector => &["forward"],
+            Self::Extension => &[
+                "health_check",
+                "admin",
+                "file_storage",
+                "bearertokenauth",
+                "basicauth",
+                "pprof",
+                "zpages",
+                "bearer_token_auth",
+                "basic_auth",
+            ],
         }
     }
 
@@ -92,6 +102,9 @@ pub(super) fn canonical(kind: Kind, name: &str) -> &str {
         (Kind::Exporter, "otlp") => "otlp_grpc",
         (Kind::Exporter, "otlphttp") => "otlp_http",
         (Kind::Exporter, "logging") => "debug",
+        // Names of later versions of the Collector.
+        (Kind::Extension, "bearer_token_auth") => "bearertokenauth",
+        (Kind::Extension, "basic_auth") => "basicauth",
         (_, other) => other,
     }
 }
@@ -110,14 +123,10 @@ pub(super) fn signals(kind: Kind, name: &str) -> &'static [Signal] {
 pub fn components() -> String {
     let mut out = format!("buildinfo:\n    command: ringtail\n    version: {}\n", env!("CARGO_PKG_VERSION"));
     for kind in Kind::ALL {
-        if kind.available().is_empty() {
-            out.push_str(&format!("{}: []\n", kind.section()));
-            continue;
-        }
         out.push_str(&format!("{}:\n", kind.section()));
         for name in kind.available() {
             out.push_str(&format!("    - name: {name}\n"));
-            if canonical(kind, name) != *name {
+            if canonical(kind, name) != *name && kind != Kind::Extension {
                 out.push_str(&format!("      deprecated: use {}\n", canonical(kind, name)));
             }
             if kind != Kind::Extension {

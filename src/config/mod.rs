@@ -26,7 +26,9 @@ pub use decode::{Key, KeyKind};
 pub use diagnostic::{Diagnostic, Errors, Severity};
 pub use gates::Gates;
 pub use print::{Format, Mode};
-pub use settings::{ComponentId, Exporter, Pipeline, Processor, Settings, TailSampling};
+pub use settings::{
+    ComponentId, Exporter, FileStorage, Front, HealthCheck, Pipeline, Processor, Settings, TailSampling,
+};
 
 use decode::Context;
 use print::Printed;
@@ -52,6 +54,15 @@ impl Loaded {
     }
 }
 
+/// How a configuration is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Feature gates of the Collector that are on.
+    pub gates: Gates,
+    /// Components that exist in the Collector but not here are left out with a warning, instead of being errors.
+    pub skip_unavailable: bool,
+}
+
 /// Reads, merges, expands, decodes and checks a configuration. Without sources the embedded default is used.
 ///
 /// `sources` are `--config` values (a path, `file:PATH`, a directory, `yaml:TEXT`, `env:NAME`), `sets` are `a.b=value`.
@@ -60,17 +71,17 @@ pub fn load(
     sets: &[String],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Errors> {
-    load_with(sources, sets, Gates::default(), env)
+    load_with(sources, sets, Options::default(), env)
 }
 
-/// [`load`] with feature gates of the Collector switched on.
+/// [`load`] with options.
 pub fn load_with(
     sources: &[String],
     sets: &[String],
-    gates: Gates,
+    options: Options,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Errors> {
-    let (loaded, errors) = read(sources, sets, gates, env)?;
+    let (loaded, errors) = read(sources, sets, options, env)?;
     if errors.0.is_empty() {
         return Ok(loaded);
     }
@@ -81,12 +92,12 @@ pub fn load_with(
 pub fn print_unchecked(
     sources: &[String],
     sets: &[String],
-    gates: Gates,
+    options: Options,
     env: &dyn Fn(&str) -> Option<String>,
     mode: Mode,
     format: Format,
 ) -> Result<String, Errors> {
-    read(sources, sets, gates, env).map(|(loaded, _)| loaded.print(mode, format))
+    read(sources, sets, options, env).map(|(loaded, _)| loaded.print(mode, format))
 }
 
 /// The configuration as far as it can be understood, and what is wrong with it. Fails when a source cannot be read:
@@ -94,7 +105,7 @@ pub fn print_unchecked(
 fn read(
     sources: &[String],
     sets: &[String],
-    gates: Gates,
+    options: Options,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(Loaded, Errors), Errors> {
     let mut found = Vec::new();
@@ -104,9 +115,15 @@ fn read(
     }
     files.extend(expand::expand(&mut root, env, &mut found));
     let failed: Vec<Diagnostic> = found.iter().filter(|d| d.severity == Severity::Error).cloned().collect();
-    let context = Context { gates, ..Context::default() };
+    let unset: Vec<Diagnostic> = found.iter().filter(|d| d.severity == Severity::Warning).cloned().collect();
+    let Options { gates, skip_unavailable } = options;
+    let context = Context { gates, skip_unavailable, ..Context::default() };
     let (settings, printed) = decode::decode(&root, &context);
-    for diagnostic in context.found.take() {
+    for mut diagnostic in context.found.take() {
+        // Warnings are not shown beside errors, but here one is the reason of the other.
+        if let Some(reason) = unset.iter().find(|known| known.path == diagnostic.path) {
+            diagnostic.help = Some(reason.message.clone());
+        }
         // A reference that failed left null behind: what decoding says of that key is only a consequence.
         let caused = failed.iter().any(|known| {
             let key = known.path.split('[').next().unwrap_or_default();

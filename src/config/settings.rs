@@ -1,10 +1,11 @@
 //! A whole configuration, typed: what the app builds from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::outcome::Signal;
-use crate::{batch, edit, export, flow, forward, journal, observe, receive, sample};
+use crate::{auth, batch, edit, export, flow, forward, journal, observe, receive, sample, tls};
 
 /// `type[/name]`, as the user wrote it (an alias stays an alias in labels).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,14 +35,51 @@ pub struct Settings {
     pub processors: BTreeMap<ComponentId, Processor>,
     /// Exporters by id.
     pub exporters: BTreeMap<ComponentId, Exporter>,
+    /// `forward` connectors, which have no keys.
+    pub connectors: BTreeSet<ComponentId>,
     /// `health_check` extensions by id.
-    pub health_checks: BTreeMap<ComponentId, observe::HealthCheck>,
+    pub health_checks: BTreeMap<ComponentId, HealthCheck>,
+    /// `file_storage` extensions by id.
+    pub file_storages: BTreeMap<ComponentId, FileStorage>,
     /// The admin API; `None` when switched off (`admin: {enabled: false}`).
     pub admin: Option<observe::Admin>,
     /// `service.pipelines`, sorted by id.
     pub pipelines: Vec<Pipeline>,
     /// `service.telemetry`.
     pub telemetry: observe::Telemetry,
+}
+
+/// `health_check` with what its listener has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What it answers, and where.
+    pub check: observe::HealthCheck,
+    /// What stands in front of it.
+    pub front: Front,
+}
+
+/// What stands in front of an HTTP server of pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Front {
+    /// `tls`; plaintext when absent.
+    pub tls: Option<tls::ServerConfig>,
+    /// `auth`; anyone may look when absent.
+    pub auth: Option<auth::Authenticator>,
+    /// `response_headers`.
+    pub response_headers: Vec<(String, String)>,
+}
+
+/// `file_storage`: a directory in which each queue has a folder of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStorage {
+    /// `directory`.
+    pub directory: PathBuf,
+    /// `create_directory`, with `directory_permissions`.
+    pub create: Option<u32>,
+    /// `max_size`, of each queue in it.
+    pub max_size: Option<u64>,
+    /// `fsync`: the disk is forced before each acknowledgement.
+    pub sync: bool,
 }
 
 /// One exporter, by kind.

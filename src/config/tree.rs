@@ -147,7 +147,8 @@ impl Node {
     }
 }
 
-/// The core schema's reading of unquoted text.
+/// What unquoted text is: the core schema's reading, and the numbers of older YAML that the Collector's parser takes as
+/// well (`1_000`, `0b11`, and `012`, which is ten).
 pub(super) fn plain(text: &str) -> Typed<'_> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Typed::Null,
@@ -158,24 +159,40 @@ pub(super) fn plain(text: &str) -> Typed<'_> {
         ".nan" | ".NaN" | ".NAN" => return Typed::Float(f64::NAN),
         _ => {}
     }
-    if let Some(hex) = text.strip_prefix("0x").filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
-    {
-        return i128::from_str_radix(hex, 16).map_or(Typed::Text(text), Typed::Int);
+    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
+        return Typed::Text(text);
     }
-    if let Some(octal) = text.strip_prefix("0o").filter(|digits| digits.bytes().all(|b| b.is_ascii_digit())) {
-        return i128::from_str_radix(octal, 8).map_or(Typed::Text(text), Typed::Int);
-    }
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
-        return text.parse().map_or(Typed::Text(text), Typed::Int);
-    }
-    let number = digits.bytes().any(|b| b.is_ascii_digit())
-        && digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
-    match text.parse::<f64>() {
-        Ok(value) if number => Typed::Float(value),
+    let number = text.replace('_', "");
+    match (integer(&number), number.parse::<f64>()) {
+        (Some(value), _) => Typed::Int(value),
+        (None, Ok(value)) if is_decimal(&number) => Typed::Float(value),
         _ => Typed::Text(text),
     }
+}
+
+/// An integer of 64 bits, with or without a sign.
+fn integer(text: &str) -> Option<i128> {
+    let (sign, digits) = match text.split_at_checked(1)? {
+        ("-", digits) => (-1, digits),
+        ("+", digits) => (1, digits),
+        _ => (1, text),
+    };
+    let (radix, digits) = match digits.get(..2).map(str::to_ascii_lowercase).as_deref() {
+        Some("0x") => (16, &digits[2..]),
+        Some("0o") => (8, &digits[2..]),
+        Some("0b") => (2, &digits[2..]),
+        Some(two) if two.starts_with('0') => (8, digits),
+        _ => (10, digits),
+    };
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let value = i128::from_str_radix(digits, radix).ok().filter(|_| plain)? * sign;
+    (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value).then_some(value)
+}
+
+/// Whether it is a number as it is written down, not one of the words that are numbers too.
+fn is_decimal(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
 }
 
 /// Lays one tree over another: maps join, everything else is replaced by the later.
@@ -201,10 +218,12 @@ mod tests {
 
     #[test]
     fn unquoted_text_has_the_type_of_the_core_schema() {
-        for text in ["yes", "no", "on", "off", "1.2.3", "1e", "e1", ".", "-", "0xg", "12s", "1_000", "+.e"] {
+        for text in [
+            "yes", "no", "on", "off", "1.2.3", "1e", "e1", ".", "-", "0xg", "12s", "_1", "+.e", "0o8", "0b",
+            "1:30",
+        ] {
             assert_eq!(plain(text), Typed::Text(text), "{text}");
         }
-        assert_eq!(plain("012"), Typed::Int(12));
         assert_eq!(plain("-3"), Typed::Int(-3));
         assert_eq!(plain("0x1F"), Typed::Int(31));
         assert_eq!(plain("0o17"), Typed::Int(15));
@@ -213,5 +232,34 @@ mod tests {
         assert_eq!(plain("1e3"), Typed::Float(1000.0));
         assert_eq!(plain("~"), Typed::Null);
         assert_eq!(plain("True"), Typed::Bool(true));
+    }
+
+    /// As a running Collector has them.
+    #[test]
+    fn numbers_of_older_yaml_are_the_collectors() {
+        for (text, value) in [
+            ("012", 10),
+            ("-012", -10),
+            ("1_000", 1000),
+            ("1__0", 10),
+            ("1_", 1),
+            ("0b11", 3),
+            ("-0b1", -1),
+            ("0X1f", 31),
+            ("0x_1", 1),
+            ("+0x10", 16),
+            ("18446744073709551615", i128::from(u64::MAX)),
+        ] {
+            assert_eq!(plain(text), Typed::Int(value), "{text}");
+        }
+        for (text, value) in [
+            ("08", 8.0),
+            ("0_8", 8.0),
+            ("099", 99.0),
+            ("1_0.0", 10.0),
+            ("18446744073709551616", 2_f64.powi(64)),
+        ] {
+            assert_eq!(plain(text), Typed::Float(value), "{text}");
+        }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct FileSource {
 
 impl FileSource {
     pub(super) fn new(config: MembersFile) -> Self {
-        let watch = WatchDirs::new(&config.path);
+        let watch = WatchDirs::new(vec![config.path.clone()]);
         Self { watch, due: Instant::now() + config.poll_interval, accepted: None, config }
     }
 

@@ -29,6 +29,7 @@ use crate::route::Membership;
 pub use change::{Change, Rejection};
 pub use config::{Config, Dns, MembersFile};
 pub use task::start;
+pub use watch_dirs::WatchDirs;
 
 /// Most members of one membership; indices are 16 bits, with room to spare.
 pub const MEMBERS_MAX: usize = 65_000;

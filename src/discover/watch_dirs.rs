@@ -1,6 +1,6 @@
-//! A hint that something happened in the directories a file lives in.
+//! A hint that something happened in the directories that files live in.
 //!
-//! Watching the file itself misses a rename over it and the symlink swap of a ConfigMap, so its directory is watched
+//! Watching a file itself misses a rename over it and the symlink swap of a ConfigMap, so its directory is watched
 //! and, when the path is a link, the directory of what it points to. A hint that never comes only costs the time to
 //! the next poll.
 
@@ -11,9 +11,9 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
-/// Watches directories for one file.
-pub(super) struct WatchDirs {
-    path: PathBuf,
+/// Watches directories for the files in them.
+pub struct WatchDirs {
+    paths: Vec<PathBuf>,
     watcher: Option<RecommendedWatcher>,
     watched: Vec<Directory>,
     hint: Arc<Notify>,
@@ -27,8 +27,9 @@ struct Directory {
 }
 
 impl WatchDirs {
-    /// Prepares to watch, see [`Self::follow`]; without the system's help (out of watches, say) only polls remain, and a log line says so.
-    pub(super) fn new(path: &Path) -> Self {
+    /// Prepares to watch, see [`Self::follow`]; without the system's help (out of watches, say) only polls remain, and
+    /// a log line says so.
+    pub fn new(paths: Vec<PathBuf>) -> Self {
         let hint = Arc::new(Notify::new());
         let notified = Arc::clone(&hint);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -36,27 +37,29 @@ impl WatchDirs {
                 notified.notify_one();
             }
         });
-        let watcher = watcher
-            .inspect_err(
-                |error| tracing::warn!(%error, path = %path.display(), "no file watch; polling only"),
-            )
-            .ok();
-        Self { path: path.to_owned(), watcher, watched: Vec::new(), hint }
+        let watcher =
+            watcher.inspect_err(|error| tracing::warn!(%error, ?paths, "no file watch; polling only")).ok();
+        Self { paths, watcher, watched: Vec::new(), hint }
+    }
+
+    /// Watches for these files instead, from the next [`Self::follow`] on.
+    pub fn set(&mut self, paths: Vec<PathBuf>) {
+        self.paths = paths;
     }
 
     /// Waits for the next hint; one that came since the last wait counts.
-    pub(super) async fn hint(&self) {
+    pub async fn hint(&self) {
         self.hint.notified().await;
     }
 
-    /// Moves the watches to where the file lives now.
-    pub(super) async fn follow(&mut self) {
+    /// Moves the watches to where the files live now.
+    pub async fn follow(&mut self) {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
-        let path = self.path.clone();
+        let paths = self.paths.clone();
         // A network filesystem may take its time.
-        let Ok(wanted) = tokio::task::spawn_blocking(move || directories(&path)).await else {
+        let Ok(wanted) = tokio::task::spawn_blocking(move || directories(&paths)).await else {
             return;
         };
         if wanted == self.watched {
@@ -85,7 +88,18 @@ fn matters(event: &notify::Event) -> bool {
     }
 }
 
-fn directories(path: &Path) -> Vec<Directory> {
+fn directories(paths: &[PathBuf]) -> Vec<Directory> {
+    let mut all: Vec<Directory> = Vec::new();
+    for path in paths.iter().flat_map(|path| directories_of(path)) {
+        let directory = Directory { identity: identity(&path), path };
+        if !all.contains(&directory) {
+            all.push(directory);
+        }
+    }
+    all
+}
+
+fn directories_of(path: &Path) -> Vec<PathBuf> {
     let parent = |path: &Path| match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -97,7 +111,7 @@ fn directories(path: &Path) -> Vec<Directory> {
             paths.push(target);
         }
     }
-    paths.into_iter().map(|path| Directory { identity: identity(&path), path }).collect()
+    paths
 }
 
 #[cfg(unix)]
@@ -132,10 +146,10 @@ mod tests {
         let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let plain = there.path().join("real");
         std::fs::write(&plain, "").unwrap();
-        assert_eq!(directories(&plain).len(), 1);
+        assert_eq!(directories(&[plain.clone(), there.path().join("other")]).len(), 1);
         let link = here.path().join("link");
         std::os::unix::fs::symlink(&plain, &link).unwrap();
-        assert_eq!(directories(&link).len(), 2);
-        assert_eq!(directories(Path::new("bare"))[0].path, Path::new("."));
+        assert_eq!(directories(&[link]).len(), 2);
+        assert_eq!(directories(&["bare".into()])[0].path, Path::new("."));
     }
 }

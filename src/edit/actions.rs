@@ -2,15 +2,23 @@
 
 use super::Headers;
 use super::attributes::Attributes;
+use super::number::float;
 use super::text::as_text;
 use super::value::Value;
 use crate::digest::Digest;
 use crate::pattern::Pattern;
+use crate::semconv::Names;
 use crate::wire::Malformed;
 
 /// What is done to a list of attributes, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Actions(pub Vec<Action>);
+pub struct Actions {
+    /// The actions.
+    pub list: Vec<Action>,
+    /// `semconv`: which attributes their keys and patterns mean. Of an attribute that stands under both names the
+    /// written one is read and changed; deleted and hashed are both.
+    pub names: Names,
+}
 
 /// One action.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,50 +73,61 @@ impl Actions {
         list: &mut Attributes,
         headers: Option<&Headers>,
     ) -> Result<(), Malformed> {
-        self.0.iter().try_for_each(|action| action.apply(message, list, headers))
+        let on = On { message, headers, names: self.names };
+        self.list.iter().try_for_each(|action| action.apply(on, list))
+    }
+}
+
+/// What actions work on, beside the list.
+#[derive(Clone, Copy)]
+struct On<'a> {
+    message: &'a [u8],
+    headers: Option<&'a Headers>,
+    names: Names,
+}
+
+impl On<'_> {
+    fn find(&self, list: &Attributes, key: &str) -> Option<usize> {
+        self.names.first(key.as_bytes(), |key| list.find(self.message, key))
     }
 }
 
 impl Action {
-    fn apply(
-        &self,
-        message: &[u8],
-        list: &mut Attributes,
-        headers: Option<&Headers>,
-    ) -> Result<(), Malformed> {
-        let key = self.key.as_bytes();
+    fn apply(&self, on: On<'_>, list: &mut Attributes) -> Result<(), Malformed> {
+        let On { message, .. } = on;
+        let key = self.key.as_str();
         match &self.change {
-            Change::Insert(source) if list.find(message, key).is_none() => {
-                if let Some(value) = source.get(message, list, headers) {
-                    list.add(key, &value);
+            Change::Insert(source) if on.find(list, key).is_none() => {
+                if let Some(value) = source.get(on, list) {
+                    list.add(key.as_bytes(), &value);
                 }
             }
+            Change::Insert(_) => {}
             Change::Update(source) => {
-                let value = source.get(message, list, headers);
-                if let (Some(index), Some(value)) = (list.find(message, key), value) {
+                if let (Some(index), Some(value)) = (on.find(list, key), source.get(on, list)) {
                     list.set(index, &value);
                 }
             }
             Change::Upsert(source) => {
-                if let Some(value) = source.get(message, list, headers) {
-                    list.put(message, key, &value);
+                if let Some(value) = source.get(on, list) {
+                    match on.find(list, key) {
+                        Some(index) => list.set(index, &value),
+                        None => list.add(key.as_bytes(), &value),
+                    }
                 }
             }
-            Change::Insert(_) => {}
-            Change::Delete(pattern) => {
-                self.each(message, list, pattern.as_ref(), |list, index| {
-                    list.remove(index);
-                    Ok(())
-                })?;
-            }
-            Change::Hash(pattern) => self.each(message, list, pattern.as_ref(), |list, index| {
+            Change::Delete(pattern) => self.each(on, list, pattern.as_ref(), |list, index| {
+                list.remove(index);
+                Ok(())
+            })?,
+            Change::Hash(pattern) => self.each(on, list, pattern.as_ref(), |list, index| {
                 let hashed = hash(list.value(message, index)?);
                 list.set(index, &Value::Text(hashed.as_bytes()).to_bytes());
                 Ok(())
             })?,
-            Change::Extract(pattern) => self.extract(message, list, pattern)?,
+            Change::Extract(pattern) => self.extract(on, list, pattern)?,
             Change::ConvertToText | Change::ConvertToInt | Change::ConvertToDouble => {
-                if let Some(index) = list.find(message, key)
+                if let Some(index) = on.find(list, key)
                     && let Some(converted) = self.convert(list.value(message, index)?)?
                 {
                     list.set(index, &converted);
@@ -121,44 +140,44 @@ impl Action {
     /// Every attribute of the key, and those whose keys the pattern finds. A sender may have written a key twice.
     fn each(
         &self,
-        message: &[u8],
+        on: On<'_>,
         list: &mut Attributes,
         pattern: Option<&Pattern>,
         mut change: impl FnMut(&mut Attributes, usize) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
+        let is_named = |key: &[u8]| key == self.key.as_bytes();
+        let is_found = |key: &[u8]| pattern.is_some_and(|pattern| pattern.regex.is_match(key));
         for index in 0..list.end() {
             if !list.is_left(index) {
                 continue;
             }
-            let key = list.key(message, index);
-            if key == self.key.as_bytes() && !(self.key.is_empty() && pattern.is_some()) {
+            let key = list.key(on.message, index);
+            let (named, found) = (on.names.any(key, is_named), on.names.any(key, is_found));
+            if named || found {
                 change(list, index)?;
-                // The Collector hashes what key and pattern both name twice.
-                if matches!(self.change, Change::Hash(_)) && matches(pattern, list, message, index) {
-                    change(list, index)?;
-                }
-            } else if matches(pattern, list, message, index) {
+            }
+            // The Collector hashes what key and pattern both name twice.
+            if named && found && matches!(self.change, Change::Hash(_)) {
                 change(list, index)?;
             }
         }
         Ok(())
     }
 
-    fn extract(&self, message: &[u8], list: &mut Attributes, pattern: &Pattern) -> Result<(), Malformed> {
-        let Some(index) = list.find(message, self.key.as_bytes()) else { return Ok(()) };
-        let encoded = list.encoded(message, index).to_vec();
+    fn extract(&self, on: On<'_>, list: &mut Attributes, pattern: &Pattern) -> Result<(), Malformed> {
+        let Some(index) = on.find(list, &self.key) else { return Ok(()) };
+        let encoded = list.encoded(on.message, index).to_vec();
         let Value::Text(text) = Value::read(&encoded)? else { return Ok(()) };
         let Some(found) = pattern.regex.captures(text) else { return Ok(()) };
         for (name, group) in pattern.groups.iter().zip(found.iter().skip(1)) {
             let part = group.map_or(&b""[..], |group| group.as_bytes());
-            list.put(message, name.as_bytes(), &Value::Text(part).to_bytes());
+            list.put(on.message, name.as_bytes(), &Value::Text(part).to_bytes());
         }
         Ok(())
     }
 
     /// The encoded value of the wanted type; nothing when it has that type or cannot have it.
     fn convert(&self, value: Value<'_>) -> Result<Option<Vec<u8>>, Malformed> {
-        let text = |text| std::str::from_utf8(text).ok();
         let converted = match (&self.change, value) {
             (Change::ConvertToText, Value::Text(_)) => None,
             (Change::ConvertToText, other) => {
@@ -167,13 +186,11 @@ impl Action {
             (Change::ConvertToInt, Value::Double(value)) => Some(Value::Int(cut(value))),
             (Change::ConvertToInt, Value::Bool(value)) => Some(Value::Int(value.into())),
             (Change::ConvertToInt, Value::Text(value)) => {
-                text(value).and_then(|text| text.parse().ok()).map(Value::Int)
+                std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).map(Value::Int)
             }
             (Change::ConvertToDouble, Value::Int(value)) => Some(Value::Double(value as f64)),
             (Change::ConvertToDouble, Value::Bool(value)) => Some(Value::Double(f64::from(u8::from(value)))),
-            (Change::ConvertToDouble, Value::Text(value)) => {
-                text(value).and_then(|text| text.parse().ok()).map(Value::Double)
-            }
+            (Change::ConvertToDouble, Value::Text(value)) => float(value).map(Value::Double),
             _ => None,
         };
         Ok(converted.map(Value::to_bytes))
@@ -184,10 +201,6 @@ impl Action {
 fn cut(value: f64) -> i64 {
     let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value);
     if fits { value as i64 } else { i64::MIN }
-}
-
-fn matches(pattern: Option<&Pattern>, list: &Attributes, message: &[u8], index: usize) -> bool {
-    pattern.is_some_and(|pattern| pattern.regex.is_match(list.key(message, index)))
 }
 
 /// SHA-256 in hexadecimal digits; of numbers as eight bytes. Lists, maps and bytes have none in the Collector: empty.
@@ -203,14 +216,14 @@ fn hash(value: Value<'_>) -> String {
 }
 
 impl Source {
-    fn get(&self, message: &[u8], list: &Attributes, headers: Option<&Headers>) -> Option<Vec<u8>> {
+    fn get(&self, on: On<'_>, list: &Attributes) -> Option<Vec<u8>> {
         if let Some(value) = &self.value {
             return Some(value.clone());
         }
-        let header = self.header.as_ref().and_then(|name| header(name, headers?));
+        let header = self.header.as_ref().and_then(|name| header(name, on.headers?));
         let attribute = || {
-            let index = list.find(message, self.attribute.as_ref()?.as_bytes())?;
-            Some(list.encoded(message, index).to_vec())
+            let index = on.find(list, self.attribute.as_ref()?)?;
+            Some(list.encoded(on.message, index).to_vec())
         };
         header.or_else(attribute).or_else(|| self.default.clone())
     }
@@ -239,8 +252,12 @@ mod tests {
     }
 
     fn after(pairs: Vec<(&str, Any)>, actions: Vec<Action>) -> String {
+        after_with(Names::Written, pairs, actions)
+    }
+
+    fn after_with(names: Names, pairs: Vec<(&str, Any)>, list: Vec<Action>) -> String {
         let headers = [("tenant".to_owned(), "a".to_owned()), ("tenant".to_owned(), "b".to_owned())];
-        let mut editor = AttributesEditor::new(Actions(actions), None, None);
+        let mut editor = AttributesEditor::new(Actions { list, names }, None, None);
         let request = request(vec![], vec![span("s", pairs)]);
         shown(&edit_with(&request, &mut editor, Some(&headers)).1[0].attributes)
     }
@@ -329,6 +346,48 @@ mod tests {
         ];
         for (change, value, expected) in cases {
             assert_eq!(after(vec![("k", value)], vec![action("k", change)]), expected);
+        }
+    }
+
+    #[test]
+    fn renamed_keys_are_found_under_either_name() {
+        let old = || vec![("http.url", text("http://a/b")), ("x", text("1"))];
+        let new = || vec![("url.full", text("http://a/b")), ("x", text("1"))];
+        let both = || vec![("url.full", text("http://n/")), ("http.url", text("http://a/b"))];
+        let put = || value(text("put"));
+        let from = || Source { attribute: Some("http.url".into()), ..Source::default() };
+        let find = |pattern: &str| Some(Pattern::new(pattern).unwrap());
+        let scheme = Pattern::new("^(?P<scheme>[a-z]+)://a").unwrap();
+        let hash = |text: &str| Digest::Sha256.hex(text.as_bytes());
+        let once = hash("http://a/b");
+        let cases = [
+            ("http.url", Change::Insert(put()), new(), "url.full=http://a/b x=1".to_owned()),
+            ("http.url", Change::Update(put()), new(), "url.full=put x=1".into()),
+            ("url.full", Change::Update(put()), old(), "http.url=put x=1".into()),
+            ("http.url", Change::Upsert(put()), new(), "url.full=put x=1".into()),
+            ("http.url", Change::Upsert(put()), vec![], "http.url=put".into()),
+            ("http.url", Change::Upsert(put()), both(), "http.url=put url.full=http://n/".into()),
+            ("url.full", Change::Update(put()), both(), "http.url=http://a/b url.full=put".into()),
+            ("y", Change::Insert(from()), new(), "url.full=http://a/b x=1 y=http://a/b".into()),
+            ("http.url", Change::Extract(scheme), new(), "scheme=http url.full=http://a/b x=1".into()),
+            ("http.url", Change::ConvertToInt, vec![("url.full", text("7"))], "url.full=7i".into()),
+            ("http.url", Change::Delete(None), both(), String::new()),
+            ("", Change::Delete(find(r"^http\.")), both(), String::new()),
+            ("", Change::Delete(find(r"^url\.")), old(), "x=1".into()),
+            (
+                "http.url",
+                Change::Hash(None),
+                both(),
+                format!("http.url={once} url.full={}", hash("http://n/")),
+            ),
+            ("url.full", Change::Hash(find("^http")), old(), format!("http.url={} x=1", hash(&once))),
+        ];
+        for (key, change, pairs, expected) in cases {
+            let actions = vec![action(key, change)];
+            assert_eq!(after_with(Names::Either, pairs.clone(), actions.clone()), expected, "{actions:?}");
+            if !pairs.is_empty() && pairs.iter().all(|(name, _)| *name != key) {
+                assert_ne!(after_with(Names::Written, pairs, actions.clone()), expected, "{actions:?}");
+            }
         }
     }
 }

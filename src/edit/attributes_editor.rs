@@ -60,8 +60,8 @@ impl AttributesEditor {
 
     fn skips(&self, item: &[u8]) -> Result<bool, Malformed> {
         let [include, exclude] = self.judge(self.around, |one| one.fits_item(self.signal, item))?;
-        let [_, has_exclude] = self.plan.conditions.each_ref().map(Option::is_some);
-        Ok(!include || (has_exclude && exclude))
+        let excludes = self.plan.conditions[1].as_ref().is_some_and(|one| one.asks_of_items(self.signal));
+        Ok(!include || (excludes && exclude))
     }
 
     fn change(&mut self, message: &mut Message<'_>, field: u32) -> Result<(), Malformed> {

@@ -3,10 +3,12 @@
 use regex::bytes::RegexSet;
 
 use super::message::Message;
-use super::text::as_text;
+use super::text::{as_text, elements, read_pair};
 use super::value::Value;
 use crate::outcome::Signal;
 use crate::pattern;
+use crate::semconv::Names;
+use crate::wire::json::DEPTH_MAX;
 use crate::wire::{Fields, Malformed, Payload, otlp};
 
 /// Properties that all have to fit; of each list one entry has to.
@@ -32,6 +34,8 @@ pub struct Condition {
     pub resources: Vec<(String, Match)>,
     /// Instrumentation scopes; all of them, as in the Collector.
     pub libraries: Vec<Library>,
+    /// `semconv`: which attributes the keys mean.
+    pub names: Names,
 }
 
 /// An instrumentation scope.
@@ -107,13 +111,59 @@ impl Match {
     fn fits(&self, encoded: &[u8]) -> Result<bool, Malformed> {
         Ok(match self {
             Self::Any => true,
-            Self::Exactly(wanted) => Value::read(wanted)? == Value::read(encoded)?,
+            Self::Exactly(wanted) => same(Value::read(wanted)?, Value::read(encoded)?, 0)?,
             Self::Text(wanted) => match Value::read(encoded)? {
                 Value::Empty | Value::List(_) | Value::Map(_) | Value::Bytes(_) => false,
+                Value::Double(value) => wanted.fits(plain(value).as_bytes()),
                 value => wanted.fits(&as_text(value)?),
             },
         })
     }
+}
+
+/// A number without an exponent, as conditions see it.
+fn plain(value: f64) -> String {
+    match value {
+        f64::INFINITY => "+Inf".to_owned(),
+        f64::NEG_INFINITY => "-Inf".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+/// Whether two values are the same, however they are encoded; the pairs of a map are in no order.
+fn same(a: Value<'_>, b: Value<'_>, depth: usize) -> Result<bool, Malformed> {
+    if depth > DEPTH_MAX {
+        return Ok(false);
+    }
+    let pairs = |map| {
+        let mut pairs = elements(map).map(|pair| read_pair(pair?)).collect::<Result<Vec<_>, _>>()?;
+        pairs.sort_by_key(|(key, _)| *key);
+        Ok(pairs)
+    };
+    Ok(match (a, b) {
+        (Value::List(a), Value::List(b)) => {
+            let (mut a, mut b) = (elements(a), elements(b));
+            loop {
+                match (a.next().transpose()?, b.next().transpose()?) {
+                    (Some(a), Some(b)) if same(Value::read(a)?, Value::read(b)?, depth + 1)? => {}
+                    (a, b) => return Ok(a.is_none() && b.is_none()),
+                }
+            }
+        }
+        (Value::Map(a), Value::Map(b)) => {
+            let (a, b): (Vec<_>, Vec<_>) = (pairs(a)?, pairs(b)?);
+            if a.len() != b.len() {
+                return Ok(false);
+            }
+            for ((key, a), (other, b)) in a.into_iter().zip(b) {
+                if key != other || !same(a, b, depth + 1)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (a, b) => a == b,
+    })
 }
 
 impl Condition {
@@ -127,15 +177,16 @@ impl Condition {
             Some(value) => Ok(as_text(Value::read(value)?)?.into_owned()),
             None => Ok(b"<nil-service-name>".to_vec()),
         };
-        Ok(fits(&self.services, service)? && all_fit(&self.resources, bytes, otlp::RESOURCE_ATTRIBUTES)?)
+        Ok(fits(&self.services, service)?
+            && self.all_fit(&self.resources, bytes, otlp::RESOURCE_ATTRIBUTES)?)
     }
 
     /// Whether the resource has the attributes, whatever the signal.
     pub(super) fn fits_attributes_of(&self, resource: &Message<'_>) -> Result<bool, Malformed> {
-        all_fit(&self.resources, resource.bytes(), otlp::RESOURCE_ATTRIBUTES)
+        self.all_fit(&self.resources, resource.bytes(), otlp::RESOURCE_ATTRIBUTES)
     }
 
-    /// Whether anything in it can tell one item of a resource from another; of metrics only the name can.
+    /// Whether it asks anything of items, here or of what is around them; of metrics only the name counts.
     pub(super) fn asks_of_items(&self, signal: Signal) -> bool {
         signal != Signal::Metrics || self.metric_names.is_some()
     }
@@ -161,14 +212,24 @@ impl Condition {
             Signal::Metrics => fits(&self.metric_names, || text(item, otlp::METRIC_NAME).map(<[u8]>::to_vec)),
             Signal::Traces => Ok(fits(&self.span_names, || text(item, otlp::SPAN_NAME).map(<[u8]>::to_vec))?
                 && fits(&self.span_kinds, || Ok(kind_name(number(item, otlp::SPAN_KIND)?).into()))?
-                && all_fit(&self.attributes, item, otlp::SPAN_ATTRIBUTES)?),
+                && self.all_fit(&self.attributes, item, otlp::SPAN_ATTRIBUTES)?),
             Signal::Logs => Ok(fits(&self.log_bodies, || body_text(item))?
                 && fits(&self.log_severity_texts, || {
                     text(item, otlp::LOG_SEVERITY_TEXT).map(<[u8]>::to_vec)
                 })?
                 && self.severity_fits(number(item, otlp::LOG_SEVERITY_NUMBER)?)
-                && all_fit(&self.attributes, item, otlp::LOG_ATTRIBUTES)?),
+                && self.all_fit(&self.attributes, item, otlp::LOG_ATTRIBUTES)?),
         }
+    }
+
+    fn all_fit(&self, wanted: &[(String, Match)], message: &[u8], field: u32) -> Result<bool, Malformed> {
+        for (key, wanted) in wanted {
+            match self.names.try_first(key.as_bytes(), |key| find(message, field, key))? {
+                Some(value) if wanted.fits(value)? => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     fn severity_fits(&self, severity: u64) -> bool {
@@ -177,16 +238,6 @@ impl Condition {
             _ => severity as i64 >= bound.min,
         })
     }
-}
-
-fn all_fit(wanted: &[(String, Match)], message: &[u8], field: u32) -> Result<bool, Malformed> {
-    for (key, wanted) in wanted {
-        match find(message, field, key.as_bytes())? {
-            Some(value) if wanted.fits(value)? => {}
-            _ => return Ok(false),
-        }
-    }
-    Ok(true)
 }
 
 /// The encoded value of the first attribute with this key.

@@ -46,7 +46,8 @@ pub struct PerSignal<T> {
 }
 
 impl<T> PerSignal<T> {
-    fn of(&self, signal: Signal) -> &T {
+    /// For one of them.
+    pub fn of(&self, signal: Signal) -> &T {
         match signal {
             Signal::Traces => &self.traces,
             Signal::Metrics => &self.metrics,

@@ -12,6 +12,7 @@ mod attributes_editor;
 mod condition;
 mod config;
 mod message;
+mod number;
 mod points;
 mod redaction;
 mod resource;

@@ -17,6 +17,7 @@ use prost::Message as _;
 use super::testing::{edit, encoded, request, shown, span, text, valued};
 use super::*;
 use crate::outcome::Signal;
+use crate::semconv::Names;
 
 fn pairs() -> impl Strategy<Value = Vec<KeyValue>> {
     let value = prop_oneof![
@@ -68,11 +69,12 @@ fn changed(attributes: &mut Vec<KeyValue>) {
 fn actions() -> Actions {
     let new = || Source { value: Some(encoded(text("new"))), ..Source::default() };
     let action = |key: &str, change| Action { key: key.into(), change };
-    Actions(vec![
+    let list = vec![
         action("a", Change::Upsert(new())),
         action("b", Change::Delete(None)),
         action("c", Change::Insert(new())),
-    ])
+    ];
+    Actions { list, ..Actions::default() }
 }
 
 /// An editor that drops items by a list of answers and leaves the rest alone.
@@ -197,7 +199,7 @@ fn unknown_fields_and_bytes_that_are_no_text_travel_through() {
     let scope = wrap(&span);
     let entry = wrap(&scope);
     let body = [&[0x0a, entry.len() as u8][..], &entry, &[0x50, 1]].concat();
-    let insert = Actions(vec![actions().0[0].clone()]);
+    let insert = Actions { list: vec![actions().list[0].clone()], ..Actions::default() };
     let edited = run(Signal::Traces, body, &mut AttributesEditor::new(insert, None, None)).unwrap().body;
     assert!(edited.windows(span.len()).any(|part| part == span), "the span is there as it was");
     assert_eq!(edited[edited.len() - 2..], [0x50, 1]);
@@ -280,6 +282,29 @@ fn include_and_exclude_choose_the_items() {
         let (_, spans) = edit(&request, &mut editor);
         let edited = [0, 1].map(|index: usize| spans[index].attributes.iter().any(|pair| pair.key == "c"));
         assert_eq!(edited, expected, "{shown_case}");
+    }
+}
+
+#[test]
+fn conditions_find_renamed_attributes_under_either_name() {
+    let resource = testing::attributes(vec![("db.system", text("redis"))]);
+    let spans = vec![
+        span("old", vec![("http.url", text("/a"))]),
+        span("new", vec![("url.full", text("/a"))]),
+        span("both", vec![("url.full", text("/b")), ("http.url", text("/a"))]),
+    ];
+    let request = request(resource, spans);
+    let exactly = |value: &str| Match::Exactly(encoded(text(value)));
+    for (names, expected) in [(Names::Either, [true, true, false]), (Names::Written, [false; 3])] {
+        let include = Condition {
+            attributes: vec![("url.full".into(), exactly("/a"))],
+            resources: vec![("db.system.name".into(), exactly("redis"))],
+            names,
+            ..Condition::default()
+        };
+        let (_, spans) = edit(&request, &mut AttributesEditor::new(actions(), Some(include), None));
+        let edited = [0, 1, 2].map(|index: usize| spans[index].attributes.iter().any(|pair| pair.key == "c"));
+        assert_eq!(edited, expected, "{names:?}");
     }
 }
 

@@ -13,21 +13,34 @@ pub fn as_text(value: Value<'_>) -> Result<Cow<'_, [u8]>, Malformed> {
         Value::Text(text) => return Ok(Cow::Borrowed(text)),
         Value::Empty => {}
         Value::Bytes(bytes) => base64::encode(bytes, true, &mut out),
-        other => push_json(other, 0, &mut out)?,
+        Value::Double(value) if value.is_nan() => out.push_str("NaN"),
+        Value::Double(f64::INFINITY) => out.push_str("Infinity"),
+        Value::Double(f64::NEG_INFINITY) => out.push_str("-Infinity"),
+        other => {
+            // JSON has no word for some numbers; the Collector then takes nothing.
+            if !push_json(other, 0, &mut out)? {
+                out.clear();
+            }
+        }
     }
     Ok(Cow::Owned(out.into_bytes()))
 }
 
-fn push_json(value: Value<'_>, depth: usize, out: &mut String) -> Result<(), Malformed> {
+/// Appends JSON; false when a number in it has none.
+fn push_json(value: Value<'_>, depth: usize, out: &mut String) -> Result<bool, Malformed> {
+    let mut complete = true;
     if depth > DEPTH_MAX {
         return Err(Malformed { at: 0, what: "a value nests too deep" });
     }
     match value {
-        Value::Empty => out.push_str("null"),
+        Value::Empty | Value::Bytes([]) => out.push_str("null"), // so the Collector writes no bytes
         Value::Text(text) => push_quoted(text, out),
         Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
         Value::Int(value) => out.push_str(&value.to_string()),
-        Value::Double(value) => push_double(value, out),
+        Value::Double(value) => {
+            complete = value.is_finite();
+            push_double(value, out);
+        }
         Value::Bytes(bytes) => {
             out.push('"');
             base64::encode(bytes, true, out);
@@ -39,13 +52,19 @@ fn push_json(value: Value<'_>, depth: usize, out: &mut String) -> Result<(), Mal
                 if index > 0 {
                     out.push(',');
                 }
-                push_json(Value::read(element?)?, depth + 1, out)?;
+                complete &= push_json(Value::read(element?)?, depth + 1, out)?;
             }
             out.push(']');
         }
         Value::Map(map) => {
             let mut pairs = elements(map).map(|pair| read_pair(pair?)).collect::<Result<Vec<_>, _>>()?;
             pairs.sort_by_key(|(key, _)| *key);
+            pairs.dedup_by(|later, earlier| {
+                later.0 == earlier.0 && {
+                    *earlier = *later; // of equal keys the last counts
+                    true
+                }
+            });
             out.push('{');
             for (index, (key, value)) in pairs.into_iter().enumerate() {
                 if index > 0 {
@@ -53,12 +72,12 @@ fn push_json(value: Value<'_>, depth: usize, out: &mut String) -> Result<(), Mal
                 }
                 push_quoted(key, out);
                 out.push(':');
-                push_json(value, depth + 1, out)?;
+                complete &= push_json(value, depth + 1, out)?;
             }
             out.push('}');
         }
     }
-    Ok(())
+    Ok(complete)
 }
 
 /// The elements of an encoded list or map.
@@ -97,10 +116,18 @@ fn push_double(value: f64, out: &mut String) {
     }
 }
 
-/// As Go's encoder quotes.
+/// As Go's encoder quotes; each byte that is no UTF-8 is written as such.
 fn push_quoted(text: &[u8], out: &mut String) {
     out.push('"');
-    for c in String::from_utf8_lossy(text).chars() {
+    for chunk in text.utf8_chunks() {
+        push_escaped(chunk.valid(), out);
+        chunk.invalid().iter().for_each(|_| out.push_str("\\ufffd"));
+    }
+    out.push('"');
+}
+
+fn push_escaped(text: &str, out: &mut String) {
+    for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
@@ -114,7 +141,6 @@ fn push_quoted(text: &[u8], out: &mut String) {
             _ => out.push(c),
         }
     }
-    out.push('"');
 }
 
 #[cfg(test)]
@@ -139,11 +165,25 @@ mod tests {
             (Any::DoubleValue(1e21), "1e+21"),
             (Any::DoubleValue(-2.5e-9), "-2.5e-9"),
             (Any::BytesValue(vec![1, 2, 3]), "AQID"),
+            (Any::BytesValue(vec![]), ""),
+            (list(vec![Any::BytesValue(vec![]), Any::BytesValue(vec![1, 2, 3])]), r#"[null,"AQID"]"#),
             (list(vec![Any::IntValue(1), Any::StringValue("<a>".into())]), r#"[1,"<a>"]"#),
             (map(vec![("b", Any::IntValue(1)), ("a", list(vec![]))]), r#"{"a":[],"b":1}"#),
+            (map(vec![("b", Any::IntValue(1)), ("b", Any::BoolValue(true))]), r#"{"b":true}"#),
+            (list(vec![Any::StringValue("\u{1}\u{2028}\u{7f}".into())]), "[\"\\u0001\\u2028\u{7f}\"]"),
+            (Any::DoubleValue(f64::NAN), "NaN"),
+            (Any::DoubleValue(f64::NEG_INFINITY), "-Infinity"),
+            (list(vec![Any::IntValue(1), map(vec![("a", Any::DoubleValue(f64::NAN))])]), ""),
         ];
         for (value, expected) in cases {
             assert_eq!(text(value), expected);
         }
+    }
+
+    #[test]
+    fn what_is_no_utf8_is_told_byte_by_byte() {
+        let list = [&[0x0a, 6, 0x0a, 4][..], b"a\xe4\xb8c"].concat();
+        assert_eq!(as_text(Value::List(&list)).unwrap(), &br#"["a\ufffd\ufffdc"]"#[..]);
+        assert_eq!(as_text(Value::Text(b"\xff")).unwrap(), &b"\xff"[..]);
     }
 }

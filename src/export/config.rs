@@ -58,6 +58,8 @@ pub struct SendingQueue {
     pub wait_for_result: bool,
     /// `journal` (ours): the queue is kept on disk and survives the process.
     pub journal: Option<journal::Config>,
+    /// `size` bounds what is on disk too (`storage`), not only the journal's own limit.
+    pub bounded_on_disk: bool,
     /// `batch`: requests in the queue are merged into larger ones.
     pub batch: Option<QueueBatch>,
 }
@@ -74,7 +76,7 @@ pub enum Sizer {
 }
 
 /// `sending_queue.batch`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueBatch {
     /// `flush_timeout`, 200 ms.
     pub flush_timeout: Duration,
@@ -84,6 +86,8 @@ pub struct QueueBatch {
     pub max_size: u64,
     /// `sizer`: items or bytes.
     pub sizer: Sizer,
+    /// `partition.metadata_keys`: one batch per distinct set of values of these request headers; lower case.
+    pub metadata_keys: Vec<String>,
 }
 
 impl Default for SendingQueue {
@@ -96,6 +100,7 @@ impl Default for SendingQueue {
             block_on_overflow: false,
             wait_for_result: true,
             journal: None,
+            bounded_on_disk: false,
             batch: None,
         }
     }

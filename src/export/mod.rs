@@ -12,12 +12,14 @@
 mod config;
 pub mod debug;
 mod file;
+mod front;
 mod otlp;
 mod prometheus;
 mod shown;
 
 pub use config::{Debug, HttpTarget, Otlp, QueueBatch, SendingQueue, Sizer, Verbosity};
 pub use file::{File, FileExporter, FileFormat, GroupBy, Rotation};
+pub use front::{Front, FrontError};
 pub use otlp::{OtlpError, OtlpExporter, Parts};
 pub use prometheus::{Prometheus, PrometheusError, PrometheusExporter, ResourceLabels, Translation};
 pub use shown::{DebugExporter, NopExporter};

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::config::Debug;
+use super::config::{Debug, Verbosity};
 use super::debug::{Sampler, format};
 use crate::flow::{Answer, Consumer, Request};
 use crate::observe::{ExporterMetrics, Ledger, Registry};
@@ -19,8 +19,7 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 pub struct DebugExporter(Arc<Inner>);
 
 struct Inner {
-    config: Debug,
-    sampler: Mutex<Sampler>,
+    shows: Mutex<(Verbosity, Sampler)>,
     lines: mpsc::Sender<String>,
     ledgers: [Ledger; 3],
     metrics: ExporterMetrics,
@@ -42,13 +41,21 @@ impl DebugExporter {
             }
         })?;
         Ok(Self(Arc::new(Inner {
-            sampler: Mutex::new(Sampler::new(config.sampling_initial, config.sampling_thereafter)),
-            config,
+            shows: Mutex::new(shows(&config)),
             lines,
             ledgers: Signal::ALL.map(|signal| Ledger::new(registry, "exporter", name, signal)),
             metrics: ExporterMetrics::new(registry, name, None),
         })))
     }
+
+    /// Shows what comes next as `config` says.
+    pub fn reconfigure(&self, config: &Debug) {
+        *self.0.shows.lock() = shows(config);
+    }
+}
+
+fn shows(config: &Debug) -> (Verbosity, Sampler) {
+    (config.verbosity, Sampler::new(config.sampling_initial, config.sampling_thereafter))
 }
 
 impl Consumer for DebugExporter {
@@ -56,11 +63,15 @@ impl Consumer for DebugExporter {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let ledger = &inner.ledgers[request.signal as usize];
-            if inner.sampler.lock().admits(Instant::now()) {
+            let shown = {
+                let (verbosity, sampler) = &mut *inner.shows.lock();
+                sampler.admits(Instant::now()).then_some(*verbosity)
+            };
+            if let Some(verbosity) = shown {
                 // The wait for room comes first: nothing is counted for a sender that leaves meanwhile.
                 let Ok(room) = inner.lines.reserve().await else { return Err(writer_gone()) };
                 let mut text = String::new();
-                format(request.signal, &request.body, inner.config.verbosity, &mut text);
+                format(request.signal, &request.body, verbosity, &mut text);
                 room.send(text);
             }
             ledger.taken(request.items);
@@ -104,3 +115,60 @@ fn writer_gone() -> Refusal {
 
 /// Requests that wait to be written; then senders wait.
 const LINES_WAITING_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Window;
+    use bytes::Bytes;
+    use std::io;
+
+    /// What was written, in the order it was.
+    #[derive(Clone)]
+    struct Screen(std::sync::mpsc::Sender<String>);
+
+    impl Write for Screen {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.send(String::from_utf8_lossy(text).into_owned()).map_err(io::Error::other)?;
+            Ok(text.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_next_is_shown_as_it_was_told_last() {
+        let (screen, shown) = std::sync::mpsc::channel();
+        let registry = Registry::new();
+        let told = |sampling_initial, sampling_thereafter| Debug {
+            sampling_initial,
+            sampling_thereafter,
+            ..Debug::default()
+        };
+        let exporter = DebugExporter::start("debug", told(0, 0), &registry, Screen(screen)).unwrap();
+        let send = async || {
+            let request = Request {
+                signal: Signal::Logs,
+                body: Bytes::new(),
+                items: 1,
+                arrived: Instant::now(),
+                deadline: None,
+                kept: false,
+                batched: false,
+                metadata: None,
+                window: Window::None,
+            };
+            exporter.clone().consume(request).await.unwrap();
+        };
+        send().await;
+        exporter.reconfigure(&told(9, 1));
+        send().await;
+        exporter.reconfigure(&told(0, 0));
+        send().await;
+        let delivered = Ledger::new(&registry, "exporter", "debug", Signal::Logs).snapshot().delivered;
+        assert_eq!(delivered, 3, "what is not shown counts as well");
+        drop(exporter);
+        assert_eq!(shown.iter().count(), 1);
+    }
+}

@@ -1,9 +1,10 @@
 //! The `batch` processor: the shell around [`crate::batch::Batcher`], which passes time and hands batches on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -12,9 +13,9 @@ use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
-use super::{Answer, Consumer, Metadata, Request, Stage};
+use super::{Answer, Consumer, Metadata, Request, Stage, Window, header_values};
 use crate::batch::{Batch, Batcher, Config, Limits, Why, joined};
-use crate::observe::{BatchMetrics, Ledger, Registry};
+use crate::observe::{BatchMetrics, HeldBytes, Ledger, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
 use crate::retry::{self, Backoff};
 use crate::workers::Workers;
@@ -41,7 +42,25 @@ pub struct BatchParts<'a> {
 
 /// The values of `metadata_keys`, in their order; a header may come several times.
 type Key = Vec<Vec<String>>;
-type Place = OwnedSemaphorePermit;
+type Place = Arc<Berth>;
+
+/// A request's place in the processor, and in the windows before it, until it has ended or all of it has been handed on
+/// to where it needs none.
+struct Berth {
+    left: AtomicU64, // items not handed on
+    taken: Mutex<Option<(OwnedSemaphorePermit, Window)>>,
+}
+
+impl Berth {
+    fn hand_on(&self, items: u64) {
+        if self.left.fetch_sub(items, Ordering::AcqRel) == items
+            && let Some((permit, window)) = self.taken.lock().take()
+        {
+            drop(permit);
+            window.release();
+        }
+    }
+}
 
 struct Inner {
     name: String,
@@ -69,7 +88,7 @@ impl BatchProcessor {
             keys: config.metadata_keys,
             next,
             kibibytes: Arc::new(Semaphore::new(KIBIBYTES_MAX as usize)),
-            books: Books::new(name, signal, ledger, None),
+            books: Books::new(name, signal, ledger, None, HeldBytes::new(registry, "processor", name)),
             metrics: BatchMetrics::new(registry, name),
             worker: workers.next().clone(),
             timer: Notify::new(),
@@ -125,7 +144,7 @@ impl Stage for BatchProcessor {
 impl Inner {
     /// Room for a request. A sender that keeps it waits; another is refused when there is none soon. Nothing is
     /// counted for one that leaves meanwhile.
-    async fn place(&self, request: &Request) -> Result<Place, Refusal> {
+    async fn place(&self, request: &Request) -> Result<OwnedSemaphorePermit, Refusal> {
         let kibibytes = request.body.len().div_ceil(1024).min(KIBIBYTES_MAX as usize) as u32;
         let place = Arc::clone(&self.kibibytes).acquire_many_owned(kibibytes);
         let place = match request.kept {
@@ -138,23 +157,13 @@ impl Inner {
         place.inspect_err(|refusal| self.books.turned_away(request.items, refusal))
     }
 
-    /// The values of `metadata_keys` in a request.
-    fn key(&self, request: &Request) -> Key {
-        let headers = request.metadata.as_deref().map_or(&[][..], Vec::as_slice);
-        let values = |key: &String| {
-            let named = headers.iter().filter(move |(name, _)| name == key);
-            named.map(|(_, value)| value.clone()).collect()
-        };
-        self.keys.iter().map(values).collect()
-    }
-
     /// Takes a request into the batch, which then may leave.
     fn accept(
         self: &Arc<Self>,
-        request: Request,
-        place: Place,
+        mut request: Request,
+        permit: OwnedSemaphorePermit,
     ) -> Result<tokio::sync::oneshot::Receiver<Answer>, Refusal> {
-        let key = self.key(&request);
+        let key = header_values(&self.keys, request.metadata.as_deref());
         let promised = !request.kept;
         let mut batcher = self.batcher.lock();
         if !batcher.takes(&key) {
@@ -162,7 +171,9 @@ impl Inner {
             self.books.turned_away(request.items, &refusal);
             return Err(refusal);
         }
-        let (part, answer) = Held::open(&self.books, request, place, promised);
+        let taken = Mutex::new(Some((permit, std::mem::take(&mut request.window))));
+        let berth = Arc::new(Berth { left: AtomicU64::new(request.items), taken });
+        let (part, answer) = Held::open(&self.books, request, berth, promised);
         let (keys, next) = (batcher.keys(), batcher.poll_timeout());
         // A part that comes back says by its own end what became of it.
         let _ = batcher.accept(key, part, Instant::now());
@@ -218,6 +229,12 @@ impl Inner {
         let metadata = self.metadata(key);
         while !parts.is_empty() {
             let request = self.request(&parts, metadata.clone());
+            // What its sender keeps is not offered again, so its bytes need not be here twice.
+            let kept = parts.iter_mut().filter(|part| part.owner.kept);
+            kept.for_each(|part| {
+                part.body = Bytes::new();
+                part.owner.unburden();
+            });
             let answer = tokio::select! {
                 answer = self.next.consume(request) => answer,
                 () = self.stop.cancelled() => Err(closing()),
@@ -252,6 +269,7 @@ impl Inner {
             kept: parts.iter().any(|part| part.owner.kept),
             batched: true,
             metadata,
+            window: window(parts),
         }
     }
 
@@ -281,6 +299,17 @@ impl Inner {
         batcher.flush();
         self.send(&mut batcher);
     }
+}
+
+/// How a batch counts: each part gives its place back once.
+fn window(parts: &[Part<Place>]) -> Window {
+    let berths: Vec<_> = parts.iter().map(|part| (Arc::clone(&part.owner.place), part.items)).collect();
+    let released = AtomicBool::new(false);
+    Window::Counted(Arc::new(move || {
+        if !released.swap(true, Ordering::AcqRel) {
+            berths.iter().for_each(|(berth, items)| berth.hand_on(*items));
+        }
+    }))
 }
 
 fn offers() -> retry::Config {

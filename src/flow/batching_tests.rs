@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use super::{Answer, BatchParts, BatchProcessor, Consumer, Metadata, Request, Stage};
+use super::{Answer, BatchParts, BatchProcessor, Consumer, Metadata, Request, Stage, Window};
 use crate::batch::Config;
 use crate::observe::Registry;
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
@@ -105,6 +105,7 @@ fn request(items: u64) -> Request {
         kept: false,
         batched: false,
         metadata: None,
+        window: Window::None,
     }
 }
 

@@ -78,6 +78,14 @@ impl Consumer for EditProcessor {
         let inner = Arc::clone(&self.0);
         Box::pin(async move { inner.pass(request).await })
     }
+
+    fn is_destination(&self) -> bool {
+        self.0.next.is_destination()
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        self.0.next.give_up(signal, items, refusal);
+    }
 }
 
 impl Inner {

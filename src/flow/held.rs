@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use super::ticket::{self, Ticket};
 use super::{Answer, Request};
 use crate::batch;
-use crate::observe::{ExporterMetrics, Ledger};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, Weight};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
 /// A request that is held, or a piece of one. `P` is its place, given back at its end.
@@ -29,9 +29,11 @@ pub struct Held<P> {
     /// When the sender should be told, so that it hears before it gives up.
     pub until: Option<Instant>,
     ticket: Ticket,
-    unsettled: AtomicU64, // items
+    weight: Mutex<Option<Weight>>, // `None` where somebody else holds the bytes
+    unsettled: AtomicU64,          // items
     books: Arc<Books>,
-    _place: P,
+    /// Its place where it is held, given back at its end.
+    pub place: P,
 }
 
 /// The counts of one stage and signal.
@@ -42,6 +44,7 @@ pub struct Books {
     /// The conservation sum.
     pub ledger: Ledger,
     metrics: Option<ExporterMetrics>,
+    bytes: HeldBytes,
     closing: AtomicBool,
     closed: Notify,
     outstanding: AtomicUsize, // requests
@@ -70,9 +73,16 @@ impl<P> Held<P> {
         }
         let until = if promised || kept { None } else { deadline.map(|at| answer_by(at, Instant::now())) };
         let unsettled = AtomicU64::new(items);
+        // A sender at the door is in progress at its receiver, which counts its bytes.
+        let weight = Mutex::new((promised || kept).then(|| books.bytes.hold(body.len())));
         let books = Arc::clone(books);
-        let owner = Self { promised, kept, batched, arrived, until, ticket, unsettled, books, _place: place };
+        let owner = Self { promised, kept, batched, arrived, until, ticket, weight, unsettled, books, place };
         (Part { body, items, owner: Arc::new(owner) }, answer)
+    }
+
+    /// Its bytes are in other hands.
+    pub fn unburden(&self) {
+        self.weight.lock().take();
     }
 
     /// Whether its sender has gone, so that it need not be sent.
@@ -129,12 +139,19 @@ impl<P> Drop for Held<P> {
 
 impl Books {
     /// Nothing yet. Exporters count in the Collector's series too.
-    pub fn new(name: &str, signal: Signal, ledger: Ledger, metrics: Option<ExporterMetrics>) -> Arc<Self> {
+    pub fn new(
+        name: &str,
+        signal: Signal,
+        ledger: Ledger,
+        metrics: Option<ExporterMetrics>,
+        bytes: HeldBytes,
+    ) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             signal,
             ledger,
             metrics,
+            bytes,
             closing: AtomicBool::new(false),
             closed: Notify::new(),
             outstanding: AtomicUsize::new(0),
@@ -175,6 +192,16 @@ impl Books {
         self.ledger.refused(refusal.reason, items);
         if let Some(metrics) = self.metrics.as_ref().filter(|_| refusal.reason == Reason::QueueFull) {
             metrics.enqueue_failed(self.signal, items);
+        }
+    }
+
+    /// A share that was refused does not come again: another exporter has the request.
+    pub fn share_given_up(&self, items: u64, refusal: &Refusal) {
+        self.ledger.taken(items);
+        self.ledger.dropped(refusal.reason, items);
+        if let Some(unsaid) = self.drops.may_say() {
+            let (component, reason, message) = (&self.name, refusal.reason.name(), &refusal.message);
+            tracing::warn!(component, items, reason, %message, unsaid, "dropped here; another exporter has it");
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
 use super::{Answer, Consumer, Request};
+use crate::outcome::{Refusal, Signal};
 
 /// Hands each request to whoever stands behind it at that moment. A clone is the same joint.
 #[derive(Clone)]
@@ -57,6 +58,14 @@ impl Consumer for Link {
             answer
         })
     }
+
+    fn is_destination(&self) -> bool {
+        self.0.load().next.is_destination()
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        self.0.load().next.give_up(signal, items, refusal);
+    }
 }
 
 impl Destination {
@@ -101,7 +110,8 @@ impl Former {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Accepted, Signal};
+    use crate::flow::Window;
+    use crate::outcome::Accepted;
     use bytes::Bytes;
     use parking_lot::Mutex;
     use std::time::Duration;
@@ -140,6 +150,7 @@ mod tests {
             kept: false,
             batched: false,
             metadata: None,
+            window: Window::None,
         }
     }
 

@@ -1,4 +1,5 @@
-//! The `memory_limiter` processor: a door that is shut while the process uses more memory than it may.
+//! The `memory_limiter` processor: a door that is shut while the process uses more memory than it may, by what the
+//! system says or by what we know that we hold.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Answer, Consumer, RETRY_HINT, Request};
-use crate::observe::{self, Ledger, MemoryLimiterMetrics, Registry};
+use crate::observe::{self, Ledger, MemoryLimiterMetrics, MemoryLimiterState, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
 
 /// What a `memory_limiter` was told.
@@ -40,15 +41,24 @@ impl Amount {
     }
 }
 
+/// What a limit means here, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Limits {
+    /// From here on requests are refused.
+    soft: u64,
+    /// The limit itself, of which nothing more follows: there is no garbage to collect.
+    hard: u64,
+}
+
 impl MemoryLimit {
-    /// Above so many bytes requests are refused; nothing when the total is needed and not known.
-    fn soft_bytes(&self, total: Option<u64>) -> Option<u64> {
-        let limit = self.limit.bytes(total)?;
+    /// Nothing when the total is needed and not known.
+    fn limits(&self, total: Option<u64>) -> Option<Limits> {
+        let hard = self.limit.bytes(total)?;
         let spike = match self.spike.bytes(total)? {
-            0 => limit / 5,
+            0 => hard / 5,
             spike => spike,
         };
-        Some(limit.saturating_sub(spike))
+        Some(Limits { soft: hard.saturating_sub(spike), hard })
     }
 }
 
@@ -58,18 +68,29 @@ pub struct MemoryGate(Arc<Gate>);
 
 struct Gate {
     name: String,
-    soft_bytes: u64,
+    limits: Limits,
+    registry: Registry,
     shut: AtomicBool,
+}
+
+/// Memory in use, by either account.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    /// What the system says: pages that no file backs. `None` where it does not say.
+    resident: Option<u64>,
+    /// What receivers, batches, queues, samplers and journals in memory say they hold.
+    held: u64,
 }
 
 impl MemoryGate {
     /// Looks at once, then every `check_interval` as long as anyone holds the gate.
-    pub fn start(name: &str, limit: &MemoryLimit) -> Result<Self, String> {
-        let soft_bytes = limit.soft_bytes(observe::available_memory());
-        let soft_bytes =
-            soft_bytes.ok_or("failed to get total memory, use fixed memory settings (limit_mib)")?;
-        let gate = Arc::new(Gate { name: name.to_owned(), soft_bytes, shut: AtomicBool::new(false) });
-        gate.look(observe::memory_in_use());
+    pub fn start(name: &str, limit: &MemoryLimit, registry: &Registry) -> Result<Self, String> {
+        let limits = limit.limits(observe::available_memory());
+        let limits = limits.ok_or("failed to get total memory, use fixed memory settings (limit_mib)")?;
+        let (registry, shut) = (registry.clone(), AtomicBool::new(false));
+        let gate = Arc::new(Gate { name: name.to_owned(), limits, registry, shut });
+        gate.expose();
+        gate.look(gate.used());
         let (weak, every) = (Arc::downgrade(&gate), limit.check_interval);
         tokio::spawn(async move {
             let mut ticks = interval(every);
@@ -77,7 +98,7 @@ impl MemoryGate {
             loop {
                 ticks.tick().await;
                 let Some(gate) = weak.upgrade() else { return };
-                gate.look(observe::memory_in_use());
+                gate.look(gate.used());
             }
         });
         Ok(Self(gate))
@@ -85,16 +106,39 @@ impl MemoryGate {
 }
 
 impl Gate {
-    fn look(&self, used_bytes: Option<u64>) {
-        let shut = used_bytes.is_some_and(|used| used >= self.soft_bytes);
+    /// What it compares, as series.
+    fn expose(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        observe::expose_memory_limiter(&self.registry, &self.name, move || {
+            let gate = weak.upgrade()?;
+            let Limits { soft: soft_bytes, hard: hard_bytes } = gate.limits;
+            Some(MemoryLimiterState { soft_bytes, hard_bytes, refuses: gate.shut.load(Ordering::Relaxed) })
+        });
+    }
+
+    fn used(&self) -> Used {
+        Used { resident: observe::memory_in_use(), held: self.registry.held_bytes() }
+    }
+
+    fn look(&self, used: Used) {
+        let over = |bytes: u64| bytes >= self.limits.soft;
+        let shut = used.resident.is_some_and(over) || over(used.held);
         if shut == self.shut.swap(shut, Ordering::Relaxed) {
             return;
         }
-        let (processor, used_mib) = (&self.name, used_bytes.unwrap_or(0) >> 20);
+        let (processor, resident_mib, held_mib) =
+            (&self.name, used.resident.unwrap_or(0) >> 20, used.held >> 20);
         if shut {
-            tracing::warn!(processor, used_mib, "memory usage is above the soft limit; data is refused");
+            let soft_limit_mib = self.limits.soft >> 20;
+            tracing::warn!(
+                processor,
+                resident_mib,
+                held_mib,
+                soft_limit_mib,
+                "memory usage is above the soft limit; data is refused"
+            );
         } else {
-            tracing::info!(processor, used_mib, "memory usage is back within the limits");
+            tracing::info!(processor, resident_mib, held_mib, "memory usage is back within the limits");
         }
     }
 }
@@ -130,6 +174,14 @@ impl Consumer for MemoryLimiter {
         self.metrics.accepted.add(items);
         self.next.consume(request)
     }
+
+    fn is_destination(&self) -> bool {
+        self.next.is_destination()
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        self.next.give_up(signal, items, refusal);
+    }
 }
 
 fn refused() -> Refusal {
@@ -144,6 +196,7 @@ fn refused() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Window;
     use crate::outcome::Accepted;
     use bytes::Bytes;
     use std::time::Instant;
@@ -163,17 +216,19 @@ mod tests {
     #[test]
     fn the_soft_limit_is_the_limit_without_the_spike() {
         let mib = |mib: u64| Some(mib << 20);
-        assert_eq!(limit(Amount::Mib(100), Amount::Mib(0)).soft_bytes(None), mib(80));
-        assert_eq!(limit(Amount::Mib(100), Amount::Mib(30)).soft_bytes(None), mib(70));
+        let soft = |limit: MemoryLimit, total| limit.limits(total).map(|limits| limits.soft);
+        assert_eq!(soft(limit(Amount::Mib(100), Amount::Mib(0)), None), mib(80));
+        assert_eq!(soft(limit(Amount::Mib(100), Amount::Mib(30)), None), mib(70));
         let percent = limit(Amount::Percent(50), Amount::Percent(10));
-        assert_eq!(percent.soft_bytes(mib(1000)), mib(400));
-        assert_eq!(percent.soft_bytes(None), None);
+        assert_eq!(soft(percent.clone(), mib(1000)), mib(400));
+        assert_eq!(soft(percent, None), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_door_is_shut_while_too_much_is_used() {
         let registry = Registry::new();
-        let gate = MemoryGate::start("memory_limiter", &limit(Amount::Mib(1 << 20), Amount::Mib(0))).unwrap();
+        let limit = limit(Amount::Mib(1 << 20), Amount::Mib(0));
+        let gate = MemoryGate::start("memory_limiter", &limit, &registry).unwrap();
         let limiter = MemoryLimiter::new(gate.clone(), Signal::Traces, Arc::new(Takes), &registry);
         let offer = || {
             limiter.consume(Request {
@@ -185,16 +240,23 @@ mod tests {
                 kept: false,
                 batched: false,
                 metadata: None,
+                window: Window::None,
             })
         };
+        let quiet = Used { resident: Some(0), held: 0 };
+        let refusing = || registry.sum_of_gauges("ringtail_memory_limiter_refusing");
         assert!(offer().await.is_ok());
-        gate.0.look(Some(u64::MAX));
-        let refusal = offer().await.unwrap_err();
-        assert!(refusal.passes());
-        assert_eq!(refusal.message, "data refused due to high memory usage");
-        gate.0.look(Some(0));
-        assert!(offer().await.is_ok());
+        for used in [Used { resident: Some(u64::MAX), held: 0 }, Used { resident: None, held: u64::MAX }] {
+            gate.0.look(used);
+            assert_eq!(refusing(), 1.0);
+            let refusal = offer().await.unwrap_err();
+            assert!(refusal.passes());
+            assert_eq!(refusal.message, "data refused due to high memory usage");
+            gate.0.look(quiet);
+            assert!(offer().await.is_ok());
+        }
+        assert_eq!(refusing(), 0.0);
         assert_eq!(limiter.ledger.imbalance(), 0);
-        assert_eq!((limiter.metrics.accepted.get(), limiter.metrics.refused.get()), (6, 3));
+        assert_eq!((limiter.metrics.accepted.get(), limiter.metrics.refused.get()), (9, 6));
     }
 }

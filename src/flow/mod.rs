@@ -1,34 +1,41 @@
 //! What travels between stages, how it fans out, is changed and batched: pipelines as built from `service.pipelines`.
 //!
-//! Owns: the list of exporters behind each receiver and signal; what waits in a `batch` processor.
+//! Owns: the list of exporters behind each receiver and signal, and the joints where a reload changes it; what waits in
+//! a `batch` processor.
 //! Takes: encoded requests from receivers and samplers.
 //! Gives: the same request to every exporter at once; batches to what follows; one answer back.
-//! Bounds: 64 MiB in each `batch` processor; otherwise a request lives as long as its slowest exporter.
+//! Bounds: 64 MiB in each `batch` processor, what only exporters' own queues hold set aside; otherwise a request lives as
+//! long as its slowest exporter.
 //! Loses: what processors drop: `filtered`, `sampled_out`, and, where nobody can send it again, `statement_failed`.
+//! What one of several exporters has no room for, or gives up, while another has it: by that exporter's reason.
 //! Nothing else of requests that their senders keep: an exporter's refusal is the answer. Of others, what a `batch`
 //! processor took and an exporter then refuses for good, or the end cuts off: `shutdown` and the exporter's own reason.
 
 mod batching;
 mod editing;
 mod fan_out;
+mod front;
 mod held;
 mod link;
 mod memory;
 mod ticket;
+mod window;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
 pub use batching::{BatchParts, BatchProcessor};
 pub use editing::{EditParts, EditProcessor};
+pub use front::Front;
 pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
 pub use link::{Former, Link};
 pub use memory::{Amount, MemoryGate, MemoryLimit, MemoryLimiter};
+pub use window::Window;
 
 /// An encoded OTLP export request on its way.
 #[derive(Clone, Debug)]
@@ -50,10 +57,23 @@ pub struct Request {
     pub batched: bool,
     /// Headers of the request, for `metadata_keys`; `None` unless the receiver's `include_metadata` is on.
     pub metadata: Option<Arc<Metadata>>,
+    /// How it counts in the windows of the stages that it came through.
+    pub window: Window,
 }
 
 /// Request headers, names in lower case; a name may come several times.
 pub type Metadata = Vec<(String, String)>;
+
+/// The values of these headers, in lower case, in their order; a header may come several times. What is batched
+/// together has them in common.
+pub fn header_values(names: &[String], metadata: Option<&Metadata>) -> Vec<Vec<String>> {
+    let headers = metadata.map_or(&[][..], Vec::as_slice);
+    let values = |wanted: &String| {
+        let named = headers.iter().filter(|(name, _)| name == wanted);
+        named.map(|(_, value)| value.clone()).collect()
+    };
+    names.iter().map(values).collect()
+}
 
 /// What became of a request.
 pub type Answer = Result<Accepted, Refusal>;
@@ -63,6 +83,15 @@ pub type Answer = Result<Accepted, Refusal>;
 pub trait Consumer: Send + Sync {
     /// Takes one request and answers once it is where the configuration promises.
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer>;
+
+    /// Whether a request that it takes has arrived somewhere: then other destinations of the same request may give up
+    /// their shares. A `debug` exporter is none.
+    fn is_destination(&self) -> bool {
+        false
+    }
+
+    /// A share that it refused does not come again, since another destination has the request: to be counted as dropped.
+    fn give_up(&self, _signal: Signal, _items: u64, _refusal: &Refusal) {}
 }
 
 /// A consumer that holds something, and has to be ended in the order of the line.
@@ -75,6 +104,11 @@ pub trait Stage: Consumer {
 
     /// Stops waiting for what is not urgent: the end is near.
     fn hurry(&self) {}
+
+    /// Ready when nothing waits in it that it has promised to hand on. More may come while somebody still gives it some.
+    fn emptied(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Everything behind one receiver, per signal.
@@ -114,12 +148,20 @@ impl Consumer for Outlets {
         match self.of(request.signal) {
             [] => Box::pin(std::future::ready(Err(no_pipeline(request.signal)))),
             [only] => only.consume(request),
-            all if request.kept => Box::pin(fan_out::insist(all.to_vec(), request)),
-            all => {
-                let answers = join_all(all.iter().map(|consumer| consumer.consume(request.clone())));
-                Box::pin(async move { combine(answers.await) })
+            all if matches!(request.window, Window::None) => {
+                Box::pin(fan_out::offer_once(all.to_vec(), request))
             }
+            all => Box::pin(fan_out::insist(all.to_vec(), request)),
         }
+    }
+
+    fn is_destination(&self) -> bool {
+        Signal::ALL.into_iter().flat_map(|signal| self.of(signal)).any(|one| one.is_destination())
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        let destinations = self.of(signal).iter().filter(|one| one.is_destination());
+        destinations.for_each(|one| one.give_up(signal, items, refusal));
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -12,21 +12,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{Config, RoutingKey};
 use super::sending_queue::{SendingQueue, Slot};
-use super::shared::{OnWorker, Shared};
+use super::shared::{OnWorker, Shared, Speech, SpeechError};
 use super::submit;
-use crate::client::Transport;
 use crate::discover::Event;
 use crate::flow::{Answer, Consumer, Request};
 use crate::lane::Budget;
-use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics, Registry};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, LoadBalancerMetrics, Registry};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
 use crate::route::{Membership, Routes};
-use crate::tls;
 use crate::workers::Workers;
 
 /// A `load_balancing` exporter for one signal.
 #[derive(Clone)]
-pub struct LoadBalancer(Arc<Shared>);
+pub struct LoadBalancer(pub(super) Arc<Shared>);
 
 /// What an exporter is made of.
 pub struct Parts<'a> {
@@ -44,29 +42,32 @@ pub struct Parts<'a> {
 
 impl LoadBalancer {
     /// An exporter without members yet; see [`Self::apply`].
-    pub fn new(parts: Parts<'_>) -> Result<Self, tls::TlsError> {
+    pub fn new(parts: Parts<'_>) -> Result<Self, SpeechError> {
         let Parts { name, signal, config, workers, registry } = parts;
         let metrics = ExporterMetrics::new(registry, name, None);
         let queue = config.sending_queue.map(|queue| SendingQueue::new(queue, metrics.queue(signal)));
         let nobody = Arc::new(Routes::new(Membership::default(), config.ring));
-        let empty = || Mutex::new(OnWorker::new(Arc::clone(&nobody)));
+        let speech = Arc::new(Speech::new(&config, signal)?);
+        let empty = || Mutex::new(OnWorker::new(Arc::clone(&nobody), Arc::clone(&speech)));
         Ok(Self(Arc::new(Shared {
             signal,
-            lb: LoadBalancerMetrics::new(registry, name, config.resolver.kind()),
+            lb: ArcSwap::from_pointee(LoadBalancerMetrics::new(registry, name, config.resolver.kind())),
             ledger: Ledger::new(registry, "exporter", name, signal),
             metrics,
             memory: Arc::default(),
             held: Budget::new(config.hold.max_bytes),
-            queue,
+            bytes: HeldBytes::new(registry, "exporter", name),
+            queue: ArcSwapOption::new(queue),
             closing: AtomicBool::new(false),
             settled: Notify::new(),
-            tls: tls::connector(&config.protocol.tls, alpn(config.protocol.transport))?,
             per_worker: (0..workers.count()).map(|_| empty()).collect(),
             routes: ArcSwap::new(nobody.clone()),
+            applying: Mutex::default(),
+            speech: ArcSwap::new(speech),
             budgets: Mutex::default(),
             workers,
             stop: CancellationToken::new(),
-            config,
+            config: ArcSwap::from_pointee(config),
         })))
     }
 
@@ -77,12 +78,12 @@ impl LoadBalancer {
 
     /// Whether the trace id decides the owner.
     pub fn routes_by_trace_id(&self) -> bool {
-        matches!(self.0.config.routing_key, RoutingKey::TraceId | RoutingKey::Default)
+        matches!(self.0.config.load().routing_key, RoutingKey::TraceId | RoutingKey::Default)
     }
 
     /// Counts what the resolver reports.
     pub fn note(&self, event: Event) {
-        let lb = &self.0.lb;
+        let lb = self.0.lb.load();
         match event {
             Event::Resolved { success } => {
                 lb.resolved(success);
@@ -111,36 +112,8 @@ impl LoadBalancer {
     /// Puts a membership in force: connections to members that stay are kept, what waits for members that left goes
     /// to the new owners. Computing the moved share takes milliseconds; call it off the workers.
     pub fn apply(&self, membership: Arc<Membership>) {
-        let shared = &self.0;
-        let new = Arc::new(Routes::new(membership, shared.config.ring));
-        let old = shared.routes.swap(Arc::clone(&new));
-        for worker in 0..shared.per_worker.len() {
-            let shared = Arc::clone(shared);
-            self.0.workers.handle(worker).spawn(async move {
-                shared.sync(worker, &mut shared.per_worker[worker].lock());
-            });
-        }
-        self.publish(&old, &new);
-    }
-
-    fn publish(&self, old: &Routes, new: &Routes) {
-        let lb = &self.0.lb;
-        lb.num_backends.set(new.members().len() as i64);
-        lb.num_backend_updates.inc();
-        lb.membership_epoch.set(new.membership().epoch.unwrap_or(0) as i64);
-        lb.membership_fingerprint(&format!("{:016x}", new.fingerprint()));
-        for (member, share) in new.members().iter().zip(new.shares()) {
-            lb.backend(&member.id).ring_share.set(share);
-        }
-        let left = old.members().iter().filter(|m| !new.members().iter().any(|n| n.id == m.id));
-        let left: Vec<_> = left.map(|member| member.id.clone()).collect();
-        self.0.budgets.lock().retain(|id, _| !left.contains(id));
-        for id in &left {
-            lb.forget_backend(id);
-        }
-        if !old.members().is_empty() {
-            lb.moved_share.set(Routes::moved_share(old, new));
-        }
+        let _turn = self.0.applying.lock();
+        self.0.apply(membership);
     }
 
     /// What each lane holds: `(member id, items waiting, bytes held, calls in flight, backing off)`, summed over the
@@ -181,34 +154,86 @@ impl Consumer for LoadBalancer {
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
-            let slot = match &shared.queue {
+            let queue = shared.queue.load_full();
+            let slot = match &queue {
                 Some(queue) => Some(shared.place(queue, &request).await?),
                 None => None,
             };
-            let promised = shared.queue.as_ref().is_some_and(|queue| !queue.waits_for_result());
-            let submitted = submit::submit(&shared, &request, slot)?;
+            let promised = queue.is_some_and(|queue| !queue.waits_for_result());
+            // A sender at the door is in progress at its receiver, which counts its bytes.
+            let weight = (promised || request.kept).then(|| shared.bytes.hold(request.body.len()));
+            let (slot, weight) = match slot {
+                Some(slot) if promised => (Some(slot.carrying(weight)), None),
+                slot => (slot, weight),
+            };
+            let submitted = submit::submit(&shared, &request, slot, promised)?;
             drop(request); // parts that wait for long detach themselves from it, so nothing else may keep it
             match submitted {
                 submit::Submitted::Waiting(waiting, accepted) if promised => {
                     waiting.detach();
                     Ok(accepted)
                 }
-                submit::Submitted::Waiting(waiting, _) => waiting.await,
+                submit::Submitted::Waiting(waiting, _) => {
+                    let answer = waiting.await;
+                    drop(weight);
+                    answer
+                }
                 submit::Submitted::Done(accepted) => Ok(accepted),
             }
         })
     }
-}
 
-/// gRPC needs HTTP/2; OTLP/HTTP backends are spoken to in HTTP/1.1.
-fn alpn(transport: Transport) -> &'static [&'static [u8]] {
-    match transport {
-        Transport::Grpc => &[b"h2"],
-        Transport::Http => &[b"http/1.1"],
+    fn is_destination(&self) -> bool {
+        true
+    }
+
+    fn give_up(&self, _: Signal, items: u64, refusal: &Refusal) {
+        self.0.ledger.taken(items);
+        self.0.ledger.dropped(refusal.reason, items);
+        let (reason, message) = (refusal.reason.name(), &refusal.message);
+        tracing::warn!(items, reason, %message, "dropped here; another exporter has it");
     }
 }
 
 impl Shared {
+    /// Puts a membership in force, under the ring that is configured.
+    pub(super) fn apply(self: &Arc<Self>, membership: Arc<Membership>) {
+        let new = Arc::new(Routes::new(membership, self.config.load().ring));
+        let old = self.routes.swap(Arc::clone(&new));
+        self.sync_all();
+        self.publish(&old, &new);
+    }
+
+    /// Brings the lanes of every worker in step.
+    pub(super) fn sync_all(self: &Arc<Self>) {
+        for worker in 0..self.per_worker.len() {
+            let shared = Arc::clone(self);
+            self.workers.handle(worker).spawn(async move {
+                shared.sync(worker, &mut shared.per_worker[worker].lock());
+            });
+        }
+    }
+
+    fn publish(&self, old: &Routes, new: &Routes) {
+        let lb = self.lb.load();
+        lb.num_backends.set(new.members().len() as i64);
+        lb.num_backend_updates.inc();
+        lb.membership_epoch.set(new.membership().epoch.unwrap_or(0) as i64);
+        lb.membership_fingerprint(&format!("{:016x}", new.fingerprint()));
+        for (member, share) in new.members().iter().zip(new.shares()) {
+            lb.backend(&member.id).ring_share.set(share);
+        }
+        let left = old.members().iter().filter(|m| !new.members().iter().any(|n| n.id == m.id));
+        let left: Vec<_> = left.map(|member| member.id.clone()).collect();
+        self.budgets.lock().retain(|id, _| !left.contains(id));
+        for id in &left {
+            lb.forget_backend(id);
+        }
+        if !old.members().is_empty() {
+            lb.moved_share.set(Routes::moved_share(old, new));
+        }
+    }
+
     async fn place(&self, queue: &Arc<SendingQueue>, request: &Request) -> Result<Slot, Refusal> {
         let slot = queue.place(request.items, request.body.len()).await;
         slot.ok_or_else(|| {

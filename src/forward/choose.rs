@@ -7,6 +7,7 @@ use super::config::WithoutTraceId;
 use super::extract;
 use crate::outcome::Signal;
 use crate::route::{Ring, Routes, key};
+use crate::semconv::Names;
 use crate::split::{Choice, Chooser, Fragments};
 use crate::trace_id::TraceId;
 use crate::wire::{Fields, Payload, otlp};
@@ -122,7 +123,8 @@ impl Chooser for ByResource<'_> {
 pub struct ByAttributes<'a> {
     routes: &'a Routes,
     signal: Signal,
-    names: &'a [String],
+    keys: &'a [String],
+    names: Names,
     resource: Vec<Option<Vec<u8>>>,
     scope: Vec<Option<Vec<u8>>>,
     decided: HashMap<Option<TraceId>, Choice>,
@@ -130,10 +132,10 @@ pub struct ByAttributes<'a> {
 }
 
 impl<'a> ByAttributes<'a> {
-    /// Owners by the values of `names`, in order.
-    pub fn new(routes: &'a Routes, signal: Signal, names: &'a [String]) -> Self {
+    /// Owners by the values of `keys`, in order. The owner does not depend on the name that an attribute stands under.
+    pub fn new(routes: &'a Routes, signal: Signal, keys: &'a [String], names: Names) -> Self {
         let (resource, scope) = (Vec::new(), Vec::new());
-        Self { routes, signal, names, resource, scope, decided: HashMap::new(), scratch: Vec::new() }
+        Self { routes, signal, keys, names, resource, scope, decided: HashMap::new(), scratch: Vec::new() }
     }
 
     fn values(
@@ -142,10 +144,11 @@ impl<'a> ByAttributes<'a> {
         messages: impl Iterator<Item = Range<usize>>,
         field: u32,
     ) -> Vec<Option<Vec<u8>>> {
-        let mut values = vec![None; self.names.len()];
+        let mut values = vec![None; self.keys.len()];
         for message in messages {
-            for (value, name) in values.iter_mut().zip(self.names) {
-                let found = extract::attribute(&body[message.clone()], field, name.as_bytes());
+            let message = &body[message];
+            for (value, key) in values.iter_mut().zip(self.keys) {
+                let found = self.names.first(key.as_bytes(), |key| extract::attribute(message, field, key));
                 *value = found.or(value.take());
             }
         }
@@ -154,14 +157,18 @@ impl<'a> ByAttributes<'a> {
 
     fn decide(&mut self, item: &[u8]) -> Choice {
         self.scratch.clear();
-        for (index, name) in self.names.iter().enumerate() {
+        for (index, wanted) in self.keys.iter().enumerate() {
             let outer = self.resource.get(index).and_then(Option::as_ref);
             let outer = outer.or(self.scope.get(index).and_then(Option::as_ref));
-            let own = if outer.is_none() { extract::of_item(self.signal, item, name) } else { None };
+            let own = if outer.is_none() { self.of_item(item, wanted) } else { None };
             let value = outer.map(Vec::as_slice).or(own.as_deref());
-            key::push_attribute(name, value, &mut self.scratch);
+            key::push_attribute(wanted, value, &mut self.scratch);
         }
         owned(self.routes.owner_of_key(&self.scratch))
+    }
+
+    fn of_item(&self, item: &[u8], key: &str) -> Option<Vec<u8>> {
+        self.names.first(key.as_bytes(), |key| extract::of_item(self.signal, item, key))
     }
 }
 
@@ -235,4 +242,36 @@ fn trace_id(signal: Signal, item: &[u8]) -> Option<TraceId> {
         }
     }
     id
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+    use opentelemetry_proto::tonic::trace::v1::Span;
+    use prost::Message;
+
+    use super::*;
+    use crate::route::{Member, Membership};
+
+    #[test]
+    fn a_renamed_attribute_leads_to_the_same_owner_under_either_name() {
+        let members = (0..50).map(|id| Member::new(id.to_string())).collect();
+        let routes = Routes::new(Membership::new(None, 0, members), Ring::Rendezvous);
+        let keys = ["http.url".to_owned(), "db.system.name".to_owned()];
+        let owner = |names, pairs: [(&str, &str); 2]| {
+            let attributes = pairs.map(|(key, value)| KeyValue {
+                key: key.into(),
+                value: Some(AnyValue { value: Some(any_value::Value::StringValue(value.into())) }),
+                ..KeyValue::default()
+            });
+            let span = Span { attributes: attributes.into(), ..Span::default() }.encode_to_vec();
+            ByAttributes::new(&routes, Signal::Traces, &keys, names).item(&span)
+        };
+        let written = [("http.url", "/a"), ("db.system.name", "redis")];
+        let other = [("url.full", "/a"), ("db.system", "redis")];
+        let meant = owner(Names::Written, written);
+        assert_eq!(owner(Names::Either, written), meant);
+        assert_eq!(owner(Names::Either, other), meant);
+        assert_ne!(owner(Names::Written, other), meant);
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::client::Protocol;
 use crate::route::Ring;
+use crate::semconv::Names;
 use crate::{discover, retry};
 
 /// The `load_balancing` exporter.
@@ -43,8 +44,8 @@ pub enum RoutingKey {
     Service,
     /// `resource`: metrics and logs.
     Resource,
-    /// `attributes`, with `routing_attributes` in order.
-    Attributes(Vec<String>),
+    /// `attributes`, with `routing_attributes` in order and what `semconv` says of their names.
+    Attributes(Vec<String>, Names),
 }
 
 /// `sending_queue`: its presence moves the promise from the backend to this queue.

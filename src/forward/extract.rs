@@ -46,18 +46,18 @@ pub fn attribute(message: &[u8], field: u32, name: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The value of routing attribute `name` on an item: a pseudo attribute or one of its own.
-pub fn of_item(signal: Signal, item: &[u8], name: &str) -> Option<Vec<u8>> {
+pub fn of_item(signal: Signal, item: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     match (signal, name) {
-        (Signal::Traces, "span.name") => bytes_field(item, otlp::SPAN_NAME),
-        (Signal::Traces, "span.kind") => {
+        (Signal::Traces, b"span.name") => bytes_field(item, otlp::SPAN_NAME),
+        (Signal::Traces, b"span.kind") => {
             Some(kind_name(varint_field(item, otlp::SPAN_KIND)).as_bytes().to_vec())
         }
-        (Signal::Traces, _) => attribute(item, otlp::SPAN_ATTRIBUTES, name.as_bytes()),
-        (Signal::Logs, "log.severity") => bytes_field(item, LOG_SEVERITY_TEXT),
-        (Signal::Logs, "log.body") => bytes_field(item, LOG_BODY).map(|body| value::text(&body)),
-        (Signal::Logs, _) => attribute(item, otlp::LOG_ATTRIBUTES, name.as_bytes()),
-        (Signal::Metrics, "metric.name") => bytes_field(item, METRIC_NAME),
-        (Signal::Metrics, _) => first_point_attribute(item, name.as_bytes()),
+        (Signal::Traces, _) => attribute(item, otlp::SPAN_ATTRIBUTES, name),
+        (Signal::Logs, b"log.severity") => bytes_field(item, LOG_SEVERITY_TEXT),
+        (Signal::Logs, b"log.body") => bytes_field(item, LOG_BODY).map(|body| value::text(&body)),
+        (Signal::Logs, _) => attribute(item, otlp::LOG_ATTRIBUTES, name),
+        (Signal::Metrics, b"metric.name") => bytes_field(item, METRIC_NAME),
+        (Signal::Metrics, _) => first_point_attribute(item, name),
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::config::Gather;
 use super::part::Part;
 use super::queue::{LaneQueue, Output};
 use super::turn::{Due, Turn};
@@ -21,6 +22,7 @@ use crate::client::{CallEnd, Called, Client, Probes};
 use crate::lane::Budget;
 use crate::observe::BackendMetrics;
 use crate::outcome::Refusal;
+use crate::retry;
 use crate::route::Member;
 use crate::split::gather_into;
 
@@ -73,7 +75,7 @@ impl Lane {
         }
     }
 
-    /// The backend is no longer a member: what waits goes to other owners, what is in flight ends here.
+    /// Another lane takes what comes, or nobody: what waits goes to the owners of now, what is in flight ends here.
     pub fn leave(&self) {
         self.leaving.store(true, Ordering::Relaxed);
         self.wake.notify_one();
@@ -82,6 +84,12 @@ impl Lane {
     /// Tries what waits now, whatever the backoff says: we are about to stop.
     pub fn hurry(&self) {
         self.queue.lock().unblock(Instant::now());
+        self.send_now();
+    }
+
+    /// What leaves from now on leaves so.
+    pub fn reconfigure(&self, gather: Gather, retry: retry::Config) {
+        self.queue.lock().reconfigure(gather, retry, Instant::now());
         self.send_now();
     }
 
@@ -121,8 +129,8 @@ pub trait Settle: Send + Sync + 'static {
     /// The part is not sent.
     fn refuse(&self, part: Part, refusal: Refusal);
 
-    /// The backend has left: the parts go to other owners.
-    fn reroute(self: Arc<Self>, parts: Vec<Part>);
+    /// The backend of `lane` has left, or is spoken to in another way: the parts go to the owners of now.
+    fn reroute(self: Arc<Self>, lane: &Lane, parts: Vec<Part>);
 
     /// The end has come before the parts could be sent.
     fn abandon(&self, parts: Vec<Part>);
@@ -158,7 +166,7 @@ pub async fn run<S: Settle>(lane: Arc<Lane>, client: Client, settle: Arc<S>, sto
             if stopping {
                 settle.abandon(parts);
             } else {
-                Arc::clone(&settle).reroute(parts);
+                Arc::clone(&settle).reroute(&lane, parts);
             }
             if calls.is_empty() && lane.queue.lock().is_idle() {
                 return;

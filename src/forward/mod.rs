@@ -11,9 +11,11 @@ mod balancer;
 mod choose;
 mod config;
 mod extract;
+mod following;
 mod lanes;
 mod part;
 mod queue;
+mod reconfigure;
 mod resend;
 mod sending_queue;
 mod shared;
@@ -24,6 +26,8 @@ mod value;
 
 pub use balancer::{LoadBalancer, Parts};
 pub use config::{Config, Gather, Hold, Queue, RoutingKey, Sizer, WithoutTraceId};
+pub use following::Following;
+pub use shared::SpeechError;
 
 #[cfg(test)]
 mod queue_tests;

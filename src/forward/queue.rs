@@ -76,6 +76,15 @@ impl LaneQueue {
         }
     }
 
+    /// What leaves from now on leaves so. What waits for a backoff of before is tried again, as if for the first time.
+    pub fn reconfigure(&mut self, gather: Gather, retry: retry::Config, now: Instant) {
+        (self.gather, self.retry) = (gather, retry);
+        if let Some(block) = &mut self.block {
+            block.until = now;
+            block.backoff = Backoff::new(&self.retry, now);
+        }
+    }
+
     /// Takes a part; true when a whole call has gathered, which need not wait for [`Self::send`]. A part that will
     /// wait for long stops keeping its whole request in memory.
     pub fn accept(&mut self, mut part: Part) -> bool {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -16,9 +17,10 @@ use super::queue::LaneQueue;
 use super::resend::{self, Memory};
 use super::sending_queue::SendingQueue;
 use super::turn::Turn;
-use crate::client::{Client, HttpForm, Target};
+use crate::auth::{AuthError, Credentials};
+use crate::client::{Client, HttpForm, Protocol, Target, Transport};
 use crate::lane::Budget;
-use crate::observe::{ExporterMetrics, Ledger, LoadBalancerMetrics};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, LoadBalancerMetrics};
 use crate::outcome::Signal;
 use crate::route::{Member, Routes};
 use crate::split::{Split, Splitter};
@@ -29,11 +31,13 @@ use crate::workers::{self, Workers};
 /// What the workers of one exporter share.
 pub struct Shared {
     /// What it was told.
-    pub config: Config,
+    pub config: ArcSwap<Config>,
+    /// How backends are spoken to.
+    pub speech: ArcSwap<Speech>,
     /// Which signal it forwards.
     pub signal: Signal,
     /// Series of the balancer.
-    pub lb: LoadBalancerMetrics,
+    pub lb: ArcSwap<LoadBalancerMetrics>,
     /// The conservation sum.
     pub ledger: Ledger,
     /// Series of the exporter.
@@ -42,16 +46,18 @@ pub struct Shared {
     pub memory: Arc<Memory>,
     /// What may be held for all backends.
     pub held: Arc<Budget>,
+    /// Bytes that nobody else holds.
+    pub bytes: HeldBytes,
     /// The sending queue, when configured.
-    pub queue: Option<Arc<SendingQueue>>,
+    pub queue: ArcSwapOption<SendingQueue>,
     /// No more requests are taken.
     pub closing: AtomicBool,
     /// Told at each settled part while closing.
     pub settled: Notify,
-    /// TLS to the backends.
-    pub tls: Option<tls::Connector>,
     /// The members in force.
     pub routes: ArcSwap<Routes>,
+    /// One membership or ring at a time comes into force.
+    pub applying: Mutex<()>,
     /// By worker.
     pub per_worker: Vec<Mutex<OnWorker>>,
     /// What may be held for each backend, by member id.
@@ -62,9 +68,19 @@ pub struct Shared {
     pub stop: CancellationToken,
 }
 
+/// How backends are spoken to. Lanes are made for one way of speaking.
+pub struct Speech {
+    tls: Option<tls::Connector>,
+    auth: Option<Credentials>,
+    protocol: Protocol,
+    timeout: Duration,
+    signal: Signal,
+}
+
 /// The lanes of one worker, in the order of the members.
 pub struct OnWorker {
     routes: Arc<Routes>,
+    speech: Arc<Speech>,
     /// By index of the member.
     pub lanes: Vec<Arc<Lane>>,
     splitter: Splitter,
@@ -81,8 +97,9 @@ impl Shared {
     }
 
     pub fn sync(self: &Arc<Self>, worker: usize, on: &mut OnWorker) {
-        let current = self.routes.load();
-        if Arc::ptr_eq(&on.routes, &current) {
+        let (current, speech) = (self.routes.load(), self.speech.load());
+        let speaks = Arc::ptr_eq(&on.speech, &speech);
+        if speaks && Arc::ptr_eq(&on.routes, &current) {
             return;
         }
         let turn = on.turn.get_or_insert_with(|| {
@@ -94,28 +111,35 @@ impl Shared {
         let mut kept: HashMap<_, _> = on.lanes.drain(..).map(|lane| (lane.member.id.clone(), lane)).collect();
         for member in current.members() {
             let stays = kept.remove(&member.id).filter(|lane| {
-                let same = lane.member.address == member.address;
+                let same = speaks && lane.member.address == member.address;
                 if !same {
                     lane.leave();
                 }
                 same
             });
-            let lane = stays.unwrap_or_else(|| self.open_lane(worker, member, &turn));
+            let lane = stays.unwrap_or_else(|| self.open_lane(worker, member, &speech, &turn));
             on.lanes.push(lane);
         }
         kept.values().for_each(|lane| lane.leave());
-        on.routes = Arc::clone(&current);
+        (on.routes, on.speech) = (Arc::clone(&current), Arc::clone(&speech));
     }
 
-    fn open_lane(self: &Arc<Self>, worker: usize, member: &Member, turn: &Arc<Turn<Lane>>) -> Arc<Lane> {
-        let max_bytes = self.config.hold.max_bytes_per_backend;
+    fn open_lane(
+        self: &Arc<Self>,
+        worker: usize,
+        member: &Member,
+        speech: &Speech,
+        turn: &Arc<Turn<Lane>>,
+    ) -> Arc<Lane> {
+        let config = self.config.load();
+        let max_bytes = config.hold.max_bytes_per_backend;
         let budget = Arc::clone(
             self.budgets.lock().entry(member.id.clone()).or_insert_with(|| Budget::new(max_bytes)),
         );
-        let queue = LaneQueue::new(self.config.gather, self.config.retry.clone());
-        let lane =
-            Arc::new(Lane::new(member.clone(), budget, queue, self.lb.backend(&member.id), Arc::clone(turn)));
-        match self.client(&member.address) {
+        let queue = LaneQueue::new(config.gather, config.retry.clone());
+        let metrics = self.lb.load().backend(&member.id);
+        let lane = Arc::new(Lane::new(member.clone(), budget, queue, metrics, Arc::clone(turn)));
+        match speech.client(&member.address) {
             Ok(client) => {
                 let run = lanes::run(Arc::clone(&lane), client, Arc::clone(self), self.stop.clone());
                 self.workers.handle(worker).spawn(run);
@@ -125,26 +149,58 @@ impl Shared {
         }
         lane
     }
+}
 
-    fn client(&self, address: &str) -> Result<Client, String> {
-        let target = Target { address: address.to_owned(), at: None, tls: self.tls.clone() };
-        let form = HttpForm::usual(self.signal);
-        Client::new(target, self.signal, &self.config.protocol, &form, self.config.timeout)
+/// Why backends cannot be spoken to as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum SpeechError {
+    /// The certificates.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// The authenticator.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The headers are none.
+    #[error("{0}")]
+    Client(String),
+}
+
+impl Speech {
+    /// As configured; certificates are read.
+    pub fn new(config: &Config, signal: Signal) -> Result<Self, SpeechError> {
+        // gRPC needs HTTP/2; OTLP/HTTP backends are spoken to in HTTP/1.1.
+        let alpn: &[&[u8]] = match config.protocol.transport {
+            Transport::Grpc => &[b"h2"],
+            Transport::Http => &[b"http/1.1"],
+        };
+        let tls = tls::connector(&config.protocol.tls, alpn)?;
+        let auth = config.protocol.auth.as_ref().map(Credentials::open).transpose()?;
+        let speech = Self { tls, auth, protocol: config.protocol.clone(), timeout: config.timeout, signal };
+        speech.client("localhost:4317").map_err(SpeechError::Client)?; // whoever it is for
+        Ok(speech)
+    }
+
+    /// A client of the backend at `address`.
+    pub fn client(&self, address: &str) -> Result<Client, String> {
+        let (tls, auth) = (self.tls.clone(), self.auth.clone());
+        let target = Target { address: address.to_owned(), at: None, tls, auth };
+        Client::new(target, self.signal, &self.protocol, &HttpForm::usual(self.signal), self.timeout)
     }
 }
 
 impl OnWorker {
     /// Nothing yet.
-    pub fn new(routes: Arc<Routes>) -> Self {
-        Self { routes, lanes: Vec::new(), splitter: Splitter::default(), turn: None }
+    pub fn new(routes: Arc<Routes>, speech: Arc<Speech>) -> Self {
+        Self { routes, speech, lanes: Vec::new(), splitter: Splitter::default(), turn: None }
     }
 
     /// Divides a request by the exporter's routing key.
     pub fn split(&mut self, shared: &Shared, body: bytes::Bytes) -> Result<Split, Malformed> {
         let (routes, signal, splitter) = (&*self.routes, shared.signal, &mut self.splitter);
-        match (&shared.config.routing_key, signal) {
+        let config = shared.config.load();
+        match (&config.routing_key, signal) {
             (RoutingKey::TraceId | RoutingKey::Default, Signal::Traces) => {
-                let without = shared.config.without_trace_id;
+                let without = config.without_trace_id;
                 splitter.split(signal, body, &mut ByTraceId::new(routes, without))
             }
             (RoutingKey::TraceId, Signal::Logs) => {
@@ -153,8 +209,8 @@ impl OnWorker {
             (RoutingKey::Resource, _) => {
                 splitter.split(signal, body, &mut ByResource::resource(routes, signal))
             }
-            (RoutingKey::Attributes(names), _) => {
-                splitter.split(signal, body, &mut ByAttributes::new(routes, signal, names))
+            (RoutingKey::Attributes(keys, names), _) => {
+                splitter.split(signal, body, &mut ByAttributes::new(routes, signal, keys, *names))
             }
             (RoutingKey::Service | RoutingKey::Default | RoutingKey::TraceId, _) => {
                 splitter.split(signal, body, &mut ByResource::service(routes, signal))
@@ -164,7 +220,8 @@ impl OnWorker {
 
     /// Whether spans that nobody got were refused for want of a trace id, rather than for want of members.
     pub fn refuses_ids(&self, shared: &Shared) -> bool {
-        self.routes.owner_of_zero().is_some() && shared.config.without_trace_id == WithoutTraceId::Refuse
+        self.routes.owner_of_zero().is_some()
+            && shared.config.load().without_trace_id == WithoutTraceId::Refuse
     }
 
     /// Identifies a request under this membership.

@@ -32,9 +32,15 @@ struct Placed {
     permits: Result<[Option<Permit>; 2], Refusal>,
 }
 
-/// Divides a request and puts its parts into lanes.
-pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Result<Submitted, Refusal> {
-    shared.lb.calls_in.inc();
+/// Divides a request and puts its parts into lanes. With a place in the queue, its sender may have been `promised` that
+/// they arrive.
+pub fn submit(
+    shared: &Arc<Shared>,
+    request: &Request,
+    slot: Option<Slot>,
+    promised: bool,
+) -> Result<Submitted, Refusal> {
+    shared.lb.load().calls_in.inc();
     shared.ledger.taken(request.items);
     let refuse = |refusal: Refusal| {
         shared.ledger.refused(refusal.reason, request.items);
@@ -45,7 +51,7 @@ pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Re
     }
     let divided = shared.on_this_worker(|on| divide(shared, on, request));
     let Divided { placed, rejected, reason, membership, already } = divided.map_err(refuse)?;
-    if shared.queue.is_some()
+    if slot.is_some()
         && let Some(refusal) = placed.iter().find_map(|p| p.permits.as_ref().err())
     {
         // The queue takes a request whole or not at all.
@@ -64,14 +70,15 @@ pub fn submit(shared: &Arc<Shared>, request: &Request, slot: Option<Slot>) -> Re
         rejected_items: rejected,
         reason: cause,
         message,
-        memory: shared.queue.is_none().then(|| Arc::clone(&shared.memory)),
+        memory: slot.is_none().then(|| Arc::clone(&shared.memory)),
         membership,
         already,
         slot,
+        promised,
     };
     let (tickets, waiting) = ticket::open(opening);
     let now = Instant::now();
-    let deadline = shared.hold_until(request, now);
+    let deadline = shared.hold_until(request, now, promised);
     shared.ledger.held_add(placed.iter().map(|p| u64::from(p.slice.items)).sum());
     for (Placed { slice, lane, permits }, ticket) in placed.into_iter().zip(tickets) {
         match permits {
@@ -136,12 +143,13 @@ impl Shared {
 
     /// How long the parts of a request may be held: shortly before the sender gives up, so that it is told; with a
     /// queue, as long as retries may last.
-    fn hold_until(&self, request: &Request, now: Instant) -> Instant {
-        if self.queue.as_ref().is_some_and(|queue| !queue.waits_for_result()) {
-            let longest = self.config.retry.max_elapsed_time;
+    fn hold_until(&self, request: &Request, now: Instant, promised: bool) -> Instant {
+        let config = self.config.load();
+        if promised {
+            let longest = config.retry.max_elapsed_time;
             return now + if longest.is_zero() { FOR_EVER } else { longest };
         }
-        let held = now + self.config.hold.max_age;
+        let held = now + config.hold.max_age;
         let Some(deadline) = request.deadline else { return held };
         let left = deadline.saturating_duration_since(now);
         held.min(now + left - (left / 10).min(ANSWER_MARGIN))
@@ -156,7 +164,7 @@ impl Shared {
 
 impl Settle for Shared {
     fn calling(&self) {
-        self.lb.calls_out.inc();
+        self.lb.load().calls_out.inc();
     }
 
     /// What the backend rejected is not known part by part, so it is told to the first senders that can have sent
@@ -183,7 +191,7 @@ impl Settle for Shared {
     fn refuse(&self, part: Part, refusal: Refusal) {
         let items = part.items();
         self.ledger.held_sub(items);
-        if self.queue.as_ref().is_some_and(|queue| !queue.waits_for_result()) {
+        if part.ticket.is_promised() {
             let reason =
                 if refusal.reason == Reason::HoldExpired { Reason::RetryExhausted } else { refusal.reason };
             self.ledger.dropped(reason, items);
@@ -197,10 +205,8 @@ impl Settle for Shared {
         self.tell_settled();
     }
 
-    fn reroute(self: Arc<Self>, parts: Vec<Part>) {
+    fn reroute(self: Arc<Self>, from: &Lane, parts: Vec<Part>) {
         for part in parts {
-            self.lb.rerouted_items.add(part.items());
-            part.ticket.moved();
             let body = Bytes::from(gather(std::slice::from_ref(&part.slice)));
             let split = self.on_this_worker(|on| {
                 let split = on.split(&self, body).ok()?;
@@ -214,6 +220,10 @@ impl Settle for Shared {
                 self.refuse(part, no_members());
                 continue;
             };
+            if placed.iter().any(|(lane, _)| lane.owner != from.owner) {
+                self.lb.load().rerouted_items.add(part.items());
+                part.ticket.moved();
+            }
             let mut tickets: Vec<_> = placed[1..].iter().map(|_| part.ticket.fork()).collect();
             tickets.push(part.ticket);
             let mut permits = Some(part.permits);

@@ -36,6 +36,7 @@ struct Shared {
     sum: Mutex<Sum>,
     memory: Option<Arc<Memory>>,
     membership: u64,
+    promised: bool,
     _slot: Option<Slot>,
 }
 
@@ -70,11 +71,14 @@ pub struct Opening {
     pub already: Vec<u64>,
     /// Its place in the sending queue, given back when the last part is settled.
     pub slot: Option<Slot>,
+    /// Its sender is answered already.
+    pub promised: bool,
 }
 
 /// Opens the outcome of a request.
 pub fn open(opening: Opening) -> (Vec<Ticket>, Waiting) {
-    let Opening { parts, rejected_items, reason, message, memory, membership, already, slot } = opening;
+    let Opening { parts, rejected_items, reason, message, memory, membership, already, slot, promised } =
+        opening;
     let sum = Sum {
         rejected_items,
         reason,
@@ -89,6 +93,7 @@ pub fn open(opening: Opening) -> (Vec<Ticket>, Waiting) {
         sum: Mutex::new(sum),
         memory,
         membership,
+        promised,
         _slot: slot,
     });
     let tickets = (0..parts).map(|_| Ticket(Arc::clone(&shared))).collect();
@@ -99,6 +104,11 @@ impl Ticket {
     /// Whether the sender has gone, so that what still waits need not be sent.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Whether the sender was answered when the queue took its request.
+    pub fn is_promised(&self) -> bool {
+        self.0.promised
     }
 
     /// The owner `owner` took the part, but for the rejected items.

@@ -63,7 +63,7 @@ fn read(value: &[u8]) -> Any<'_> {
 fn push_json(out: &mut String, value: &Any<'_>, depth: usize) -> bool {
     match *value {
         _ if depth > DEPTH_MAX => out.push_str("null"),
-        Any::Empty => out.push_str("null"),
+        Any::Empty | Any::Bytes([]) => out.push_str("null"), // so the Collector writes no bytes in JSON
         Any::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
         Any::Int(number) => push(out, format_args!("{number}")),
         Any::Double(number) => return push_double(out, number),
@@ -188,6 +188,7 @@ mod tests {
         assert_eq!(text(Value::BoolValue(true)), "true");
         assert_eq!(text(Value::IntValue(-7)), "-7");
         assert_eq!(text(Value::BytesValue(vec![0, 255, 7])), "AP8H");
+        assert_eq!(text(list(vec![Value::BytesValue(vec![])])), "[null]");
         assert_eq!(super::text(&[]), b"");
         let doubles = [(0.1, "0.1"), (-0.0, "-0"), (1e20, "100000000000000000000"), (1e21, "1e+21")];
         for (number, expected) in doubles.into_iter().chain([(2.5e-9, "2.5e-9"), (1e-6, "0.000001")]) {

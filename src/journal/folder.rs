@@ -58,6 +58,12 @@ impl Folder {
         Ok(Self { path, directory, lock, forced, dirty: false })
     }
 
+    /// Whether the disk is forced to hold names of files from now on, those there are included.
+    pub(super) fn set_forced(&mut self, forced: bool) {
+        self.dirty |= forced && !self.forced;
+        self.forced = forced;
+    }
+
     /// The numbers of the segments, in order. Other files are nobody's business.
     pub(super) fn numbers(&self) -> io::Result<Vec<u32>> {
         let mut numbers = Vec::new();

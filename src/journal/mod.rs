@@ -14,6 +14,7 @@ mod frame;
 mod open;
 mod position;
 mod read;
+mod reconfigure;
 mod recover;
 mod release;
 mod segment;

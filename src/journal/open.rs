@@ -8,7 +8,7 @@ use super::folder::{self, Folder, Opening};
 use super::read::Window;
 use super::recover::{Replay, Survivor};
 use super::segment::Layout;
-use super::{Compression, Config, Journal, Mark, OpenError, Record, Recovery, Sync, Syncing};
+use super::{Config, Journal, Mark, OpenError, Record, Recovery, Sync, Syncing};
 use crate::observe::available_memory;
 
 /// Smallest segment: a limit that is small is divided into some, so that something can be recycled.
@@ -31,24 +31,13 @@ impl Journal {
         share: u32,
         replay: &mut dyn FnMut(Record<'_>),
     ) -> Result<(Self, Recovery), OpenError> {
-        let share = u64::from(share.max(1));
-        let (limit, folder) = match &config.directory {
-            Some(root) => (config.max_size / share, Some(Folder::take(config, root, folder)?)),
-            None => {
-                let half = || available_memory().unwrap_or(MEMORY_UNKNOWN) / 2;
-                (config.max_memory.unwrap_or_else(half) / share, None)
-            }
-        };
-        let segment_bytes =
-            config.segment_size.min(limit / SEGMENTS_MIN).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let root = config.directory.as_deref();
+        let folder = root.map(|root| Folder::take(config, root, folder)).transpose()?;
+        let limit = limit(config, folder.is_some(), share);
         let mut journal = Self {
             segments: VecDeque::new(),
             spare: Vec::new(),
-            layout: match (config.compression, &folder) {
-                (Compression::Lz4, _) => Layout::Blocks,
-                (Compression::None, Some(_)) => Layout::Frames,
-                (Compression::None, None) => Layout::Raw,
-            },
+            layout: Layout::of(config.compression, folder.is_some()),
             folder,
             pending: Vec::new(),
             block: Vec::new(),
@@ -60,7 +49,7 @@ impl Journal {
             next_number: 1,
             closed_bytes: 0,
             limit_bytes: limit,
-            segment_bytes: segment_bytes as u32,
+            segment_bytes: segment_bytes(config, limit),
             sync: Syncing { when: config.sync, from: 1, due: false, last: None },
         };
         let recovery = journal.recover(replay)?;
@@ -100,6 +89,18 @@ impl Journal {
         self.set_mark();
         Ok(Recovery { segments: count as u64, ..replay.recovery })
     }
+}
+
+/// Bytes of one of `share` journals.
+pub(super) fn limit(config: &Config, on_disk: bool, share: u32) -> u64 {
+    let half = || available_memory().unwrap_or(MEMORY_UNKNOWN) / 2;
+    let all = if on_disk { config.max_size } else { config.max_memory.unwrap_or_else(half) };
+    all / u64::from(share.max(1))
+}
+
+/// Bytes of a segment, so many of which fit the limit that something can be recycled.
+pub(super) fn segment_bytes(config: &Config, limit: u64) -> u32 {
+    config.segment_size.min(limit / SEGMENTS_MIN).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX) as u32
 }
 
 /// All segments of a folder, in order; refused as a whole when one is of another version.

@@ -5,6 +5,7 @@ mod damage;
 mod full;
 mod model;
 mod owner;
+mod reconfigure;
 
 use std::path::Path;
 

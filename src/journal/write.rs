@@ -148,7 +148,7 @@ impl Journal {
     }
 
     /// Closes the open block: it becomes a frame.
-    fn close_block(&mut self) {
+    pub(super) fn close_block(&mut self) {
         if self.block.is_empty() {
             return;
         }

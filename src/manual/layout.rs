@@ -10,5 +10,5 @@
 //! * `flow` also has the shells of what is pure elsewhere and no exporter's own: the `batch` processor, and the fan-out
 //!   that gives a kept request to each exporter once.
 //! * The sampler's time is `sample::Moment`, not `Instant`: see [`super::sampler`].
-//! * `ottl`, `pattern`, `pii`, `digest` and `trace_state` belong to no one verb: conditions are asked by `sample` and
+//! * `ottl`, `pattern`, `pii`, `digest`, `semconv` and `trace_state` belong to no one verb: conditions are asked by `sample` and
 //!   `edit`, Go's patterns by both and by `ottl`, the tracestate's `ot` entry by `shard` and the probabilistic sampler.

@@ -38,6 +38,27 @@
 //! `compat` they fall on whole seconds, as the Collector's ticks do; otherwise verdicts that are due within five
 //! milliseconds are taken together.
 //!
+//! **Reconfiguration.** Policies and limits change in a running shard between two turns of its loop. An open trace is
+//! judged by the policies in force at its deadline. Facts are answers to questions of the policies that were there when
+//! the spans came; if others are asked now, its portions are read again from the journal: before anything else happens
+//! to the trace, and otherwise in the background, oldest first, a millisecond at a time. A trace of very many portions
+//! is read in parts and waits alone. When the questions are the same (another threshold of `latency`, another rate),
+//! nothing is read. A request that was divided by earlier policies and still waits for its shard is read anew.
+//!
+//! - Waits: a deadline is derived from when the wait began, so a new `decision_wait` counts from the first span and
+//!   `decision_wait_after_root_received` from the root, for open traces too; no deadline moves before the change.
+//! - State: a policy of the same name and rule keeps its tokens, rates or allocations, wherever it stands; another begins
+//!   anew.
+//! - Names: verdicts are remembered with a number of the policy that outlives its place in the list, and on disk with a
+//!   hash of its name; so late spans, explanations and series never name another policy.
+//! - Smaller limits: `num_traces` judges the oldest (`limit_traces`), a few a turn, or refuses new ones, as `when_full`
+//!   says; memories of verdicts forget their oldest; a journal that has become too large judges what its oldest segment
+//!   holds (`limit_journal`), unless `when_full` refuses. `maximum_trace_size_bytes` and `maximum_spans_per_trace` count when a
+//!   trace's next portion comes.
+//! - `num_shards` (it says which shard owns a trace) and the journal's `directory` and `compression` need a restart, and
+//!   `sync` does between `never` and the others, which need a thread a shard.
+//! - When `compat` comes or goes, remembered verdicts are keyed anew in one go, about 0.1 s for a million.
+//!
 //! **`compat: collector`** reproduces the Collector's verdicts trace for trace, quirks included. Outside of it a verdict
 //! depends neither on the order of policies nor on that of arrival: latency is that of the whole trace, limits are not
 //! charged for traces that are kept anyway, an exhausted share of a composite falls through to the next, and bounds of

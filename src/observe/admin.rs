@@ -9,7 +9,7 @@ use http::Method;
 
 use super::config::Admin;
 use super::health::timestamp;
-use super::serve::{Answers, Asked, BindError, Page, Server};
+use super::serve::{Answers, Asked, BindError, Listening, Manner, Page, Server};
 
 /// Longest trace id asked for; a valid one has 32 digits.
 const TRACE_ID_MAX: usize = 128;
@@ -42,10 +42,16 @@ struct AdminPages {
     local_only: OnceLock<bool>,
 }
 
-/// Listens for the admin API.
-pub async fn admin_server(admin: &Admin, pages: Arc<dyn Pages>) -> Result<Server, BindError> {
+/// Listens for the admin API; see [`Server::bind`] for `leaving`.
+pub async fn admin_server(
+    admin: &Admin,
+    pages: Arc<dyn Pages>,
+    leaving: &[&Listening],
+) -> Result<Server, BindError> {
     let answers = Arc::new(AdminPages { pages, local_only: OnceLock::new() });
-    let server = Server::bind("extensions.admin.endpoint", &admin.endpoint, answers.clone()).await?;
+    let server =
+        Server::bind("extensions.admin.endpoint", &admin.endpoint, Manner::new(answers.clone()), leaving)
+            .await?;
     answers.local_only.get_or_init(|| server.local_addr().ip().is_loopback());
     Ok(server)
 }
@@ -181,7 +187,7 @@ pub(super) mod tests {
 
     async fn ask(endpoint: &str, first_line: &str, headers: &str) -> String {
         let admin = Admin { endpoint: endpoint.into() };
-        let server = admin_server(&admin, Arc::new(Fixed::new(false))).await.unwrap();
+        let server = admin_server(&admin, Arc::new(Fixed::new(false)), &[]).await.unwrap();
         exchange(server, &format!("{first_line} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n")).await
     }
 

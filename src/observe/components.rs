@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
+
 use super::instruments::{Counter, FloatGauge, Gauge, Histogram};
 use super::metrics::Registry;
 use crate::outcome::Signal;
@@ -96,7 +98,7 @@ pub struct ServerLabels {
 pub struct ExporterMetrics {
     registry: Registry,
     exporter: String,
-    sent: Arc<PerSignal<2>>,
+    sent: Arc<ArcSwap<PerSignal<2>>>,
     enqueue: Arc<PerSignal<1>>,
 }
 
@@ -112,20 +114,10 @@ pub struct QueueMetrics {
 impl ExporterMetrics {
     /// For `exporter` by its name in the configuration.
     pub fn new(registry: &Registry, exporter: &str, server: Option<&ServerLabels>) -> Self {
-        let prefixes = [
-            ("otelcol_exporter_sent", "Number of {items} delivered to the destination"),
-            ("otelcol_exporter_send_failed", "Number of {items} that could not be delivered"),
-        ];
-        let mut labels = vec![("exporter", exporter.to_owned())];
-        if let Some(server) = server {
-            labels.push(("server_address", server.address.clone()));
-            labels.push(("server_port", server.port.to_string()));
-            labels.extend(server.url_path.clone().map(|path| ("url_path", path)));
-        }
         Self {
             registry: registry.clone(),
             exporter: exporter.to_owned(),
-            sent: PerSignal::new(registry, prefixes, labels),
+            sent: Arc::new(ArcSwap::new(sent(registry, exporter, server))),
             enqueue: PerSignal::new(
                 registry,
                 [("otelcol_exporter_enqueue_failed", "Number of {items} the sending queue had no room for")],
@@ -134,14 +126,19 @@ impl ExporterMetrics {
         }
     }
 
+    /// From now on, of all clones, it sends to `server`.
+    pub fn set_server(&self, server: &ServerLabels) {
+        self.sent.store(sent(&self.registry, &self.exporter, Some(server)));
+    }
+
     /// `n` items were delivered.
     pub fn sent(&self, signal: Signal, n: u64) {
-        self.sent.add(signal, 0, n);
+        self.sent.load().add(signal, 0, n);
     }
 
     /// `n` items were given up.
     pub fn send_failed(&self, signal: Signal, n: u64) {
-        self.sent.add(signal, 1, n);
+        self.sent.load().add(signal, 1, n);
     }
 
     /// `n` items found no room in the queue.
@@ -170,6 +167,20 @@ impl ExporterMetrics {
     fn gauge(&self, signal: Signal, name: &str, help: &str) -> Gauge {
         self.registry.gauge(name, help, &[("data_type", signal.name()), ("exporter", &self.exporter)])
     }
+}
+
+fn sent(registry: &Registry, exporter: &str, server: Option<&ServerLabels>) -> Arc<PerSignal<2>> {
+    let prefixes = [
+        ("otelcol_exporter_sent", "Number of {items} delivered to the destination"),
+        ("otelcol_exporter_send_failed", "Number of {items} that could not be delivered"),
+    ];
+    let mut labels = vec![("exporter", exporter.to_owned())];
+    if let Some(server) = server {
+        labels.push(("server_address", server.address.clone()));
+        labels.push(("server_port", server.port.to_string()));
+        labels.extend(server.url_path.clone().map(|path| ("url_path", path)));
+    }
+    PerSignal::new(registry, prefixes, labels)
 }
 
 /// `otelcol_loadbalancer_*` and our own series of one load balancing exporter.
@@ -245,6 +256,16 @@ impl LoadBalancerMetrics {
             calls_out: counter("ringtail_calls_out", "Number of requests the balancer sent to backends"),
             rerouted_items: counter("ringtail_rerouted_items", "Number of items that went to another owner"),
         }
+    }
+
+    /// The same balancer with another `resolver`; the number of backends moves along.
+    pub fn with_resolver(&self, resolver: &str) -> Self {
+        let other = Self::new(&self.registry, &self.exporter, resolver);
+        if resolver != self.resolver {
+            other.num_backends.set(self.num_backends.get());
+            self.num_backends.set(0);
+        }
+        other
     }
 
     /// The resolver looked for members.

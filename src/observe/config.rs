@@ -1,5 +1,7 @@
 //! What can be told about ringtail's own telemetry, admin API and health.
 
+use super::log_outputs::LogOutput;
+
 /// `service.telemetry`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Telemetry {
@@ -7,6 +9,8 @@ pub struct Telemetry {
     pub log_level: String,
     /// `logs.encoding`.
     pub log_encoding: Encoding,
+    /// `logs.output_paths`.
+    pub log_outputs: Vec<LogOutput>,
     /// `host:port` of each Prometheus endpoint; empty when `metrics.level` is none. `localhost:8888`.
     pub metrics: Vec<PrometheusReader>,
     /// `resource`: attributes of `target_info` (service.name, service.version, service.instance.id and the file's).
@@ -38,6 +42,7 @@ impl Default for Telemetry {
         Self {
             log_level: "info".into(),
             log_encoding: Encoding::Console,
+            log_outputs: vec![LogOutput::Stderr],
             metrics: vec![PrometheusReader { host: "localhost".into(), port: 8888, type_suffix: false }],
             resource: Vec::new(),
         }

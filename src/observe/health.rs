@@ -7,17 +7,16 @@ use futures_util::future::BoxFuture;
 
 use super::admin::Pages;
 use super::config::HealthCheck;
-use super::serve::{Answers, Asked, BindError, Page, Server};
+use super::serve::{Answers, Asked, Manner, Page};
 
 struct Health {
     check: HealthCheck,
     pages: Arc<dyn Pages>,
 }
 
-/// Listens for health checks.
-pub async fn health_server(check: &HealthCheck, pages: Arc<dyn Pages>) -> Result<Server, BindError> {
-    let answers = Arc::new(Health { check: check.clone(), pages });
-    Server::bind("extensions.health_check.endpoint", &check.endpoint, answers).await
+/// What health checks are answered, wherever that listens.
+pub fn health_pages(check: &HealthCheck, pages: Arc<dyn Pages>) -> Manner {
+    Manner::new(Arc::new(Health { check: check.clone(), pages }))
 }
 
 impl Answers for Health {
@@ -94,12 +93,14 @@ fn fraction(nanos: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::admin::tests::Fixed;
+    use super::super::serve::Server;
     use super::super::serve::tests::exchange;
     use super::*;
 
     async fn check(check: HealthCheck, ready: bool, path: &str) -> String {
         let check = HealthCheck { endpoint: "127.0.0.1:0".into(), ..check };
-        let server = health_server(&check, Arc::new(Fixed::new(ready))).await.unwrap();
+        let pages = health_pages(&check, Arc::new(Fixed::new(ready)));
+        let server = Server::bind("test", &check.endpoint, pages, &[]).await.unwrap();
         exchange(server, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
     }
 

@@ -1,8 +1,10 @@
-//! Log lines to stderr, from `service.telemetry.logs`.
+//! Log lines, from `service.telemetry.logs`.
 //!
 //! A line is one event: whatever a sender put into a value, it cannot begin another line or steer a terminal.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -12,6 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
 use super::config::{Encoding, Telemetry};
+use super::log_outputs::Outputs;
 
 /// Why logging could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -22,27 +25,54 @@ pub enum LogError {
     /// Another subscriber is in place.
     #[error("logs were already set up in this process")]
     Twice,
+    /// A file that cannot be opened.
+    #[error("service.telemetry.logs.output_paths: cannot open {}: {source}", path.display())]
+    Output {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The subscriber is gone.
     #[error("logs are no longer written; the level cannot be changed")]
     Gone,
 }
 
-/// Changes the level of a running process.
+/// Changes level and encoding of a running process: there is a layer for each encoding, and the filters decide which
+/// of them writes.
 #[derive(Clone)]
-pub struct LogHandle(reload::Handle<Targets, Registry>);
+pub struct LogHandle {
+    console: reload::Handle<Targets, Registry>,
+    json: reload::Handle<Targets, Registry>,
+    outputs: Option<Outputs>,
+}
 
 impl LogHandle {
-    /// Sets the level; on an error the old one stays.
-    pub fn set_level(&self, level: &str) -> Result<(), LogError> {
-        self.0.reload(targets(level)?).map_err(|_| LogError::Gone)
+    /// Level, encoding and outputs as `telemetry` says; on an error the old ones stay.
+    pub fn reconfigure(&self, telemetry: &Telemetry) -> Result<(), LogError> {
+        let (console, json) = filters(telemetry)?;
+        if let Some(outputs) = &self.outputs {
+            outputs.change(&telemetry.log_outputs).map_err(LogError::output)?;
+        }
+        let gone = |_| LogError::Gone;
+        self.console.reload(console).map_err(gone)?;
+        self.json.reload(json).map_err(gone)
     }
 }
 
-/// Begins to log to stderr. Once in a process.
+impl LogError {
+    fn output((path, source): (PathBuf, io::Error)) -> Self {
+        Self::Output { path, source }
+    }
+}
+
+/// Begins to log. Once in a process.
 pub fn init(telemetry: &Telemetry) -> Result<LogHandle, LogError> {
-    let (subscriber, handle) = subscriber(telemetry, io::stderr)?;
+    let outputs = Outputs::open(&telemetry.log_outputs).map_err(LogError::output)?;
+    let (subscriber, handle) = subscriber(telemetry, outputs.clone())?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
-    Ok(handle)
+    Ok(LogHandle { outputs: Some(outputs), ..handle })
 }
 
 /// The subscriber that writes to `writer`, and the handle of its level.
@@ -53,14 +83,30 @@ pub fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let (filter, handle) = reload::Layer::new(targets(&telemetry.log_level)?);
+    let (console, json) = filters(telemetry)?;
+    let (console, console_handle) = reload::Layer::new(console);
+    let (json, json_handle) = reload::Layer::new(json);
+    let writer = Arc::new(writer);
     // Colours are control characters, and those are what a value must not be able to write.
-    let format = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(OneLine(writer));
-    let format = match telemetry.log_encoding {
-        Encoding::Console => format.boxed(),
-        Encoding::Json => format.json().flatten_event(true).boxed(),
-    };
-    Ok((Registry::default().with(format.with_filter(filter)), LogHandle(handle)))
+    let format =
+        || tracing_subscriber::fmt::layer().with_ansi(false).with_writer(OneLine(Arc::clone(&writer)));
+    let layers = vec![
+        format().with_filter(console).boxed(),
+        format().json().flatten_event(true).with_filter(json).boxed(),
+    ];
+    Ok((
+        Registry::default().with(layers),
+        LogHandle { console: console_handle, json: json_handle, outputs: None },
+    ))
+}
+
+/// What goes to the console's layer, and to that of JSON: everything to the one, nothing to the other.
+fn filters(telemetry: &Telemetry) -> Result<(Targets, Targets), LogError> {
+    let (chosen, none) = (targets(&telemetry.log_level)?, Targets::new());
+    Ok(match telemetry.log_encoding {
+        Encoding::Console => (chosen, none),
+        Encoding::Json => (none, chosen),
+    })
 }
 
 /// Our own events at `level`; those of libraries at `info` at most, for `debug` of a transport is a line per frame.
@@ -78,7 +124,7 @@ fn targets(level: &str) -> Result<Targets, LogError> {
 }
 
 /// Escapes control characters within a line.
-struct OneLine<W>(W);
+struct OneLine<W>(Arc<W>);
 
 impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
     type Writer = Line<W::Writer>;
@@ -176,19 +222,32 @@ mod tests {
     }
 
     #[test]
-    fn the_level_can_change_and_a_wrong_one_changes_nothing() {
+    fn level_and_encoding_can_change_and_a_wrong_level_changes_nothing() {
+        let telemetry = |level: &str, log_encoding| Telemetry {
+            log_level: level.into(),
+            log_encoding,
+            ..Telemetry::default()
+        };
         let text = logged(&Telemetry::default(), |handle| {
             tracing::debug!("hidden");
-            handle.set_level("DEBUG").unwrap();
+            handle.reconfigure(&telemetry("DEBUG", Encoding::Console)).unwrap();
             tracing::debug!("shown");
-            let error = handle.set_level("loud").unwrap_err().to_string();
+            let error = handle.reconfigure(&telemetry("loud", Encoding::Json)).unwrap_err().to_string();
             assert!(error.contains("service.telemetry.logs.level: `loud`"), "{error}");
             tracing::debug!("still shown");
-            handle.set_level("error").unwrap();
+            handle.reconfigure(&telemetry("error", Encoding::Json)).unwrap();
             tracing::warn!("quiet");
+            tracing::error!("as JSON");
+            handle.reconfigure(&telemetry("info", Encoding::Console)).unwrap();
+            tracing::info!("for people");
         });
         assert!(!text.contains("hidden") && !text.contains("quiet"), "{text}");
-        assert!(text.contains(" shown") && text.contains("still shown"), "{text}");
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "each event once: {text}");
+        assert!(lines[0].ends_with(" shown") && lines[1].ends_with("still shown"), "{text}");
+        let line: serde_json::Value = serde_json::from_str(lines[2]).unwrap();
+        assert_eq!(line["message"], "as JSON");
+        assert!(lines[3].ends_with("for people"), "{text}");
     }
 
     #[test]

@@ -99,6 +99,11 @@ impl Registry {
         }
     }
 
+    /// The sum of all gauges of a name.
+    pub fn sum_of_gauges(&self, name: &str) -> f64 {
+        self.0.store.sum(name)
+    }
+
     /// A gauge of fractions; the same name and labels give the same gauge.
     pub fn float_gauge(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> FloatGauge {
         let make = || Value::Float(FloatGauge::default());

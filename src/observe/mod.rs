@@ -11,14 +11,17 @@ mod batching;
 mod components;
 mod config;
 mod health;
+mod held_bytes;
 mod instruments;
 mod ledger;
+mod log_outputs;
 mod logs;
 mod memory;
 mod metrics;
 mod process;
 mod processing;
 mod prometheus;
+mod reloads;
 mod sampling;
 mod series;
 mod serve;
@@ -29,15 +32,22 @@ pub use components::{
     BackendMetrics, ExporterMetrics, LoadBalancerMetrics, QueueMetrics, ReceiverMetrics, ServerLabels,
 };
 pub use config::{Admin, Encoding, HealthCheck, PrometheusReader, Telemetry};
-pub use health::{health_server, timestamp};
+pub use health::{health_pages, timestamp};
+pub use held_bytes::{HeldBytes, Weight};
 pub use instruments::{Counter, FloatGauge, Gauge, Histogram, HistogramSnapshot};
 pub use ledger::{Ledger, LedgerSnapshot};
+pub use log_outputs::LogOutput;
 pub use logs::{LogError, LogHandle, init as init_logs, subscriber};
 pub use memory::available_memory;
 pub use metrics::{CONTENT_TYPE, Registry};
 pub use process::{expose_process, memory_in_use};
-pub use processing::{MemoryLimiterMetrics, ProcessorMetrics, filtered, sampled};
+pub use processing::{
+    MemoryLimiterMetrics, MemoryLimiterState, ProcessorMetrics, expose_memory_limiter, filtered, sampled,
+};
 pub use prometheus::metrics_server;
+pub use reloads::ConfigMetrics;
 pub use sampling::{Decision, JournalMetrics, SamplerMetrics, SamplerOwn, SamplerSeries};
 pub use series::SERIES_MAX;
-pub use serve::{Answers, Asked, BindError, Handshake, Page, Server, Stream};
+pub use serve::{
+    Address, Answers, Asked, BindError, Gate, Handshake, Listening, Manner, Page, Server, Stream,
+};

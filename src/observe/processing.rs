@@ -72,6 +72,36 @@ impl MemoryLimiterMetrics {
     }
 }
 
+/// What a memory limiter compares with memory in use.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryLimiterState {
+    /// From so many bytes on data is refused.
+    pub soft_bytes: u64,
+    /// The limit itself.
+    pub hard_bytes: u64,
+    /// Data is refused now.
+    pub refuses: bool,
+}
+
+/// Shows the state of a memory limiter as long as there is one. Memory in use, with which it compares its limits, is
+/// `otelcol_process_runtime_heap_alloc_bytes` and the sum of `ringtail_held_bytes`.
+pub fn expose_memory_limiter(
+    registry: &Registry,
+    processor: &str,
+    state: impl Fn() -> Option<MemoryLimiterState> + Clone + Send + Sync + 'static,
+) {
+    let help = "Bytes of memory from which on data is refused (soft), and the limit itself (hard)";
+    for (limit, soft) in [("soft", true), ("hard", false)] {
+        let (labels, state) = ([("processor", processor), ("limit", limit)], state.clone());
+        let of = move |state: MemoryLimiterState| if soft { state.soft_bytes } else { state.hard_bytes };
+        let read = move || state().map(|state| of(state) as f64);
+        registry.computed_gauge("ringtail_memory_limiter_limit_bytes", help, &labels, read);
+    }
+    let help = "Whether data is refused now, because too much memory is in use";
+    let read = move || state().map(|state| f64::from(u8::from(state.refuses)));
+    registry.computed_gauge("ringtail_memory_limiter_refusing", help, &[("processor", processor)], read);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

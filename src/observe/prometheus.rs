@@ -6,22 +6,27 @@ use futures_util::future::BoxFuture;
 
 use super::config::PrometheusReader;
 use super::metrics::{CONTENT_TYPE, Registry};
-use super::serve::{Answers, Asked, BindError, Page, Server};
+use super::serve::{Answers, Asked, BindError, Listening, Manner, Page, Server};
 
 struct Metrics {
     registry: Registry,
     type_suffix: bool,
 }
 
-/// Listens for scrapes of `registry`.
-pub async fn metrics_server(reader: &PrometheusReader, registry: &Registry) -> Result<Server, BindError> {
+/// Listens for scrapes of `registry`; see [`Server::bind`] for `leaving`.
+pub async fn metrics_server(
+    reader: &PrometheusReader,
+    registry: &Registry,
+    leaving: &[&Listening],
+) -> Result<Server, BindError> {
     let host = reader.host.trim_start_matches('[').trim_end_matches(']');
     let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let answers = Metrics { registry: registry.clone(), type_suffix: reader.type_suffix };
     Server::bind(
         "service.telemetry.metrics.readers",
         &format!("{bracketed}:{}", reader.port),
-        Arc::new(answers),
+        Manner::new(Arc::new(answers)),
+        leaving,
     )
     .await
 }
@@ -55,7 +60,7 @@ mod tests {
         let registry = Registry::new();
         registry.counter("calls", "Calls", &[]).inc();
         let reader = PrometheusReader { host: host.into(), port: 0, type_suffix };
-        let server = metrics_server(&reader, &registry).await.unwrap();
+        let server = metrics_server(&reader, &registry, &[]).await.unwrap();
         exchange(server, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
     }
 
@@ -74,7 +79,7 @@ mod tests {
         registry
             .computed_gauge("bad", "Bad", &[], || None::<f64>.map(|_| 0.0).or_else(|| panic!("on purpose")));
         let reader = PrometheusReader { host: "127.0.0.1".into(), port: 0, type_suffix: false };
-        let server = metrics_server(&reader, &registry).await.unwrap();
+        let server = metrics_server(&reader, &registry, &[]).await.unwrap();
         let answer = exchange(server, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
     }

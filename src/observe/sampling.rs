@@ -1,5 +1,6 @@
 //! What a tail sampler says of itself: the Collector's series by their names, and ours.
 
+use super::held_bytes::HeldBytes;
 use super::instruments::{Counter, FloatGauge, Gauge, Histogram};
 use super::metrics::Registry;
 
@@ -31,6 +32,8 @@ pub struct SamplerMetrics {
     pub late_span_age_s: Histogram,
     /// `sampling_traces_on_memory`; all shards add to it.
     pub traces: Gauge,
+    /// What all shards hold in memory.
+    pub held: HeldBytes,
     /// Ours, of the sampler.
     pub sampler: SamplerOwn,
     /// Ours, of its journal.
@@ -244,6 +247,7 @@ impl SamplerMetrics {
                 AGE_S,
             ),
             traces: collector.gauge("sampling_traces_on_memory", "Number of traces in the index"),
+            held: HeldBytes::new(registry, "processor", processor),
             sampler: own.sampler(),
             journal: own.journal(),
         }

@@ -99,6 +99,26 @@ impl Store {
         family.series.get(&sorted(labels)).map(|series| series.value.clone())
     }
 
+    /// The sum of the gauges of a name.
+    pub(super) fn sum(&self, name: &str) -> f64 {
+        let values: Vec<Value> = {
+            let families = self.families.lock();
+            let family = families.by_name.get(&metric_name(name));
+            family
+                .into_iter()
+                .flat_map(|family| family.series.values())
+                .map(|one| one.value.clone())
+                .collect()
+        };
+        let one = |value: &Value| match value {
+            Value::Gauge(gauge) => gauge.get() as f64,
+            Value::Float(gauge) => gauge.get(),
+            Value::Computed(compute) => compute().unwrap_or(0.0),
+            Value::Counter(_) | Value::Histogram(_) => 0.0,
+        };
+        values.iter().map(one).sum()
+    }
+
     /// Puts a value under name and labels, in place of what was there.
     pub(super) fn put(
         &self,

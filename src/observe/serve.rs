@@ -2,9 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{
@@ -20,8 +23,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+
+use crate::socket;
 
 /// Connections at once; more wait in the system's backlog.
 const CONNECTIONS_MAX: usize = 64;
@@ -33,6 +38,8 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTION_MAX: Duration = Duration::from_secs(300);
 /// Time for answers under way when shutting down.
 const GRACE: Duration = Duration::from_secs(2);
+/// Of a connection that came just then, until its request.
+const FIRST_REQUEST_TIME: Duration = Duration::from_millis(500);
 /// Wait after a failed accept: when descriptors ran out, trying again at once only burns a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -126,22 +133,42 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// Makes another connection of an accepted one, by a TLS handshake. It ends in time by itself.
 pub type Handshake = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<Box<dyn Stream>>> + Send + Sync>;
 
-/// A bound listener that does not answer yet.
-pub struct Server {
-    listener: TcpListener,
-    local: SocketAddr,
+/// An endpoint of the configuration, looked up.
+pub struct Address {
+    key: String,
+    endpoint: String,
+    found: Vec<SocketAddr>,
+}
+
+impl Address {
+    /// Looks `endpoint` up, which `key` of the configuration asked for.
+    pub async fn look_up(key: &str, endpoint: &str) -> Result<Self, BindError> {
+        let mut address = Self { key: key.to_owned(), endpoint: endpoint.to_owned(), found: Vec::new() };
+        let found = tokio::net::lookup_host(endpoint).await.map_err(|source| address.failed(source))?;
+        address.found = found.collect();
+        Ok(address)
+    }
+
+    fn failed(&self, source: io::Error) -> BindError {
+        BindError { key: self.key.clone(), endpoint: self.endpoint.clone(), source }
+    }
+}
+
+/// Whether a request with these headers may be answered; otherwise why not.
+pub type Gate = Arc<dyn Fn(HeaderMap) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// How connections are answered.
+pub struct Manner {
     answers: Arc<dyn Answers>,
     handshake: Option<Handshake>,
+    gate: Option<Gate>,
     headers: HeaderMap,
 }
 
-impl Server {
-    /// Listens on `endpoint`, which `key` of the configuration asked for.
-    pub async fn bind(key: &str, endpoint: &str, answers: Arc<dyn Answers>) -> Result<Self, BindError> {
-        let failed = |source| BindError { key: key.to_owned(), endpoint: endpoint.to_owned(), source };
-        let listener = TcpListener::bind(endpoint).await.map_err(failed)?;
-        let local = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, local, answers, handshake: None, headers: HeaderMap::new() })
+impl Manner {
+    /// With these pages, in plain text.
+    pub fn new(answers: Arc<dyn Answers>) -> Self {
+        Self { answers, handshake: None, gate: None, headers: HeaderMap::new() }
     }
 
     /// Every connection begins with this.
@@ -149,9 +176,48 @@ impl Server {
         Self { handshake: Some(handshake), ..self }
     }
 
+    /// Every request has to get past this; those that do not are answered 401.
+    pub fn guarded(self, gate: Gate) -> Self {
+        Self { gate: Some(gate), ..self }
+    }
+
     /// Every answer carries these too.
     pub fn with_headers(self, headers: HeaderMap) -> Self {
         Self { headers, ..self }
+    }
+}
+
+/// A bound listener that does not answer yet.
+pub struct Server {
+    listener: Arc<TcpListener>,
+    local: SocketAddr,
+    manner: Arc<ArcSwap<Manner>>,
+    handed_over: Arc<AtomicBool>, // another listener has its socket as well
+}
+
+impl Server {
+    /// Listens on `endpoint`, which `key` of the configuration asked for, also where one of `leaving` still does: those
+    /// are about to be closed.
+    pub async fn bind(
+        key: &str,
+        endpoint: &str,
+        manner: Manner,
+        leaving: &[&Listening],
+    ) -> Result<Self, BindError> {
+        let address = Address::look_up(key, endpoint).await?;
+        Self::listen(&address, manner, leaving)
+    }
+
+    /// As [`Self::bind`], where the endpoint has been looked up.
+    pub fn listen(at: &Address, manner: Manner, leaving: &[&Listening]) -> Result<Self, BindError> {
+        let sockets: Vec<_> = leaving.iter().map(|one| one.listener.as_fd()).collect();
+        let listener = socket::listen(&at.found, &sockets).and_then(TcpListener::from_std);
+        let listener = Arc::new(listener.map_err(|source| at.failed(source))?);
+        let local = listener.local_addr().map_err(|source| at.failed(source))?;
+        let same = leaving.iter().filter(|other| other.local == local);
+        same.for_each(|other| other.handed_over.store(true, Ordering::Release));
+        let manner = Arc::new(ArcSwap::from_pointee(manner));
+        Ok(Self { listener, local, manner, handed_over: Arc::default() })
     }
 
     /// The address, with the port the system chose if the configuration said 0.
@@ -159,10 +225,23 @@ impl Server {
         self.local
     }
 
+    /// Answers from now on, until it is closed or `stop`.
+    pub fn start(self, stop: &CancellationToken) -> Listening {
+        let (listener, local, manner) = (Arc::clone(&self.listener), self.local, Arc::clone(&self.manner));
+        let (closing, free) = (stop.child_token(), CancellationToken::new());
+        let handed_over = Arc::clone(&self.handed_over);
+        tokio::spawn(self.run(closing.clone(), free.clone().drop_guard()));
+        Listening { listener, local, manner, handed_over, free, closing: closing.drop_guard() }
+    }
+
     /// Answers until `shutdown`, then lets answers under way finish for a moment.
     pub async fn serve(self, shutdown: CancellationToken) {
+        self.run(shutdown, CancellationToken::new().drop_guard()).await;
+    }
+
+    /// Lets go of `free` with its listener.
+    async fn run(self, shutdown: CancellationToken, free: DropGuard) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let headers = Arc::new(self.headers);
         let tasks = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
@@ -170,30 +249,75 @@ impl Server {
                 accepted = next(&self.listener, &places) => accepted,
             };
             match accepted {
-                Ok((stream, place)) => {
-                    let (answers, headers) = (self.answers.clone(), headers.clone());
-                    let (handshake, shutdown) = (self.handshake.clone(), shutdown.clone());
-                    tasks.spawn(async move {
-                        let opened = match handshake {
-                            None => Ok(Box::new(stream) as Box<dyn Stream>),
-                            Some(handshake) => handshake(stream).await,
-                        };
-                        match opened {
-                            Ok(stream) => connection(stream, answers, headers, shutdown, place).await,
-                            Err(error) => tracing::debug!(%error, "a connection failed before its request"),
-                        }
-                    });
-                }
+                Ok(accepted) => self.take(accepted, &tasks, &shutdown),
                 Err(error) => {
                     tracing::warn!(address = %self.local, %error, "a connection cannot be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
-        drop(self.listener);
+        // Who waits to be accepted still is, unless the socket has another owner who will.
+        while !self.handed_over.load(Ordering::Acquire)
+            && let Ok(place) = places.clone().try_acquire_owned()
+            && let Some(accepted) = socket::accept_now(self.listener.as_fd())
+        {
+            if let Ok(stream) = TcpStream::from_std(accepted.into()) {
+                self.take((stream, place), &tasks, &shutdown);
+            }
+        }
+        drop((self.listener, free));
         tasks.close();
         // What is left is cut off with the tasks' own grace; waiting here longer than that helps nobody.
         let _ = tokio::time::timeout(GRACE + CLIENT_TIMEOUT, tasks.wait()).await;
+    }
+
+    fn take(
+        &self,
+        (stream, place): (TcpStream, OwnedSemaphorePermit),
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) {
+        let (manner, shutdown) = (Arc::clone(&self.manner), shutdown.clone());
+        tasks.spawn(async move {
+            let handshake = manner.load().handshake.clone();
+            let opened = match handshake {
+                None => Ok(Box::new(stream) as Box<dyn Stream>),
+                Some(handshake) => handshake(stream).await,
+            };
+            match opened {
+                Ok(stream) => connection(stream, manner, shutdown, place).await,
+                Err(error) => tracing::debug!(%error, "a connection failed before its request"),
+            }
+        });
+    }
+}
+
+/// A listener that answers, until this is dropped.
+pub struct Listening {
+    listener: Arc<TcpListener>,
+    local: SocketAddr,
+    manner: Arc<ArcSwap<Manner>>,
+    handed_over: Arc<AtomicBool>,
+    free: CancellationToken, // cancelled when it listens no more
+    closing: DropGuard,
+}
+
+impl Listening {
+    /// The address, with the port the system chose if the configuration said 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Answers the next requests so, also on connections that are open; a handshake begins new ones only.
+    pub fn change(&self, manner: Manner) {
+        self.manner.store(Arc::new(manner));
+    }
+
+    /// Listens no more; answers under way finish. Ready when the address is free.
+    pub async fn close(self) {
+        let Self { listener, closing, free, .. } = self;
+        drop((listener, closing));
+        free.cancelled().await;
     }
 }
 
@@ -209,16 +333,18 @@ async fn next(
 
 async fn connection(
     stream: Box<dyn Stream>,
-    answers: Arc<dyn Answers>,
-    headers: Arc<HeaderMap>,
+    manner: Arc<ArcSwap<Manner>>,
     shutdown: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {
+    let begun = Arc::new(AtomicBool::new(false));
+    let begins = Arc::clone(&begun);
     let service = service_fn(move |request| {
-        let (answers, headers) = (answers.clone(), headers.clone());
+        begins.store(true, Ordering::Relaxed);
+        let manner = manner.load_full();
         async move {
-            let mut response = respond(request, &*answers).await;
-            response.headers_mut().extend((*headers).clone());
+            let mut response = respond(request, &manner).await;
+            response.headers_mut().extend(manner.headers.clone());
             Ok::<_, std::convert::Infallible>(response)
         }
     });
@@ -228,7 +354,7 @@ async fn connection(
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let end = tokio::select! {
         end = tokio::time::timeout(CONNECTION_MAX, serving.as_mut()) => end,
-        () = shutdown.cancelled() => {
+        () = told_to_go(&shutdown, &begun) => {
             serving.as_mut().graceful_shutdown();
             tokio::time::timeout(GRACE, serving).await
         }
@@ -238,8 +364,21 @@ async fn connection(
     }
 }
 
-async fn respond(request: Request<Incoming>, answers: &dyn Answers) -> Response<Full<Bytes>> {
+/// Ready when a connection is to end; one without a request as yet has had time for its first.
+async fn told_to_go(shutdown: &CancellationToken, begun: &AtomicBool) {
+    shutdown.cancelled().await;
+    if !begun.load(Ordering::Relaxed) {
+        tokio::time::sleep(FIRST_REQUEST_TIME).await;
+    }
+}
+
+async fn respond(request: Request<Incoming>, manner: &Manner) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
+    if let Some(gate) = &manner.gate
+        && let Err(why) = gate(head.headers.clone()).await
+    {
+        return written(Page::text(401, format!("{why}\n")));
+    }
     let read = tokio::time::timeout(CLIENT_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await;
     let page = match read {
         Err(_) => Page::error(408, "the body of the request did not arrive in time"),
@@ -253,7 +392,7 @@ async fn respond(request: Request<Incoming>, answers: &dyn Answers) -> Response<
                 (header(&head.headers, &ACCEPT), header(&head.headers, &ACCEPT_ENCODING));
             let path = head.uri.path().to_owned();
             let asked = Asked { method, path, host, origin, accept, accept_encoding };
-            answers.answer(&asked).await
+            manner.answers.answer(&asked).await
         }
     };
     written(page)
@@ -318,7 +457,7 @@ pub(super) mod tests {
     }
 
     async fn echo() -> Server {
-        Server::bind("test", "127.0.0.1:0", Arc::new(Echo)).await.unwrap()
+        Server::bind("test", "127.0.0.1:0", Manner::new(Arc::new(Echo)), &[]).await.unwrap()
     }
 
     #[tokio::test]
@@ -328,6 +467,22 @@ pub(super) mod tests {
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains("x-content-type-options: nosniff\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\nGET /a"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_get_past_the_gate_gets_no_page() {
+        let gate: Gate = Arc::new(|headers| {
+            let open = headers.contains_key("x-key");
+            Box::pin(async move { if open { Ok(()) } else { Err("no key".to_owned()) } })
+        });
+        let ask = async |key: &str| {
+            let manner = Manner::new(Arc::new(Echo)).guarded(Arc::clone(&gate));
+            let server = Server::bind("test", "127.0.0.1:0", manner, &[]).await.unwrap();
+            exchange(server, &format!("GET /a HTTP/1.1\r\nHost: x\r\n{key}Connection: close\r\n\r\n")).await
+        };
+        assert!(ask("X-Key: 1\r\n").await.ends_with("\r\n\r\nGET /a"));
+        let refused = ask("").await;
+        assert!(refused.starts_with("HTTP/1.1 401 ") && refused.ends_with("\r\n\r\nno key\n"), "{refused}");
     }
 
     #[tokio::test]
@@ -351,7 +506,10 @@ pub(super) mod tests {
     async fn a_taken_address_is_named_with_its_key() {
         let first = echo().await;
         let address = first.local_addr().to_string();
-        let error = Server::bind("extensions.admin.endpoint", &address, Arc::new(Echo)).await.err().unwrap();
+        let error = Server::bind("extensions.admin.endpoint", &address, Manner::new(Arc::new(Echo)), &[])
+            .await
+            .err()
+            .unwrap();
         let text = error.to_string();
         assert!(
             text.starts_with(&format!("extensions.admin.endpoint: cannot listen on `{address}`: ")),
@@ -372,6 +530,39 @@ pub(super) mod tests {
         assert!(started.elapsed() >= CLIENT_TIMEOUT);
         shutdown.cancel();
         serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_changes_keeps_its_connections_and_one_that_closes_frees_its_address() {
+        struct Other;
+        impl Answers for Other {
+            fn answer<'a>(&'a self, _asked: &'a Asked) -> BoxFuture<'a, Page> {
+                Box::pin(std::future::ready(Page::text(200, "other")))
+            }
+        }
+        let stop = CancellationToken::new();
+        let listening = echo().await.start(&stop);
+        let address = listening.local_addr();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut ask = async || {
+            stream.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            let mut buffer = vec![0; 4096];
+            let read = stream.read(&mut buffer).await.unwrap();
+            String::from_utf8(buffer[..read].to_vec()).unwrap()
+        };
+        assert!(ask().await.ends_with("GET /a"));
+        listening.change(Manner::new(Arc::new(Other)));
+        assert!(ask().await.ends_with("other"));
+        let manner = || Manner::new(Arc::new(Echo));
+        let taken = Server::bind("test", &address.to_string(), manner(), &[]).await;
+        assert!(taken.is_err());
+        let next = Server::bind("test", &address.to_string(), manner(), &[&listening]).await.unwrap();
+        let next = next.start(&stop);
+        listening.close().await;
+        let request = "GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        assert!(send(address, request).await.ends_with("GET /b"));
+        next.close().await;
+        Server::bind("test", &address.to_string(), manner(), &[]).await.unwrap();
     }
 
     #[tokio::test]

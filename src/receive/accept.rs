@@ -2,12 +2,16 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::listen::Listener;
+use super::in_progress::told_to_go;
+use super::listen::{Accepted, Listener};
+use super::strangers::Strangers;
 use crate::observe::{Counter, Registry};
 use crate::stream::Stream;
 use crate::tls;
@@ -19,8 +23,9 @@ pub struct Accepting {
     workers: Arc<Workers>,
     connections: TaskTracker,
     closing: CancellationToken,
-    max_connections: usize,
+    max_connections: Arc<AtomicUsize>,
     turned_away: Counter,
+    strangers: Arc<Strangers>,
 }
 
 impl Accepting {
@@ -32,43 +37,79 @@ impl Accepting {
             &[("receiver", receiver)],
         );
         let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
-        Self { workers, connections, closing, max_connections, turned_away }
+        let max_connections = Arc::new(AtomicUsize::new(max_connections));
+        let strangers = Arc::new(Strangers::new(receiver, registry));
+        Self { workers, connections, closing, max_connections, turned_away, strangers }
     }
 
-    /// Accepts until [`Self::close`], and serves each connection on its worker.
-    pub async fn run<Serve, Serving>(self, listener: Listener, tls: Option<Arc<tls::Acceptor>>, serve: Serve)
-    where
+    /// Another limit, for connections that come.
+    pub fn set_max_connections(&self, max_connections: usize) {
+        self.max_connections.store(max_connections, Ordering::Relaxed);
+    }
+
+    /// Ends one listener, or with [`Self::close`].
+    pub fn gate(&self) -> CancellationToken {
+        self.closing.child_token()
+    }
+
+    /// Accepts until `gate` closes, and serves each connection on its worker. `tls` is that of the next connection. Who
+    /// waits to be accepted then still is, unless the socket has another owner who will.
+    pub async fn run<Serve, Serving>(
+        self,
+        listener: Arc<Listener>,
+        gate: CancellationToken,
+        tls: Arc<ArcSwapOption<tls::Acceptor>>,
+        serve: Serve,
+    ) where
         Serve: Fn(Box<dyn Stream>, CancellationToken) -> Serving + Clone + Send + 'static,
-        Serving: Future<Output = ()> + Send,
+        Serving: Future<Output = ()> + Send + 'static,
     {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = self.closing.cancelled() => return,
+                () = gate.cancelled() => break,
             };
-            if self.connections.len() >= self.max_connections {
-                self.turned_away.inc();
-                tracing::debug!("a connection was turned away: max_connections is reached");
-                continue;
-            }
-            let place = self.workers.place();
-            let (index, tls, serve, closing) =
-                (place.index, tls.clone(), serve.clone(), self.closing.clone());
-            let served = self.connections.track_future(async move {
-                let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
-                let shaken = tokio::select! {
-                    shaken = handshake => shaken,
-                    () = closing.cancelled() => return,
-                };
-                match shaken {
-                    Ok(Ok(stream)) => serve(stream, closing).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "a connection failed before its first request"),
-                    Err(_) => tracing::debug!("a TLS handshake took too long"),
-                }
-                drop(place);
-            });
-            self.workers.handle(index).spawn(served);
+            self.take(accepted, &gate, tls.load_full(), serve.clone());
         }
+        while !listener.is_handed_over()
+            && let Some(accepted) = listener.accept_now()
+        {
+            self.take(accepted, &gate, tls.load_full(), serve.clone());
+        }
+    }
+
+    fn take<Serve, Serving>(
+        &self,
+        accepted: Accepted,
+        gate: &CancellationToken,
+        tls: Option<Arc<tls::Acceptor>>,
+        serve: Serve,
+    ) where
+        Serve: FnOnce(Box<dyn Stream>, CancellationToken) -> Serving + Send + 'static,
+        Serving: Future<Output = ()> + Send + 'static,
+    {
+        if self.connections.len() >= self.max_connections.load(Ordering::Relaxed) {
+            self.turned_away.inc();
+            tracing::debug!("a connection was turned away: max_connections is reached");
+            return;
+        }
+        let (place, closing) = (self.workers.place(), gate.clone());
+        let strangers = Arc::clone(&self.strangers);
+        let index = place.index;
+        let served = self.connections.track_future(async move {
+            let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
+            let shaken = tokio::select! {
+                shaken = handshake => shaken,
+                () = told_to_go(&closing) => return,
+            };
+            match shaken {
+                Ok(Ok(stream)) => serve(stream, closing).await,
+                Ok(Err(error)) => strangers.note(&error),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
+            }
+            drop(place);
+        });
+        self.workers.handle(index).spawn(served);
     }
 
     /// Takes no more connections, and asks those there are to finish.

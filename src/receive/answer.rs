@@ -10,6 +10,7 @@ use crate::wire::status::{Code, Status};
 pub fn grpc_status(refusal: &Refusal) -> Status {
     let code = match refusal.fault {
         Fault::Sender => Code::InvalidArgument,
+        Fault::Unauthenticated => Code::Unauthenticated,
         Fault::TooLarge => Code::ResourceExhausted,
         Fault::Unhandled => Code::Unimplemented,
         Fault::Load | Fault::Peer | Fault::Closing => Code::Unavailable,
@@ -32,6 +33,7 @@ pub fn http_status(refusal: &Refusal) -> (u16, Option<u64>) {
     let status = match refusal.fault {
         Fault::Sender if refusal.reason == Reason::Unsupported => 415,
         Fault::Sender => 400,
+        Fault::Unauthenticated => 401,
         Fault::TooLarge => 413,
         Fault::Unhandled => 404,
         Fault::Load => 429,

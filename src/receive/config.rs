@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::auth::Authenticator;
 use crate::compress::Compression;
 use crate::tls;
 
@@ -34,6 +35,8 @@ pub struct Grpc {
     pub endpoint: Endpoint,
     /// Plaintext when absent.
     pub tls: Option<tls::ServerConfig>,
+    /// `auth`: who may send; anyone when absent.
+    pub auth: Option<Authenticator>,
     /// Largest message, compressed and inflated, 4 MiB.
     pub max_recv_msg_bytes: usize,
     /// Calls in progress on one connection, 200 (the Collector's 0 means no limit; ours is never unlimited).
@@ -82,6 +85,7 @@ impl Default for Grpc {
         Self {
             endpoint: Endpoint::Tcp("localhost:4317".into()),
             tls: None,
+            auth: None,
             max_recv_msg_bytes: 4 << 20,
             max_concurrent_streams: 200,
             keepalive: Keepalive::default(),
@@ -97,6 +101,10 @@ pub struct Http {
     pub endpoint: Endpoint,
     /// Plaintext when absent.
     pub tls: Option<tls::ServerConfig>,
+    /// `auth`: who may send; anyone when absent.
+    pub auth: Option<Authenticator>,
+    /// `auth.request_params`: parts of the query that count as headers for it.
+    pub auth_params: Vec<String>,
     /// Browsers allowed to send.
     pub cors: Option<Cors>,
     /// Largest body, compressed and inflated, 20 MiB.
@@ -130,6 +138,8 @@ impl Default for Http {
         Self {
             endpoint: Endpoint::Tcp("localhost:4318".into()),
             tls: None,
+            auth: None,
+            auth_params: Vec::new(),
             cors: None,
             max_request_body_bytes: 20 << 20,
             include_metadata: false,

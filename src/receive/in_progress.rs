@@ -1,12 +1,17 @@
 //! Requests in progress on one connection, and when a connection that was asked to leave has nothing left to say.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 /// The requests in progress on one connection.
 #[derive(Clone, Default)]
-pub struct InProgress(Arc<AtomicUsize>);
+pub struct InProgress {
+    running: Arc<AtomicUsize>,
+    begun: Arc<AtomicBool>,
+}
 
 /// Counts a request for as long as it lives.
 pub struct Running(Arc<AtomicUsize>);
@@ -14,13 +19,22 @@ pub struct Running(Arc<AtomicUsize>);
 impl InProgress {
     /// One more, until the result is dropped.
     pub fn begin(&self) -> Running {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Running(Arc::clone(&self.0))
+        self.begun.store(true, Ordering::Relaxed);
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(&self.running))
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// Ready when the connection is to end; one without a request as yet has had time for its first.
+    pub async fn told_to_go(&self, closing: &CancellationToken) {
+        closing.cancelled().await;
+        if !self.begun.load(Ordering::Relaxed) {
+            tokio::time::sleep(GOOD_BYE_TIME).await;
+        }
     }
 
     /// Ready when there has been time for the good-bye, and nothing is in progress: a client that does not answer it
@@ -33,6 +47,12 @@ impl InProgress {
             }
         }
     }
+}
+
+/// Ready when a connection that has not begun is to end, and has had time to: its first request may be on its way.
+pub async fn told_to_go(closing: &CancellationToken) {
+    closing.cancelled().await;
+    tokio::time::sleep(GOOD_BYE_TIME).await;
 }
 
 impl Drop for Running {

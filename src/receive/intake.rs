@@ -5,19 +5,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::flow::{Answer, Consumer, Metadata, Outlets, Request};
+use crate::flow::{Answer, Consumer, Front, Metadata, Request, Window};
 use crate::lane::{Budget, Permit};
 use crate::observe::{Ledger, ReceiverMetrics, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::split::count_items;
 
-/// One protocol of one receiver: its outlets and its counters.
+/// One protocol of one receiver: what stands behind it and its counters.
 pub struct Intake {
-    outlets: Outlets,
+    front: Front,
     budget: Arc<Budget>,
     metrics: ReceiverMetrics,
     ledgers: [Ledger; 3],
     malformed: crate::observe::Counter,
+    strangers: crate::observe::Counter,
 }
 
 impl Intake {
@@ -25,13 +26,13 @@ impl Intake {
     pub fn new(
         receiver: &str,
         transport: &str,
-        outlets: Outlets,
+        front: Front,
         budget: Arc<Budget>,
         registry: &Registry,
     ) -> Self {
         let ledger = |signal| Ledger::new(registry, "receiver", &format!("{receiver}/{transport}"), signal);
         Self {
-            outlets,
+            front,
             budget,
             metrics: ReceiverMetrics::new(registry, receiver, transport),
             ledgers: Signal::ALL.map(ledger),
@@ -40,12 +41,17 @@ impl Intake {
                 "Number of requests refused because their bytes could not be read",
                 &[("receiver", receiver), ("transport", transport)],
             ),
+            strangers: registry.counter(
+                "ringtail_receiver_unauthenticated_requests",
+                "Number of requests that the receiver's authenticator did not let in",
+                &[("receiver", receiver), ("transport", transport)],
+            ),
         }
     }
 
     /// Whether a pipeline takes `signal`.
     pub fn takes(&self, signal: Signal) -> bool {
-        self.outlets.takes(signal)
+        self.front.takes(signal)
     }
 
     /// Room for a request of `bytes`, to be held until it is answered.
@@ -65,6 +71,13 @@ impl Intake {
         Refusal { fault, reason, message: message.into(), retry_after: None }
     }
 
+    /// Someone who may not send here: counts it and says why.
+    pub fn stranger(&self, why: String) -> Refusal {
+        self.strangers.inc();
+        let (fault, reason) = (Fault::Unauthenticated, Reason::Unauthenticated);
+        Refusal { fault, reason, message: why.into(), retry_after: None }
+    }
+
     /// Takes an encoded request and answers when it is where the configuration promises.
     pub async fn take(
         &self,
@@ -80,9 +93,18 @@ impl Intake {
             return Ok(Accepted::default());
         }
         let counted = Counted::new(self, signal, items);
-        let request =
-            Request { signal, body, items, arrived, deadline, kept: false, batched: false, metadata };
-        let answer = self.outlets.consume(request).await;
+        let request = Request {
+            signal,
+            body,
+            items,
+            arrived,
+            deadline,
+            kept: false,
+            batched: false,
+            metadata,
+            window: Window::None,
+        };
+        let answer = self.front.consume(request).await;
         counted.settle(&answer);
         answer
     }

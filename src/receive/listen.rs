@@ -1,23 +1,31 @@
 //! Listening sockets: bound before anything starts, so that a taken port is an error and not a log line.
 
 use std::io;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use super::config::Endpoint;
+use crate::socket;
 use crate::stream::Stream;
 use crate::tls;
 
 /// A bound listener of either kind.
-pub enum Listener {
+pub struct Listener {
+    socket: Socket,
+    handed_over: AtomicBool,
+}
+
+enum Socket {
     /// `host:port`.
     Tcp(TcpListener),
-    /// A path.
-    Unix(UnixListener),
+    /// A path, which goes with its listener.
+    Unix(UnixListener, PathBuf),
 }
 
 /// An accepted connection that is not yet tied to a runtime.
@@ -29,44 +37,75 @@ pub enum Accepted {
 }
 
 impl Listener {
-    /// Binds `endpoint`. A host name that stands for several addresses is bound at the first that works, IPv4 first, as
-    /// the Collector does for `localhost`.
-    pub fn bind(endpoint: &Endpoint) -> io::Result<Self> {
-        match endpoint {
-            Endpoint::Unix(path) => Ok(Self::Unix(UnixListener::bind(path)?)),
+    /// Binds `endpoint`, also where one of `leaving` still listens. A host name that stands for several addresses is bound
+    /// at the first that works, IPv4 first, as the Collector does for `localhost`.
+    pub fn bind(endpoint: &Endpoint, leaving: &[Arc<Self>]) -> io::Result<Self> {
+        let socket = match endpoint {
+            Endpoint::Unix(path) => Socket::Unix(UnixListener::bind(path)?, path.into()),
             Endpoint::Tcp(address) => {
-                let address =
-                    if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.clone() };
-                let mut found: Vec<_> = address.to_socket_addrs()?.collect();
-                found.sort_by_key(std::net::SocketAddr::is_ipv6);
-                let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-                for address in found {
-                    match bind_tcp(address) {
-                        Ok(listener) => return Ok(Self::Tcp(listener)),
-                        Err(error) => last = error,
-                    }
-                }
-                Err(last)
+                let sockets: Vec<_> = leaving.iter().filter_map(|one| one.socket()).collect();
+                Socket::Tcp(TcpListener::from_std(socket::listen(&addresses(address)?, &sockets)?)?)
             }
+        };
+        let listener = Self { socket, handed_over: AtomicBool::new(false) };
+        let at = listener.socket().and_then(socket::address_of);
+        let same = |other: &&Arc<Self>| at.is_some() && other.socket().and_then(socket::address_of) == at;
+        leaving.iter().filter(same).for_each(|other| other.handed_over.store(true, Ordering::Release));
+        Ok(listener)
+    }
+
+    /// Whether another listener has its socket as well, and accepts from it when this one does not any more.
+    pub fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Acquire)
+    }
+
+    /// Whether it is what binding `endpoint` would give.
+    pub fn is_at(&self, endpoint: &Endpoint) -> bool {
+        match (&self.socket, endpoint) {
+            (Socket::Unix(_, bound), Endpoint::Unix(path)) => bound == Path::new(path),
+            (Socket::Tcp(listener), Endpoint::Tcp(address)) => {
+                let wanted = addresses(address).ok().and_then(|found| found.first().copied());
+                wanted.is_some() && wanted == listener.local_addr().ok()
+            }
+            _ => false,
         }
     }
 
     /// The address in force, for logs and for tests that bind port 0.
     pub fn local_addr(&self) -> String {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().map(|a| a.to_string()).unwrap_or_default(),
-            Self::Unix(listener) => format!("{:?}", listener.local_addr().ok()),
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().map(|a| a.to_string()).unwrap_or_default(),
+            Socket::Unix(_, path) => path.display().to_string(),
+        }
+    }
+
+    /// A connection that waits to be accepted, if there is one.
+    pub fn accept_now(&self) -> Option<Accepted> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                socket::accept_now(listener.as_fd()).map(|accepted| Accepted::Tcp(accepted.into()))
+            }
+            Socket::Unix(listener, _) => {
+                socket::accept_now(listener.as_fd()).map(|accepted| Accepted::Unix(accepted.into()))
+            }
+        }
+    }
+
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match &self.socket {
+            Socket::Tcp(listener) => Some(listener.as_fd()),
+            Socket::Unix(..) => None,
         }
     }
 
     /// The next connection. Running out of file descriptors pauses instead of spinning.
     pub async fn accept(&self) -> Accepted {
         loop {
-            let accepted = match self {
-                Self::Tcp(listener) => {
+            let accepted = match &self.socket {
+                Socket::Tcp(listener) => {
                     listener.accept().await.and_then(|(s, _)| s.into_std()).map(Accepted::Tcp)
                 }
-                Self::Unix(listener) => {
+                Socket::Unix(listener, _) => {
                     listener.accept().await.and_then(|(s, _)| s.into_std()).map(Accepted::Unix)
                 }
             };
@@ -98,16 +137,21 @@ impl Accepted {
     }
 }
 
-fn bind_tcp(address: std::net::SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+impl Drop for Listener {
+    /// A path that stays behind could not be bound again.
+    fn drop(&mut self) {
+        if let Socket::Unix(_, path) = &self.socket {
+            let _ = std::fs::remove_file(path); // gone already
+        }
+    }
 }
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+fn addresses(endpoint: &str) -> io::Result<Vec<SocketAddr>> {
+    let endpoint = if endpoint.starts_with(':') { format!("0.0.0.0{endpoint}") } else { endpoint.to_owned() };
+    let mut found: Vec<_> = endpoint.to_socket_addrs()?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    Ok(found)
+}
+
 /// After a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -89,7 +89,18 @@ impl Sampler {
     /// What is known of an open trace: first seen, due, facts.
     pub fn open(&self, trace_id: &[u8; 16]) -> Option<(Moment, Moment, Known)> {
         let entry = self.index.get(self.index.find(trace_id)?)?;
-        is_open(entry.state).then(|| (entry.first_seen, entry.deadline, Known::of(&entry.facts)))
+        is_open(entry.state)
+            .then(|| (entry.first_seen, self.waits.deadline(entry).0, Known::of(&entry.facts)))
+    }
+
+    /// What portions have to be read by.
+    pub fn plan(&self) -> &std::sync::Arc<super::facts::Plan> {
+        &self.plan
+    }
+
+    /// The names that policies have had, by their number.
+    pub fn names(&self) -> &[std::sync::Arc<str>] {
+        self.names.all()
     }
 
     /// Counts so far.

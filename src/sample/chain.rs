@@ -61,20 +61,33 @@ impl Chain {
         chunks.chunks[self.tail as usize].places[inside] = place;
     }
 
+    /// How many places it has.
+    pub(super) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Some of the places, oldest first: `count` from `from` on, or what there is of them.
+    pub(super) fn some(&self, from: usize, count: usize, chunks: &Chunks) -> Vec<Place> {
+        let end = self.len().min(from.saturating_add(count));
+        let mut places = Vec::with_capacity(end.saturating_sub(from));
+        let mut take = |first: usize, part: &[Place]| {
+            let within = from.clamp(first, first + part.len())..end.clamp(first, first + part.len());
+            places.extend(part.get(within.start - first..within.end - first).unwrap_or_default());
+        };
+        take(0, &self.first);
+        let (mut at, mut first) = (self.head, INLINE);
+        while at != NONE && first < end {
+            let chunk = &chunks.chunks[at as usize];
+            take(first, &chunk.places);
+            (at, first) = (chunk.next, first + CHUNK);
+        }
+        places
+    }
+
     /// All places, oldest first; the chain is empty afterwards.
     pub(super) fn take(&mut self, chunks: &mut Chunks) -> Vec<Place> {
-        let mut places = Vec::with_capacity(self.len as usize);
-        places.extend_from_slice(&self.first[..INLINE.min(self.len as usize)]);
-        let mut at = self.head;
-        while at != NONE {
-            let chunk = &chunks.chunks[at as usize];
-            let left = self.len as usize - places.len();
-            places.extend_from_slice(&chunk.places[..CHUNK.min(left)]);
-            let next = chunk.next;
-            chunks.free.push(at);
-            at = next;
-        }
-        *self = Self::default();
+        let places = self.some(0, usize::MAX, chunks);
+        self.clear(chunks);
         places
     }
 
@@ -130,6 +143,9 @@ mod tests {
                 chains[which].push(Place(place), &mut chunks);
                 twins[which].push(Place(place));
                 prop_assert_eq!(chains[which].oldest(), twins[which].first().copied());
+                let (from, count) = (place as usize % 20, which * 5);
+                let some: Vec<Place> = twins[which].iter().skip(from).take(count).copied().collect();
+                prop_assert_eq!(chains[which].some(from, count, &chunks), some);
             }
             for (chain, twin) in chains.iter_mut().zip(twins) {
                 prop_assert_eq!(chain.take(&mut chunks), twin);

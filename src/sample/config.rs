@@ -43,6 +43,9 @@ pub struct Config {
     pub max_spans: Option<u64>,
     /// `when_full`: what happens when `num_traces` or the journal is full.
     pub when_full: WhenFull,
+    /// `semconv` (ours): attributes of policies are also found under the other name that the semantic conventions have
+    /// or had for them.
+    pub semconv: bool,
     /// `explain_traces`, 20,000: verdicts whose votes are remembered for `/trace/{id}`, all shards together.
     pub explain_traces: u64,
 }
@@ -108,6 +111,7 @@ impl Default for Config {
             second_chance: false,
             max_spans: Some(100_000),
             when_full: WhenFull::DecideOldest,
+            semconv: false,
             explain_traces: 20_000,
         }
     }

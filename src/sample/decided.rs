@@ -1,8 +1,11 @@
 //! A verdict once it is taken, and what triggered it.
 
+use std::sync::Arc;
+
 use super::chain::Place;
 use super::facts::Facts;
 use super::judge::{Outcome, Verdict};
+use super::names::number_at;
 use super::remember::Remembered;
 use super::{Moment, Reason};
 
@@ -70,6 +73,8 @@ pub struct Decided {
     pub trace_id: [u8; 16],
     /// What it is.
     pub verdict: Verdict,
+    /// The numbers of the policies that took it, by place.
+    pub policies: Arc<[u16]>,
     /// Why now.
     pub trigger: Trigger,
     /// When the first span came.
@@ -121,7 +126,8 @@ impl Known {
 impl Decided {
     /// What has to be remembered for late spans.
     pub fn remembered(&self) -> Remembered {
-        Remembered { policy: self.verdict.policy, threshold: self.verdict.threshold }
+        let policy = number_at(&self.policies, self.verdict.policy);
+        Remembered { policy, threshold: self.verdict.threshold }
     }
 
     /// Whether it was kept.

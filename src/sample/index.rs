@@ -14,11 +14,15 @@ pub(super) struct Entry {
     pub trace_id: [u8; 16],
     pub facts: Facts,
     pub first_seen: Moment,
-    pub deadline: Moment,
+    pub hurry: Moment, // when its root came, or when it is due at the latest, by its state
     pub chain: Chain,
     pub state: State,
-    generation: u32, // of this slot; a ticket of an earlier one is stale
+    pub facts_of: Generation, // of the plan that `facts` are of
+    generation: u32,          // of this slot; a ticket of an earlier one is stale
 }
+
+/// Which plan facts were gathered by. It turns over; by then no entry is left of the first one.
+pub(super) type Generation = u16;
 
 /// Where a trace stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,14 +32,16 @@ pub(super) enum State {
     Free,
     /// The verdict is not taken.
     Open,
-    /// It is open, and waits only for a short while more since its root has come.
+    /// It is open, and its root has come: it may wait only for a short while more.
     Rooted,
+    /// It is open, and due at a moment of its own.
+    Slotted,
     /// It is taken; the entry stays to tell late spans, and for a second chance.
     Decided(Outcome),
 }
 
 /// Names an entry as long as it lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket {
     slot: u32,
     generation: u32,
@@ -81,7 +87,7 @@ impl Index {
     }
 
     /// An entry for a trace that has none.
-    pub(super) fn insert(&mut self, trace_id: [u8; 16], now: Moment) -> Ticket {
+    pub(super) fn insert(&mut self, trace_id: [u8; 16], facts_of: Generation, now: Moment) -> Ticket {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => self.grow(),
@@ -95,6 +101,7 @@ impl Index {
         entry.facts = Facts { start_min: u64::MAX, ..Facts::default() };
         entry.first_seen = now;
         entry.state = State::Open;
+        entry.facts_of = facts_of;
         Ticket { slot, generation: entry.generation }
     }
 
@@ -187,7 +194,7 @@ mod tests {
     fn a_ticket_dies_with_its_entry() {
         let mut index = Index::new(7);
         let tickets: Vec<_> =
-            (0..5000u128).map(|n| index.insert(n.to_be_bytes(), Moment(n as u64))).collect();
+            (0..5000u128).map(|n| index.insert(n.to_be_bytes(), 0, Moment(n as u64))).collect();
         for (n, ticket) in tickets.iter().enumerate() {
             let id = (n as u128).to_be_bytes();
             assert_eq!(index.find(&id), Some(*ticket));
@@ -199,7 +206,7 @@ mod tests {
             }
         }
         assert_eq!(index.len(), 2500);
-        let again = index.insert([9; 16], Moment(1));
+        let again = index.insert([9; 16], 0, Moment(1));
         assert!(index.get(again).is_some());
         assert!(!tickets.contains(&again));
         assert_eq!(index.iter().count(), 2501);

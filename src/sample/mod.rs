@@ -8,6 +8,7 @@
 
 mod asked;
 mod chain;
+mod change;
 mod check;
 mod config;
 mod decided;
@@ -17,8 +18,10 @@ pub mod facts;
 mod index;
 pub mod judge;
 mod moment;
+mod names;
 mod pages;
 mod remember;
+mod room;
 mod rule;
 mod sampler;
 #[cfg(test)]
@@ -29,6 +32,7 @@ use crate::outcome::Reason;
 
 pub use asked::{Age, Counts, Size};
 pub use chain::Place;
+pub use change::Reread;
 pub use check::{check_ottl, check_pattern};
 pub use config::{Config, DecisionCache, Early, Strategy, WhenFull};
 pub use decided::{Decided, Known, Late, Output, Trigger};
@@ -38,5 +42,7 @@ pub use remember::Remembered;
 pub use rule::{Composite, Dynamic, Ema, ErrorMode, Method, Number, Policy, Rule, StatusCodes};
 pub use sampler::{Placing, Sampler};
 
+#[cfg(test)]
+mod change_tests;
 #[cfg(test)]
 mod tests;

@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use super::asked::{Age, Counts};
 use super::chain::Place;
+use super::change::{Backlog, Reread};
 use super::decided::{Late, Output, Trigger};
 use super::due::{Due, Waits};
 use super::explain::Explanations;
 use super::facts::{Facts, Plan, Portion};
-use super::index::{Index, State, Ticket};
+use super::index::{Generation, Index, State, Ticket};
 use super::judge::{Candidate, Outcome, Policies};
+use super::names::Names;
 use super::remember::{Memory, Remembered};
+use super::room::Room;
 use super::{Config, Early, Moment, Reason, Strategy, WhenFull};
 
 /// What becomes of a portion that has just come.
@@ -34,13 +37,16 @@ pub enum Placing {
 pub struct Sampler {
     pub(super) config: Config,
     pub(super) plan: std::sync::Arc<Plan>,
+    pub(super) generation: Generation, // of the plan
     pub(super) policies: Policies,
+    pub(super) names: Names,
     pub(super) index: Index,
     pub(super) waits: Waits,
     pub(super) due: Due,
     pub(super) arrivals: VecDeque<(Ticket, Place)>, // in order of their first span; may be stale
+    pub(super) arrivals_gone: u64,                  // how many have left the front of `arrivals`
     pub(super) map_order: VecDeque<Ticket>, // compat: every entry in order of arrival, decided ones too
-    pub(super) retired: VecDeque<(Moment, Ticket)>, // not kept, with a second chance until then
+    pub(super) retired: VecDeque<(Moment, Ticket)>, // not kept then, with a second chance since
     pub(super) evicted: VecDeque<([u8; 16], Moment)>, // compat: pushed out, and when they were due
     pub(super) sampled: Memory,
     pub(super) not_sampled: Memory,
@@ -49,44 +55,40 @@ pub struct Sampler {
     pub(super) counts: Counts,
     pub(super) ages: VecDeque<Age>,
     pub(super) num_traces: usize,
+    pub(super) backlog: Backlog,
     pub(super) judged_at: Moment,
+    pub(super) judges_on: bool,     // more was due than one turn takes
     pub(super) arriving_spans: u64, // of the portion at hand
 }
 
 impl Sampler {
     /// The sampler of one of `config.num_shards` shards. `seed` keys its tables; `now` is where ticks count from.
     pub fn new(config: Config, plan: std::sync::Arc<Plan>, seed: u64, now: Moment) -> Self {
-        let shards = u64::from(config.num_shards.max(1));
-        let share = |total: u64| if total == 0 { 0 } else { (total / shards).max(1) };
-        let cache = |written: Option<u64>, ours: u64| match (written, config.compat) {
-            (Some(size), _) => share(size),
-            (None, true) => 0,
-            (None, false) => share(ours),
-        };
-        let num_traces = usize::try_from((config.num_traces / shards).max(1)).unwrap_or(usize::MAX);
+        let room = Room::new(&config);
         Self {
             policies: Policies::new(&config),
+            names: Names::new(&config),
             index: Index::new(seed),
             waits: Waits::new(&config, now),
             due: Due::default(),
             arrivals: VecDeque::new(),
+            arrivals_gone: 0,
             map_order: VecDeque::new(),
             retired: VecDeque::new(),
             evicted: VecDeque::new(),
-            sampled: Memory::new(cache(config.decision_cache.sampled, SAMPLED), config.compat, seed),
-            not_sampled: Memory::new(
-                cache(config.decision_cache.not_sampled, NOT_SAMPLED),
-                config.compat,
-                seed,
-            ),
-            explanations: Explanations::new(share(config.explain_traces), seed, config.compat),
+            sampled: Memory::new(room.sampled, config.compat, seed),
+            not_sampled: Memory::new(room.not_sampled, config.compat, seed),
+            explanations: Explanations::new(room.explanations, seed, config.compat),
             outputs: VecDeque::new(),
             counts: Counts::default(),
             ages: VecDeque::new(),
-            num_traces,
+            num_traces: room.traces,
+            backlog: Backlog::default(),
             judged_at: Moment(0),
+            judges_on: false,
             arriving_spans: 0,
             plan,
+            generation: 0,
             config,
         }
     }
@@ -125,7 +127,7 @@ impl Sampler {
         self.config.compat && !self.config.second_chance
     }
 
-    fn refuses_new(&self) -> bool {
+    pub(super) fn refuses_new(&self) -> bool {
         self.config.block_on_overflow || (!self.config.compat && self.config.when_full == WhenFull::Refuse)
     }
 
@@ -142,16 +144,20 @@ impl Sampler {
         self.explanations.late(&portion.trace_id, spans);
     }
 
-    /// Takes a portion that lies in the journal at `place`. `now` is when it came.
-    pub fn accept(&mut self, portion: &Portion, place: Place, now: Moment) {
+    /// Takes a portion that lies in the journal at `place`, read by the plan in force. `now` is when it came.
+    pub fn accept(&mut self, portion: &Portion, place: Place, now: Moment, journal: &mut dyn Reread) {
         if self.memory_first() && self.follows_memory(portion, place) {
             return;
         }
         let ticket = match self.index.find(&portion.trace_id) {
             Some(ticket) => ticket,
             None if !self.memory_first() && self.follows_memory(portion, place) => return,
-            None => self.begin(portion.trace_id, place, now),
+            None => self.begin(portion.trace_id, place, now, journal),
         };
+        let waits = self.is_behind() && self.waits_for_facts(ticket);
+        if !waits {
+            self.renew(ticket, journal);
+        }
         let Some((entry, chunks)) = self.index.get_mut(ticket) else { return };
         let (state, first_seen) = (entry.state, entry.first_seen);
         match state {
@@ -167,10 +173,10 @@ impl Sampler {
                 self.ages.push_back(Age::LateSpan(now.since(first_seen)));
                 self.late_by_entry(portion, place, outcome);
             }
-            State::Open | State::Rooted | State::Free => {
+            State::Open | State::Rooted | State::Slotted | State::Free => {
                 entry.chain.push(place, chunks);
                 self.plan.absorb(&mut entry.facts, &portion.facts);
-                self.arrived(ticket, &portion.facts, now);
+                self.arrived(ticket, &portion.facts, now, journal);
             }
         }
     }
@@ -200,7 +206,7 @@ impl Sampler {
         if outcome == Outcome::Sampled {
             let known = self.explanations.get(&portion.trace_id);
             let verdict = Remembered {
-                policy: known.and_then(|known| known.verdict.policy),
+                policy: known.and_then(|known| known.policy(known.verdict.policy)),
                 threshold: known.and_then(|known| known.verdict.threshold),
             };
             let late = Late { trace_id: portion.trace_id, verdict, cached: false, place, spans };
@@ -210,20 +216,22 @@ impl Sampler {
         }
     }
 
-    fn begin(&mut self, trace_id: [u8; 16], place: Place, now: Moment) -> Ticket {
+    fn begin(&mut self, trace_id: [u8; 16], place: Place, now: Moment, journal: &mut dyn Reread) -> Ticket {
         self.counts.new_traces += 1;
-        while self.index.len() >= self.num_traces && self.make_room(now) {}
-        let ticket = self.index.insert(trace_id, now);
-        let mut deadline = self.waits.deadline(now);
+        for _ in 0..ROOM_AT_ONCE {
+            if self.index.len() < self.num_traces || !self.make_room(now, journal) {
+                break;
+            }
+        }
+        let ticket = self.index.insert(trace_id, self.generation, now);
+        self.due.push(now, ticket);
         if let Some(at) = self.evicted.iter().position(|(id, _)| *id == trace_id) {
             // The Collector's id of the first time is still in its slot, and decides the trace.
-            deadline = deadline.min(self.evicted.remove(at).map_or(deadline, |(_, at)| at));
-            self.due.push_root(deadline, ticket);
-        } else {
-            self.due.push(deadline, ticket);
-        }
-        if let Some((entry, _)) = self.index.get_mut(ticket) {
-            entry.deadline = deadline;
+            let slot = self.evicted.remove(at).map(|(_, at)| at);
+            if let Some((slot, (entry, _))) = slot.zip(self.index.get_mut(ticket)) {
+                (entry.state, entry.hurry) = (State::Slotted, slot);
+                self.due.push_slot(slot, ticket);
+            }
         }
         self.arrivals.push_back((ticket, place));
         if self.config.compat {
@@ -233,23 +241,34 @@ impl Sampler {
     }
 
     /// A portion of an open trace has been added.
-    fn arrived(&mut self, ticket: Ticket, portion: &Facts, now: Moment) {
+    fn arrived(&mut self, ticket: Ticket, portion: &Facts, now: Moment, journal: &mut dyn Reread) {
         self.arriving_spans = u64::from(portion.spans);
         let Some((entry, _)) = self.index.get_mut(ticket) else { return };
-        if portion.has_root
-            && let Some(at) = self.waits.deadline_of_root(now).filter(|at| *at < entry.deadline)
-        {
-            entry.deadline = at;
-            entry.state = State::Rooted;
-            self.due.push_root(at, ticket);
+        if portion.has_root && self.waits.is_hurried_by_root(entry, now) {
+            (entry.state, entry.hurry) = (State::Rooted, now);
+            self.due.push_root(now, ticket);
         }
         if self.config.maximum_trace_size_bytes.is_some_and(|max| entry.facts.bytes > max) {
             self.too_large(ticket, now);
-            return;
+        } else if entry.facts_of == self.generation {
+            self.may_be_decided(ticket, Some(portion), now, journal);
         }
+    }
+
+    /// What is known of an open trace, by a portion that has just come or because it was read again, may decide it.
+    pub(super) fn may_be_decided(
+        &mut self,
+        ticket: Ticket,
+        portion: Option<&Facts>,
+        now: Moment,
+        journal: &mut dyn Reread,
+    ) {
+        let Some(entry) = self.index.get(ticket) else { return };
         let candidate = Candidate { trace_id: entry.trace_id, facts: &entry.facts };
         if self.config.strategy == Strategy::SpanIngest {
-            if let Some(verdict) = self.policies.ingest(now, candidate, portion) {
+            if let Some(portion) = portion
+                && let Some(verdict) = self.policies.ingest(now, candidate, portion)
+            {
                 self.decide(ticket, verdict, Trigger::Ingest, now);
                 return;
             }
@@ -262,43 +281,48 @@ impl Sampler {
         }
         let spans = self.index.get(ticket).map_or(0, |entry| u64::from(entry.facts.spans));
         if self.config.max_spans.is_some_and(|max| spans > max) {
-            self.judge_now(ticket, Trigger::SpanLimit, now);
+            self.judge_now(ticket, Trigger::SpanLimit, now, journal);
         }
     }
 
     /// Time has passed: takes the verdicts that are due. At most [`BATCH`] of them; call again while
     /// [`Self::poll_timeout`] is not later than `now`.
-    pub fn handle_timeout(&mut self, now: Moment) {
+    pub fn handle_timeout(&mut self, now: Moment, journal: &mut dyn Reread) {
         self.judged_at = now;
-        while self.retired.front().is_some_and(|(at, _)| *at <= now) {
-            self.retire_first();
+        while self.retired.front().is_some_and(|(at, _)| *at + self.config.decision_wait <= now) {
+            self.retire_first(now);
         }
         while self.evicted.front().is_some_and(|(_, at)| *at <= now) {
             self.evicted.pop_front();
             self.counts.dropped_too_early += 1;
         }
-        let mut batch = Vec::new();
+        let (mut batch, mut read) = (Vec::new(), 0);
         while batch.len() < BATCH
-            && let Some((at, ticket)) = self.due.pop(now)
+            && read < REREAD_AT_ONCE
+            && let Some(ticket) = self.due.pop(&self.waits, now, |ticket| self.index.get(ticket))
         {
-            // A ticket is stale when the trace was decided, or is due at another time by the other queue.
-            let open = self.index.get(ticket).filter(|entry| entry.deadline == at);
-            if let Some(entry) = open.filter(|entry| is_open(entry.state)) {
-                let trigger = if entry.state == State::Rooted { Trigger::Root } else { Trigger::Deadline };
+            // A ticket is stale when the trace was decided.
+            let Some(entry) = self.index.get(ticket).filter(|entry| is_open(entry.state)) else { continue };
+            let (at, trigger) = self.waits.deadline(entry);
+            if at > now {
+                self.due.push_slot(at, ticket); // it was due sooner, before the waits changed
+            } else if !self.waits_for_facts(ticket) {
+                read += self.renew(ticket, journal);
                 batch.push((ticket, trigger));
             }
         }
-        self.judge_batch(&batch, now);
+        self.judge_batch(&batch, now, journal);
         self.trim();
+        self.judges_on = self.due.next(&self.waits).is_some_and(|at| at <= now);
     }
 
     /// When [`Self::handle_timeout`] has something to do. Verdicts that are due shortly after others wait for
     /// [`COALESCE`], so that they are judged together.
     pub fn poll_timeout(&self) -> Option<Moment> {
-        let retired = self.retired.front().map(|(at, _)| *at);
+        let retired = self.retired.front().map(|(at, _)| *at + self.config.decision_wait);
         let evicted = self.evicted.front().map(|(_, at)| *at);
-        let next = [self.due.next(), retired, evicted].into_iter().flatten().min()?;
-        Some(next.max(self.judged_at + COALESCE))
+        let next = [self.due.next(&self.waits), retired, evicted].into_iter().flatten().min()?;
+        Some(if self.judges_on { next } else { next.max(self.judged_at + COALESCE) })
     }
 
     /// The next thing to do.
@@ -334,12 +358,13 @@ impl Sampler {
                 break;
             }
             arrivals.pop_front();
+            self.arrivals_gone += 1;
         }
     }
 }
 
 pub(super) fn is_open(state: State) -> bool {
-    matches!(state, State::Open | State::Rooted)
+    matches!(state, State::Open | State::Rooted | State::Slotted)
 }
 
 /// Whether an entry is decided and still has its bytes.
@@ -347,10 +372,11 @@ pub(super) fn is_retained(entry: &super::index::Entry) -> bool {
     !is_open(entry.state) && entry.chain.oldest().is_some()
 }
 
-/// Verdicts remembered of each kind, where the file does not say: about 45 bytes each, used as they come.
-const SAMPLED: u64 = 1_000_000;
-const NOT_SAMPLED: u64 = 1_000_000;
 /// Verdicts taken in one go.
 const BATCH: usize = 4096;
+/// Portions read again for them, one trace more at worst.
+pub(super) const REREAD_AT_ONCE: usize = 512;
+/// Entries that make room for one: more when one of them stays for a second chance, or the limit has become smaller.
+const ROOM_AT_ONCE: usize = 8;
 /// Verdicts that are due within this are taken together.
 const COALESCE: Duration = Duration::from_millis(5);

@@ -53,7 +53,7 @@ struct Twin {
 #[derive(Clone, Debug, Default)]
 struct Open {
     deadline: u64,
-    rooted: Option<u64>, // the place of the root that moved the deadline
+    rooted: Option<(u64, u64)>, // when the wait after its root is over, and the place of that root
     spans: u64,
     error: bool,
     places: Vec<u64>,
@@ -141,10 +141,8 @@ impl Twin {
         open.spans += count;
         open.error |= error;
         open.places.push(place);
-        let rooted = self.now + millis(self.config.decision_wait_after_root);
-        if root && !self.config.decision_wait_after_root.is_zero() && rooted < open.deadline {
-            open.deadline = rooted;
-            open.rooted = Some(place);
+        if root && !self.config.decision_wait_after_root.is_zero() && open.rooted.is_none() {
+            open.rooted = Some((self.now + millis(self.config.decision_wait_after_root), place));
         }
         if self.config.early == Early::All && open.error {
             self.decide(trace, Trigger::Early);
@@ -161,11 +159,18 @@ impl Twin {
                 self.seen.push(Seen::Discard { spans: open.spans, reason: "not_sampled" });
             }
         }
-        let due = self.order.iter().copied().filter(|trace| self.open[trace].deadline <= self.now);
-        let (mut by_root, by_wait): (Vec<u8>, Vec<u8>) =
-            due.partition(|trace| self.open[trace].rooted.is_some());
+        let now = self.now;
+        let of_root = |open: &Open| open.rooted.filter(|(at, _)| *at <= now);
+        let mut by_root: Vec<u8> =
+            self.order.iter().copied().filter(|trace| of_root(&self.open[trace]).is_some()).collect();
         by_root.sort_by_key(|trace| self.open[trace].rooted);
-        by_root.into_iter().for_each(|trace| self.decide(trace, Trigger::Root));
+        for trace in by_root {
+            let open = &self.open[&trace];
+            let sooner = open.rooted.is_some_and(|(at, _)| at < open.deadline);
+            self.decide(trace, if sooner { Trigger::Root } else { Trigger::Deadline });
+        }
+        let by_wait: Vec<u8> =
+            self.order.iter().copied().filter(|trace| self.open[trace].deadline <= now).collect();
         by_wait.into_iter().for_each(|trace| self.decide(trace, Trigger::Deadline));
     }
 }
@@ -254,7 +259,7 @@ proptest! {
                     let now = Moment(twin.now * 1_000_000);
                     let took = match sampler.placing(&portion, 0) {
                         Placing::Journal => {
-                            sampler.accept(&portion, Place(place), now);
+                            sampler.accept(&portion, Place(place), now, &mut ());
                             true
                         }
                         Placing::Discard => {
@@ -273,7 +278,7 @@ proptest! {
                 }
                 Step::Pass { ms } => {
                     twin.pass(ms.into());
-                    sampler.handle_timeout(Moment(twin.now * 1_000_000));
+                    sampler.handle_timeout(Moment(twin.now * 1_000_000), &mut ());
                 }
             }
             let mut said = outputs(&mut sampler);
@@ -295,13 +300,13 @@ fn a_decided_trace_is_explained_with_every_vote() {
     let config = config(Early::Off, WhenFull::Refuse, false, 0);
     let plan = Arc::new(Plan::new(&config));
     let mut sampler = Sampler::new(config, Arc::clone(&plan), 5, Moment(0));
-    sampler.accept(&portion(&plan, 1, 2, true, true), Place(1), Moment(0));
+    sampler.accept(&portion(&plan, 1, 2, true, true), Place(1), Moment(0), &mut ());
     assert!(sampler.open(&[2; 16]).is_some() && sampler.explain(&[2; 16]).is_none());
-    sampler.handle_timeout(Moment(10_000_000_000));
+    sampler.handle_timeout(Moment(10_000_000_000), &mut ());
     let told = sampler.explain(&[2; 16]).unwrap();
     assert_eq!((told.trigger, told.verdict.policy), (Trigger::Deadline, Some(0)));
     assert_eq!(told.verdict.votes.len(), 2);
     assert_eq!((told.known.spans, told.known.has_root, told.known.has_error), (2, true, true));
-    sampler.accept(&portion(&plan, 1, 3, false, false), Place(2), Moment(10_000_000_001));
+    sampler.accept(&portion(&plan, 1, 3, false, false), Place(2), Moment(10_000_000_001), &mut ());
     assert_eq!(sampler.explain(&[2; 16]).unwrap().late_spans, 3);
 }

@@ -1,6 +1,7 @@
 //! Taking verdicts: when they are due, when there is no room to wait, and at the end.
 
 use super::asked::Age;
+use super::change::Reread;
 use super::decided::{Decided, Known, Output, Trigger};
 use super::index::{State, Ticket};
 use super::judge::{Candidate, Outcome, Verdict, Vote};
@@ -9,9 +10,12 @@ use super::{Moment, Reason, Strategy, WhenFull};
 
 impl Sampler {
     /// Judges traces together.
-    pub(super) fn judge_batch(&mut self, batch: &[(Ticket, Trigger)], now: Moment) {
+    pub(super) fn judge_batch(&mut self, batch: &[(Ticket, Trigger)], now: Moment, journal: &mut dyn Reread) {
         if batch.is_empty() {
             return;
+        }
+        for (ticket, _) in batch {
+            self.renew(*ticket, journal);
         }
         let open = |(ticket, _): &(Ticket, Trigger)| {
             let entry = self.index.get(*ticket)?;
@@ -39,8 +43,14 @@ impl Sampler {
         }
     }
 
-    pub(super) fn judge_now(&mut self, ticket: Ticket, trigger: Trigger, now: Moment) {
-        self.judge_batch(&[(ticket, trigger)], now);
+    pub(super) fn judge_now(
+        &mut self,
+        ticket: Ticket,
+        trigger: Trigger,
+        now: Moment,
+        journal: &mut dyn Reread,
+    ) {
+        self.judge_batch(&[(ticket, trigger)], now, journal);
     }
 
     /// A late error: the verdict "not sampled" is taken again.
@@ -66,12 +76,13 @@ impl Sampler {
             verdict,
             trigger,
             first_seen: entry.first_seen,
-            deadline: entry.deadline,
+            deadline: self.waits.deadline(entry).0,
             at: now,
             known: Known::of(&entry.facts),
             places: Vec::new(),
             portion_spans: self.arriving_spans,
             retained: second_chance,
+            policies: std::sync::Arc::clone(self.names.places()),
         };
         if outcome == Outcome::Sampled {
             decided.places = entry.chain.take(chunks);
@@ -85,7 +96,7 @@ impl Sampler {
         memory.put(&decided.trace_id, decided.remembered());
         let remembered = memory.is_on();
         if second_chance {
-            self.retired.push_back((now + self.config.decision_wait, ticket));
+            self.retired.push_back((now, ticket));
         } else if remembered || !self.config.compat || self.leaves_the_map(outcome, trigger) {
             self.index.remove(ticket);
             self.ages.push_back(Age::Removal(now.since(decided.first_seen)));
@@ -107,11 +118,11 @@ impl Sampler {
     }
 
     /// `num_traces` is reached: one entry makes room. False when none can.
-    pub(super) fn make_room(&mut self, now: Moment) -> bool {
+    pub(super) fn make_room(&mut self, now: Moment, journal: &mut dyn Reread) -> bool {
         if self.config.compat {
             return self.evict(now);
         }
-        self.judge_early(Trigger::TracesLimit, now)
+        self.judge_early(Trigger::TracesLimit, now, journal)
     }
 
     /// The Collector's way: the oldest entry goes, decided or not.
@@ -122,7 +133,7 @@ impl Sampler {
             if is_open(entry.state) {
                 let spans = u64::from(entry.facts.spans);
                 self.outputs.push_back(Output::Discard { spans, reason: Reason::Evicted });
-                let (trace_id, deadline) = (entry.trace_id, entry.deadline);
+                let (trace_id, deadline) = (entry.trace_id, self.waits.deadline(entry).0);
                 let at = self.evicted.partition_point(|(_, known)| *known <= deadline);
                 self.evicted.insert(at, (trace_id, deadline));
             }
@@ -133,20 +144,20 @@ impl Sampler {
     }
 
     /// Judges one open trace before its time, to make room in the index or in the journal. False when none is open.
-    pub fn judge_early(&mut self, trigger: Trigger, now: Moment) -> bool {
+    pub fn judge_early(&mut self, trigger: Trigger, now: Moment, journal: &mut dyn Reread) -> bool {
         // What is kept for a second chance only goes first.
-        if self.retire() {
+        if self.retire(now) {
             return true;
         }
         let Some(ticket) = self.victim() else { return false };
-        self.judge_now(ticket, trigger, now);
+        self.judge_now(ticket, trigger, now, journal);
         true
     }
 
     /// The oldest trace that is held for a second chance has had it. False when there is none.
-    fn retire(&mut self) -> bool {
+    fn retire(&mut self, now: Moment) -> bool {
         while !self.retired.is_empty() {
-            if self.retire_first() {
+            if self.retire_first(now) {
                 return true;
             }
         }
@@ -154,11 +165,11 @@ impl Sampler {
     }
 
     /// The first of those queue up to be retired is, unless it has left otherwise.
-    pub(super) fn retire_first(&mut self) -> bool {
+    pub(super) fn retire_first(&mut self, now: Moment) -> bool {
         let Some((_, ticket)) = self.retired.pop_front() else { return false };
         let Some(entry) = self.index.get(ticket).filter(|entry| is_retained(entry)) else { return false };
         let spans = u64::from(entry.facts.spans);
-        self.ages.push_back(Age::Removal(entry.deadline.since(entry.first_seen)));
+        self.ages.push_back(Age::Removal(now.since(entry.first_seen)));
         self.outputs.push_back(Output::Discard { spans, reason: Reason::NotSampled });
         self.index.remove(ticket);
         true
@@ -181,7 +192,7 @@ impl Sampler {
     }
 
     /// Judges open traces because the process ends, at most [`AT_ONCE`] of them; false when none is left.
-    pub fn judge_rest(&mut self, now: Moment) -> bool {
+    pub fn judge_rest(&mut self, now: Moment, journal: &mut dyn Reread) -> bool {
         let open: Vec<(Ticket, Trigger)> = self
             .index
             .iter()
@@ -189,7 +200,7 @@ impl Sampler {
             .take(AT_ONCE)
             .map(|(ticket, _)| (ticket, Trigger::Shutdown))
             .collect();
-        self.judge_batch(&open, now);
+        self.judge_batch(&open, now, journal);
         !open.is_empty()
     }
 

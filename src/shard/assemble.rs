@@ -282,7 +282,7 @@ fn put(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
 
 /// Why a portion cannot be read back.
 #[derive(Debug, thiserror::Error)]
-enum Unreadable {
+pub enum Unreadable {
     /// The journal says so.
     #[error(transparent)]
     Journal(#[from] ReadError),
@@ -292,6 +292,6 @@ enum Unreadable {
 }
 
 /// A place is a position in the journal.
-fn position(place: Place) -> Result<Position, Unreadable> {
+pub fn position(place: Place) -> Result<Position, Unreadable> {
     Position::from_u64(place.0).ok_or(Unreadable::Odd)
 }

@@ -8,21 +8,31 @@
 //! same span (`duplicate`), what a disk does not give back (`corrupt`), and what the next stage refuses for good.
 
 mod assemble;
+mod carry;
 mod clock;
 mod open;
 mod outbox;
 mod piece;
 mod processor;
+mod reconfigure;
 mod record;
 mod recover;
+mod reread;
 mod run;
 mod state;
 mod tell;
 mod turn;
 mod verdict_log;
+mod window;
 
 pub use open::{deserted, folder_of};
 pub use processor::{Parts, TailSampling};
 
+#[cfg(test)]
+mod change_tests;
+#[cfg(test)]
+mod end_tests;
+#[cfg(test)]
+mod live_tests;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::outbox::Outbox;
 use super::record::Layout;
 use super::recover::Recovered;
+use super::reread::Described;
 use super::state::{Complaints, Counters, Shard};
 use super::verdict_log::VerdictLog;
 use crate::flow::Consumer;
@@ -25,6 +26,8 @@ pub struct Opening<'a> {
     pub journal: &'a journal::Config,
     /// Where its files are, below the journal's directory.
     pub folder: PathBuf,
+    /// Which shard it is.
+    pub index: u32,
     /// What is looked at of a span.
     pub plan: &'a Arc<Plan>,
     /// Where kept traces go.
@@ -35,17 +38,18 @@ pub struct Opening<'a> {
 
 impl Opening<'_> {
     /// Opens the journals, and puts what they hold back where it was.
-    pub fn open(self, counters: Counters) -> Result<Shard, journal::OpenError> {
+    pub fn open(self, mut counters: Counters) -> Result<Shard, journal::OpenError> {
         let begun = Instant::now();
         let (sampling, count) = (self.sampling, self.sampling.num_shards.max(1));
         let clock = Clock::start();
         let seed = fastrand::u64(..);
         let mut sampler = Sampler::new(sampling.clone(), Arc::clone(self.plan), seed, clock.moment(begun));
-        let mut verdicts = VerdictLog::new(counters.names(), sampler.remembers());
+        counters.rename(sampler.names());
+        let mut verdicts = VerdictLog::new(sampler.names(), sampler.remembers());
         let mut known = Vec::new();
         let mut log = None;
         if self.journal.directory.is_some() {
-            let config = journal::Config { segment_size: VERDICT_SEGMENT, ..self.journal.clone() };
+            let config = VerdictLog::config(self.journal);
             let (opened, _) = Journal::open(&config, &self.folder.join("verdicts"), count, &mut |record| {
                 verdicts.replay(record.at, record.payload, |verdict| known.push(verdict));
             })?;
@@ -61,7 +65,7 @@ impl Opening<'_> {
         if let Some(log) = log {
             verdicts.attach(log, journal.end());
         }
-        let memory_max = (!journal.is_durable()).then(|| journal.limit_bytes());
+        let memory_max = memory_max(&journal);
         let mut outbox = Outbox::default();
         pieces.into_iter().for_each(|piece| outbox.push(piece));
         self.ledger.taken(open_spans + kept_spans);
@@ -70,6 +74,7 @@ impl Opening<'_> {
         Ok(Shard {
             sampler,
             journal,
+            described: Described::default(),
             verdicts,
             outbox,
             assemble: Assemble::new(sampling.record_policy, !sampling.compat),
@@ -78,6 +83,9 @@ impl Opening<'_> {
             next: Arc::clone(self.next),
             ledger: self.ledger.clone(),
             counters,
+            index: self.index,
+            shards: count,
+            shrinks: false,
             closing: false,
             released_at: begun,
             complaints: Complaints::default(),
@@ -85,6 +93,11 @@ impl Opening<'_> {
             memory_max,
         })
     }
+}
+
+/// What index and journal may take together, when the journal is memory.
+pub fn memory_max(journal: &Journal) -> Option<u64> {
+    (!journal.is_durable()).then(|| journal.limit_bytes())
 }
 
 fn report(
@@ -169,5 +182,3 @@ pub fn same_shards(config: &journal::Config, folder: &Path, count: u32) -> Resul
 
 /// What the files of an empty journal take, headers and all.
 const EMPTY_BYTES_MAX: u64 = 1024;
-/// Bytes of a segment of verdicts, about 100,000 of them.
-const VERDICT_SEGMENT: u64 = 4 << 20;

@@ -2,11 +2,13 @@
 //! makes the calls.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::assemble::Assembled;
 use super::piece::Piece;
 use super::record::Done;
+use super::window::{Counted, Window};
 use crate::outcome::{Accepted, Reason, Refusal};
 use crate::sample::Place;
 
@@ -16,7 +18,7 @@ pub struct Outbox {
     waiting: VecDeque<Piece>,
     flights: BTreeMap<u64, Flight>,
     next_flight: u64,
-    bytes_in_flight: usize,
+    window: Arc<Window>,
     failures: u32,
     not_before: Option<Instant>,
 }
@@ -26,7 +28,8 @@ struct Flight {
     pieces: Vec<Piece>,
     spans: u64,
     missing: [(Reason, u64); 2], // spans of the pieces that are not in the request
-    bytes: usize,
+    departed: Instant,
+    counted: Counted,
 }
 
 /// What became of a request.
@@ -49,26 +52,32 @@ impl Outbox {
     /// What waits, to take pieces off its front, if a request may leave now.
     pub fn ready(&mut self, now: Instant) -> Option<&mut VecDeque<Piece>> {
         let backs_off = self.not_before.is_some_and(|at| at > now);
-        let full = self.bytes_in_flight >= BYTES_IN_FLIGHT_MAX || self.flights.len() >= FLIGHTS_MAX;
-        (!self.waiting.is_empty() && !backs_off && !full).then_some(&mut self.waiting)
+        let may = !self.waiting.is_empty() && !backs_off && !self.window.is_full();
+        may.then_some(&mut self.waiting)
     }
 
-    /// A request of `bytes` leaves; gives its number.
-    pub fn depart(&mut self, request: Assembled, bytes: usize) -> u64 {
+    /// What may be on its way.
+    pub fn window(&self) -> Arc<Window> {
+        Arc::clone(&self.window)
+    }
+
+    /// A request of `bytes` leaves; gives its number, and what it counts by.
+    pub fn depart(&mut self, request: Assembled, bytes: usize, now: Instant) -> (u64, Counted) {
         let Assembled { spans, duplicates, lost, pieces, .. } = request;
         let missing = [(Reason::Duplicate, duplicates), (Reason::Corrupt, lost)];
         self.next_flight += 1;
-        self.bytes_in_flight += bytes;
-        self.flights.insert(self.next_flight, Flight { pieces, spans, missing, bytes });
-        self.next_flight
+        let counted = self.window.enter(bytes);
+        let flight = Flight { pieces, spans, missing, departed: now, counted: counted.clone() };
+        self.flights.insert(self.next_flight, flight);
+        (self.next_flight, counted)
     }
 
     /// A request has been answered.
     pub fn land(&mut self, flight: u64, answer: Result<Accepted, Refusal>, now: Instant) -> Landed {
-        let Some(Flight { pieces, spans, missing, bytes }) = self.flights.remove(&flight) else {
+        let Some(Flight { pieces, spans, missing, counted, .. }) = self.flights.remove(&flight) else {
             return Landed::default();
         };
-        self.bytes_in_flight -= bytes;
+        counted.leave();
         let mut landed = Landed::default();
         match answer {
             Ok(accepted) => {
@@ -123,6 +132,28 @@ impl Outbox {
         out
     }
 
+    /// Requests that left before `then` and need anything before `before`, the oldest first, at most `count`.
+    pub fn departed_before(&self, then: Instant, before: Place, count: usize) -> Vec<u64> {
+        let needs = |flight: &Flight| {
+            let pieces = flight.pieces.iter();
+            flight.departed < then && pieces.filter_map(Piece::oldest).any(|place| place < before)
+        };
+        let flights = self.flights.iter().filter(|(_, flight)| needs(flight));
+        flights.map(|(number, _)| *number).take(count).collect()
+    }
+
+    /// What a request on its way is made of.
+    pub fn pieces_of(&self, flight: u64) -> &[Piece] {
+        self.flights.get(&flight).map_or(&[], |flight| &flight.pieces)
+    }
+
+    /// What a request on its way is made of lies elsewhere now.
+    pub fn moved(&mut self, flight: u64, to: Piece) {
+        if let Some(flight) = self.flights.get_mut(&flight) {
+            flight.pieces = vec![to];
+        }
+    }
+
     /// Nothing waits and nothing is in flight.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.flights.is_empty()
@@ -141,10 +172,6 @@ pub fn done(piece: &Piece) -> Option<Done> {
     Some(Done { trace_id: piece.trace_id, first, last })
 }
 
-/// What may be on its way: the bytes are in memory meanwhile. A `batch` behind may hold requests for seconds.
-const BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
-/// Requests on their way.
-const FLIGHTS_MAX: usize = 4096;
 /// First wait after a refusal that passes; doubles.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 /// Longest wait.

@@ -4,22 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use futures_util::future::{BoxFuture, join_all};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock;
 use super::open::{Opening, folder_of, same_shards};
+use super::reconfigure::Fixed;
 use super::run::{Ask, Left, run};
 use super::state::{Counters, Shard};
-use super::turn::{Offer, RETRY_AFTER, closing};
+use super::turn::{Offer, RETRY_AFTER, closing, malformed};
 use crate::flow::{Answer, Consumer, Request, Stage};
 use crate::journal;
 use crate::lane::Budget;
 use crate::observe::{Ledger, Registry, SamplerMetrics, SamplerSeries};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
+use crate::sample::Config;
 use crate::sample::facts::{Arrival, Plan, Portion};
-use crate::sample::{Config, Policy, Rule};
 use crate::workers::Workers;
 
 /// What a processor is made of.
@@ -46,21 +48,22 @@ pub struct Parts<'a> {
 
 /// A `tail_sampling` processor in one pipeline. Clones are the same.
 #[derive(Clone)]
-pub struct TailSampling(Arc<Inner>);
+pub struct TailSampling(pub(super) Arc<Inner>);
 
-struct Inner {
-    name: String,
-    plan: Arc<Plan>,
-    shards: Vec<Handle>,
+pub(super) struct Inner {
+    pub(super) name: String,
+    pub(super) fixed: Fixed,
+    pub(super) plan: ArcSwap<Plan>,
+    pub(super) shards: Vec<Handle>,
     budget: Arc<Budget>,
     closing: AtomicBool,
-    drop_pending: bool,
+    pub(super) drop_pending: AtomicBool,
     ledger: Ledger,
 }
 
-struct Handle {
+pub(super) struct Handle {
     offers: mpsc::Sender<Offer>,
-    asks: mpsc::Sender<Ask>,
+    pub(super) asks: mpsc::Sender<Ask>,
 }
 
 impl TailSampling {
@@ -76,11 +79,12 @@ impl TailSampling {
         same_shards(&journal, &folder, count)?;
         let mut shards = Vec::new();
         for index in 0..count {
-            let counters = Counters::new(metrics.clone(), names(&sampling.policies), sub_names(&sampling));
+            let counters = Counters::new(metrics.clone(), &sampling);
             let opening = Opening {
                 sampling: &sampling,
                 journal: &journal,
                 folder: folder.join(index.to_string()),
+                index,
                 plan: &plan,
                 next: &next,
                 ledger: &ledger,
@@ -93,11 +97,12 @@ impl TailSampling {
         }
         Ok(Self(Arc::new(Inner {
             name: name.to_owned(),
-            plan,
+            fixed: Fixed::new(&sampling, &journal, component, registry),
+            plan: ArcSwap::new(plan),
             shards,
             budget: Budget::new(WAITING_BYTES_MAX),
             closing: AtomicBool::new(false),
-            drop_pending: sampling.drop_pending_on_shutdown,
+            drop_pending: AtomicBool::new(sampling.drop_pending_on_shutdown),
             ledger,
         })))
     }
@@ -145,8 +150,9 @@ impl Inner {
             return refuse(closing());
         }
         let bytes = request.body.len();
+        let plan = self.plan.load_full();
         let Arrival { source, portions, spans } =
-            match self.plan.read_at(request.body.clone(), clock::unix_nanos()) {
+            match plan.read_at(request.body.clone(), clock::unix_nanos()) {
                 Ok(arrival) => arrival,
                 Err(error) => return refuse(malformed(&error.to_string())),
             };
@@ -164,7 +170,8 @@ impl Inner {
                 continue;
             };
             let (answer, answered) = oneshot::channel();
-            let offer = Offer { source: Arc::clone(&source), portions, answer, _permit: permit };
+            let (source, plan) = (Arc::clone(&source), Arc::clone(&plan));
+            let offer = Offer { source, plan, portions, answer, _permit: permit };
             waiting.push(match handle.offers.send(offer).await {
                 Ok(()) => Ok(answered),
                 Err(_) => Err((closing(), spans)),
@@ -189,7 +196,8 @@ impl Inner {
         let mut told = Vec::new();
         for shard in &self.shards {
             let (tell, answer) = oneshot::channel();
-            if shard.asks.send(Ask::End(deadline, self.drop_pending, tell)).await.is_ok() {
+            let drop_pending = self.drop_pending.load(Ordering::Relaxed);
+            if shard.asks.send(Ask::End(deadline, drop_pending, tell)).await.is_ok() {
                 told.push(answer);
             }
         }
@@ -239,7 +247,7 @@ fn spawn(shard: Shard, index: u32, workers: &Workers, sync: journal::Sync) -> st
 }
 
 /// The Collector's shard of a trace: the two halves of its id, mixed by the finalizer of splitmix64.
-fn shard_of(trace_id: &[u8; 16], count: usize) -> usize {
+pub fn shard_of(trace_id: &[u8; 16], count: usize) -> usize {
     let value = u128::from_le_bytes(*trace_id);
     let mut mixed = value as u64 ^ (value >> 64) as u64;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -257,27 +265,6 @@ fn divide(portions: Vec<Portion>, count: usize) -> Vec<Vec<Portion>> {
         divided[shard_of(&portion.trace_id, count)].push(portion);
     }
     divided
-}
-
-fn names(policies: &[Policy]) -> Vec<Arc<str>> {
-    policies.iter().map(|policy| Arc::from(policy.name.as_str())).collect()
-}
-
-fn sub_names(sampling: &Config) -> Vec<Vec<Arc<str>>> {
-    let subs = |policy: &Policy| match &policy.rule {
-        Rule::Composite(composite) => names(&composite.policies),
-        _ => Vec::new(),
-    };
-    sampling.policies.iter().map(subs).collect()
-}
-
-fn malformed(error: &str) -> Refusal {
-    Refusal {
-        fault: Fault::Sender,
-        reason: Reason::Malformed,
-        message: format!("not an OTLP request: {error}").into(),
-        retry_after: None,
-    }
 }
 
 fn busy() -> Refusal {

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::clock;
 use super::piece::{Mark, Piece};
 use super::record::{ARRIVAL, DONE, Heads, PortionHead, READY, heads, portions, read_done, read_ready, runs};
+use super::reread;
 use super::verdict_log::Known;
 use crate::journal::Record;
-use crate::sample::facts::Plan;
+use crate::sample::facts::{Plan, Portion};
 use crate::sample::judge::Outcome;
-use crate::sample::{Place, Remembered, Sampler};
+use crate::sample::{Moment, Place, Remembered, Sampler};
 use crate::wire::{otlp, write_varint};
 
 /// What is found while a journal is read.
@@ -87,16 +87,35 @@ impl<'a> Recovered<'a> {
         if open.is_empty() {
             return Some(());
         }
-        let request = request(record.payload, &heads, &open);
-        let arrival = self.plan.read_at(request.into(), clock::unix_nanos()).ok()?;
-        for portion in &arrival.portions {
-            // Portions of one trace are in the same order in both.
-            let at = open.iter().position(|(_, head)| head.trace_id == portion.trace_id);
-            let Some((offset, _)) = at.map(|at| open.remove(at)) else { continue };
-            self.open_spans += u64::from(portion.facts.spans);
-            self.sampler.accept(portion, Place(record.at.as_u64() + offset as u64), heads.at);
+        let at = |offset: usize| Place(record.at.as_u64() + offset as u64);
+        if !self.plan.depends_on_order() {
+            let request = request(record.payload, &heads, &open);
+            let portions = self.plan.read_at(request.into(), heads.at.0).ok()?.portions;
+            // Portions of one trace are in the same order in both, unless `compat` came or went.
+            if portions.len() == open.len() {
+                for portion in portions {
+                    let of_trace = open.iter().position(|(_, head)| head.trace_id == portion.trace_id);
+                    let (offset, _) = open.remove(of_trace?);
+                    self.open(&portion, at(offset), heads.at);
+                }
+                return Some(());
+            }
+        }
+        for (offset, head) in open {
+            let request = reread::request(record.payload, &heads, head, &record.payload[offset..])?;
+            let portions = self.plan.read_at(request.into(), heads.at.0).ok()?.portions;
+            let joined = portions.into_iter().reduce(|mut portion, later| {
+                self.plan.join(&mut portion.facts, &later.facts);
+                portion
+            });
+            self.open(&joined?, at(offset), heads.at);
         }
         Some(())
+    }
+
+    fn open(&mut self, portion: &Portion, place: Place, came: Moment) {
+        self.open_spans += u64::from(portion.facts.spans);
+        self.sampler.accept(portion, place, came, &mut ());
     }
 
     /// The pieces that had not left, oldest first, and their spans. `names` are the policies' names.

@@ -1,5 +1,6 @@
 //! The loop of a shard's thread: requests in, time, answers from the next stage, questions, the end.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,22 +11,32 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::assemble::{Assembled, Limits};
-use super::outbox::{Landed, done};
-use super::piece::{Mark, Piece};
-use super::record::{DONE, READY, ready_head, write_done};
+use super::outbox::Landed;
+use super::reconfigure::Change;
+use super::record::{DONE, write_done};
+use super::reread::Rereading;
 use super::state::Shard;
 use super::tell::Told;
 use super::turn::Offer;
-use crate::flow::{Answer, Request};
+use crate::flow::{Answer, Request, Window};
 use crate::outcome::{Accepted, Reason, Signal};
-use crate::sample::Place;
+use crate::sample::Moment;
 
 /// What the thread is asked, beside spans.
 pub enum Ask {
     /// What is known of a trace.
     Explain([u8; 16], oneshot::Sender<Told>),
+    /// Other policies and limits are in force from now on.
+    Change(Box<Change>, oneshot::Sender<()>),
     /// Take nothing more; hand on what was kept until then; say what was left.
     End(Instant, bool, oneshot::Sender<Left>),
+}
+
+/// How a shard ends, and who waits for it.
+struct End {
+    deadline: Instant,
+    drop_pending: bool,
+    told: Vec<oneshot::Sender<Left>>,
 }
 
 /// What was not handed on at the end.
@@ -43,16 +54,21 @@ pub struct Left {
     pub judged_early: u64,
 }
 
-type Flights = FuturesUnordered<BoxFuture<'static, (u64, Answer)>>;
+/// Requests on their way.
+pub type Flights = FuturesUnordered<BoxFuture<'static, (u64, Answer)>>;
 
 /// Runs a shard until it is ended.
 pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: mpsc::Receiver<Ask>) {
     let mut flights = Flights::new();
     let mut batch = Vec::new();
+    let window = shard.outbox.window();
     loop {
         let now = Instant::now();
         shard.step(now);
         shard.depart(now, &mut flights);
+        if shard.is_behind() {
+            tokio::task::yield_now().await; // there is always something to do, and others have their turn
+        }
         let timeout = shard.next_timeout(now);
         tokio::select! {
             taken = offers.recv_many(&mut batch, OFFERS_AT_ONCE) => {
@@ -64,14 +80,22 @@ pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: 
             Some((flight, answer)) = flights.next(), if !flights.is_empty() => {
                 shard.land(flight, answer, Instant::now());
             }
+            () = window.room() => {}
             () = sleep_until(timeout.into()) => {}
             Some(ask) = asks.recv() => match ask {
                 Ask::Explain(trace_id, tell) => {
                     let _ = tell.send(shard.tell(&trace_id)); // whoever asked may have gone
                 }
+                Ask::Change(change, told) => {
+                    shard.change(*change, Instant::now());
+                    let _ = told.send(()); // likewise
+                }
                 Ask::End(deadline, drop_pending, told) => {
-                    let left = shard.end(deadline, drop_pending, &mut offers, &mut flights).await;
-                    let _ = told.send(left);
+                    let mut end = End { deadline, drop_pending, told: vec![told] };
+                    let left = shard.end(&mut end, &mut offers, &mut asks, &mut flights).await;
+                    for told in end.told {
+                        let _ = told.send(left); // likewise
+                    }
                     return;
                 }
             },
@@ -81,17 +105,21 @@ pub async fn run(mut shard: Shard, mut offers: mpsc::Receiver<Offer>, mut asks: 
 
 impl Shard {
     /// Time has passed: verdicts, room, series.
-    fn step(&mut self, now: Instant) {
+    pub fn step(&mut self, now: Instant) {
         let moment = self.clock.moment(now);
         if self.sampler.poll_timeout().is_some_and(|at| at <= moment) {
             let begun = Instant::now();
-            self.sampler.handle_timeout(moment);
+            let mut rereading = Rereading { journal: &mut self.journal, described: &mut self.described };
+            self.sampler.handle_timeout(moment, &mut rereading);
             self.counters.metrics.took(begun.elapsed().as_micros() as u64);
+        }
+        if self.is_behind() {
+            self.catch_up(moment);
         }
         self.drain();
         if now.duration_since(self.released_at) >= RELEASE_EVERY {
             self.released_at = now;
-            self.copy_forward();
+            self.copy_forward(now);
             self.release();
             self.publish(now);
             if let Err(error) = self.journal.sync_if_due(now) {
@@ -100,20 +128,29 @@ impl Shard {
         }
     }
 
+    /// Judges some of the traces that are still open at the end; false when none is left.
+    fn judge_rest(&mut self, now: Moment) -> bool {
+        let mut rereading = Rereading { journal: &mut self.journal, described: &mut self.described };
+        self.sampler.judge_rest(now, &mut rereading)
+    }
+
     fn next_timeout(&self, now: Instant) -> Instant {
+        if self.is_behind() {
+            return now;
+        }
         let sampler = self.sampler.poll_timeout().map(|at| self.clock.instant(at));
         let next = [sampler, self.outbox.poll_timeout()].into_iter().flatten().min();
         next.map_or(now + RELEASE_EVERY, |at| at.min(now + RELEASE_EVERY))
     }
 
     /// Sends what may leave, a few requests at a time so that others get their turn.
-    fn depart(&mut self, now: Instant, flights: &mut Flights) {
+    pub fn depart(&mut self, now: Instant, flights: &mut Flights) {
         for _ in 0..DEPARTURES_AT_ONCE {
             let Some(queue) = self.outbox.ready(now) else { return };
             let request = self.assemble.next(&mut self.journal, queue, LIMITS);
             self.counters.metrics.unparseable.add(request.unparseable);
             if request.spans == 0 {
-                let flight = self.outbox.depart(request, 0);
+                let (flight, _) = self.outbox.depart(request, 0, now);
                 self.land(flight, Ok(Accepted::default()), now);
                 continue;
             }
@@ -124,7 +161,7 @@ impl Shard {
     fn send(&mut self, mut request: Assembled, now: Instant) -> BoxFuture<'static, (u64, Answer)> {
         let body = Bytes::from(std::mem::take(&mut request.body));
         let items = request.spans;
-        let flight = self.outbox.depart(request, body.len());
+        let (flight, counted) = self.outbox.depart(request, body.len(), now);
         let request = Request {
             signal: Signal::Traces,
             body,
@@ -134,12 +171,13 @@ impl Shard {
             kept: true,
             batched: false,
             metadata: None,
+            window: Window::Counted(Arc::new(move || counted.leave())),
         };
         let answer = self.next.consume(request);
         Box::pin(async move { (flight, answer.await) })
     }
 
-    fn land(&mut self, flight: u64, answer: Answer, now: Instant) {
+    pub fn land(&mut self, flight: u64, answer: Answer, now: Instant) {
         if let Err(refusal) = &answer {
             let (reason, passes) = (refusal.reason.name(), refusal.passes());
             if passes {
@@ -166,58 +204,13 @@ impl Shard {
         }
     }
 
-    /// When kept traces that cannot leave hold up a journal that fills, their spans are copied forward, and the segments
-    /// that they were in can go.
-    fn copy_forward(&mut self) {
-        if self.journal.used_bytes() < self.journal.limit_bytes() / 2 {
-            return;
-        }
-        let Some(oldest) = self.outbox.oldest_place() else { return };
-        let first_open = self.sampler.oldest_place().unwrap_or(Place(self.journal.end().as_u64()));
-        if oldest >= first_open {
-            return;
-        }
-        let mut stragglers = self.outbox.stragglers(first_open, STRAGGLERS_AT_ONCE);
-        while !stragglers.is_empty() {
-            let request = self.assemble.next(&mut self.journal, &mut stragglers, LIMITS);
-            let head = ready_head(request.spans, request.body.len());
-            let gone = write_done(request.pieces.iter().filter_map(done));
-            let at = self.journal.append_reserved(READY, &[&head, &request.body]);
-            let written = at.and_then(|at| self.journal.append_reserved(DONE, &[&gone]).map(|_| at));
-            let committed = self.journal.commit().is_ok();
-            match written {
-                Ok(at) if committed => self.copied(request, Place(at.as_u64())),
-                _ => {
-                    request.pieces.into_iter().for_each(|piece| self.outbox.push(piece));
-                    stragglers.into_iter().for_each(|piece| self.outbox.push(piece));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn copied(&mut self, request: Assembled, at: Place) {
-        for (reason, spans) in [(Reason::Duplicate, request.duplicates), (Reason::Corrupt, request.lost)] {
-            self.ledger.held_sub(spans);
-            self.ledger.dropped(reason, spans);
-        }
-        self.outbox.push(Piece {
-            trace_id: [0; 16],
-            places: vec![at],
-            ready: true,
-            mark: Mark::default(),
-            spans: request.spans,
-            last: true,
-        });
-    }
-
     /// Ends: nothing more is taken; undecided traces stay in a journal on disk and are judged in memory; what was kept
-    /// leaves until `deadline`.
+    /// leaves until the deadline, or an earlier one if that is asked for meanwhile.
     async fn end(
         &mut self,
-        deadline: Instant,
-        drop_pending: bool,
+        end: &mut End,
         offers: &mut mpsc::Receiver<Offer>,
+        asks: &mut mpsc::Receiver<Ask>,
         flights: &mut Flights,
     ) -> Left {
         self.closing = true;
@@ -227,26 +220,34 @@ impl Shard {
             self.take(&mut batch, Instant::now());
         }
         let mut left = Left::default();
-        if drop_pending {
+        if end.drop_pending {
             self.sampler.drop_rest();
         } else if self.journal.is_durable() {
             (left.traces, left.spans) = self.sampler.pending();
         } else {
             left.judged_early = self.sampler.pending().0;
             let moment = self.clock.moment(Instant::now());
-            while self.sampler.judge_rest(moment) {
+            while self.judge_rest(moment) {
                 self.drain();
             }
         }
         self.drain();
-        let deadline =
-            if self.journal.is_durable() { deadline.min(Instant::now() + END_DURABLE) } else { deadline };
-        while !self.outbox.is_empty() && Instant::now() < deadline {
+        if self.journal.is_durable() {
+            end.deadline = end.deadline.min(Instant::now() + END_DURABLE);
+        }
+        let window = self.outbox.window();
+        while !self.outbox.is_empty() && Instant::now() < end.deadline {
             let now = Instant::now();
             self.depart(now, flights);
-            let wake = self.outbox.poll_timeout().map_or(deadline, |at| at.min(deadline)).max(now + STEP);
+            let wake =
+                self.outbox.poll_timeout().map_or(end.deadline, |at| at.min(end.deadline)).max(now + STEP);
             tokio::select! {
                 Some((flight, answer)) = flights.next(), if !flights.is_empty() => self.land(flight, answer, now),
+                () = window.room() => {}
+                Some(Ask::End(sooner, _, told)) = asks.recv() => {
+                    end.deadline = end.deadline.min(sooner);
+                    end.told.push(told);
+                }
                 () = sleep_until(wake.into()) => {}
             }
         }
@@ -266,15 +267,13 @@ impl Shard {
 }
 
 /// How much leaves as one request. Backends take messages of 4 MiB.
-const LIMITS: Limits = Limits { spans: 8192, bytes: 1 << 20 };
+pub const LIMITS: Limits = Limits { spans: 8192, bytes: 1 << 20 };
 /// Requests taken in one turn: they share one write.
 const OFFERS_AT_ONCE: usize = 128;
 /// Requests that leave in one turn.
 const DEPARTURES_AT_ONCE: usize = 4;
 /// How often room is made and series are published.
 const RELEASE_EVERY: Duration = Duration::from_millis(100);
-/// Kept traces copied forward in one go.
-const STRAGGLERS_AT_ONCE: usize = 4096;
 /// What a journal on disk keeps need not leave at all costs.
 const END_DURABLE: Duration = Duration::from_secs(5);
 /// Shortest wait while ending.

@@ -9,18 +9,20 @@ use super::clock::Clock;
 use super::outbox::Outbox;
 use super::piece::{Mark, Piece};
 use super::record::Layout;
+use super::reread::Described;
 use super::verdict_log::VerdictLog;
 use crate::flow::Consumer;
 use crate::journal::{Journal, Position};
-use crate::observe::{Counter, Decision, Ledger, SamplerMetrics};
+use crate::observe::{Counter, Decision, Ledger, SamplerMetrics, Weight};
 use crate::outcome::Reason;
 use crate::sample::judge::{Outcome, Vote};
-use crate::sample::{Age, Counts, Decided, Late, Output, Remembered, Sampler, Trigger};
+use crate::sample::{Age, Config, Counts, Decided, Late, Output, Policy, Remembered, Rule, Sampler, Trigger};
 
 /// One shard, as its thread sees it.
 pub struct Shard {
     pub sampler: Sampler,
     pub journal: Journal,
+    pub described: Described,
     pub verdicts: VerdictLog,
     pub outbox: Outbox,
     pub assemble: Assemble,
@@ -29,6 +31,9 @@ pub struct Shard {
     pub next: Arc<dyn Consumer>,
     pub ledger: Ledger,
     pub counters: Counters,
+    pub index: u32,
+    pub shards: u32,
+    pub shrinks: bool, // the journal may be larger than its limit has become
     pub closing: bool,
     pub released_at: Instant,
     pub complaints: Complaints,
@@ -58,11 +63,12 @@ const COMPLAINTS_EVERY: Duration = Duration::from_secs(5);
 /// The shard's part in the processor's series.
 pub struct Counters {
     pub metrics: SamplerMetrics,
-    names: Vec<Arc<str>>,
-    sub_names: Vec<Vec<Arc<str>>>, // of composites
-    verdicts: HashMap<(Option<u16>, Decision, Trigger), Counter>,
+    names: Vec<Arc<str>>,                                         // by number
+    sub_names: Vec<Vec<Arc<str>>>,                                // of composites, by place
+    verdicts: HashMap<(Option<u16>, Decision, Trigger), Counter>, // by number
     published: Counts,
-    gauges: [i64; 7], // what this shard has added to gauges that all shards share
+    weight: Option<Weight>, // of what is in memory
+    gauges: [i64; 7],       // what this shard has added to gauges that all shards share
 }
 
 impl Shard {
@@ -167,17 +173,31 @@ impl Shard {
             self.journal.segments() as i64,
         ];
         self.counters.publish(gauges, self.sampler.counts());
+        let journal = if self.journal.is_durable() { 0 } else { self.journal.used_bytes() as usize };
+        self.counters.weight = Some(self.counters.metrics.held.hold(size.bytes + journal));
     }
 }
 
 impl Counters {
-    /// `names` are the policies' names, `sub_names` those of each one's sub-policies.
-    pub fn new(metrics: SamplerMetrics, names: Vec<Arc<str>>, sub_names: Vec<Vec<Arc<str>>>) -> Self {
+    /// Of the policies of `config`.
+    pub fn new(metrics: SamplerMetrics, config: &Config) -> Self {
         let (verdicts, published) = (HashMap::new(), Counts::default());
-        Self { metrics, names, sub_names, verdicts, published, gauges: [0; 7] }
+        let (names, sub_names) = (Vec::new(), sub_names(config));
+        Self { metrics, names, sub_names, verdicts, published, weight: None, gauges: [0; 7] }
     }
 
-    /// The policies' names.
+    /// Other policies; what was counted stays.
+    pub fn change(&mut self, metrics: SamplerMetrics, config: &Config) {
+        self.metrics = metrics;
+        self.sub_names = sub_names(config);
+    }
+
+    /// The names that policies have had, by number.
+    pub fn rename(&mut self, names: &[Arc<str>]) {
+        self.names = names.to_vec();
+    }
+
+    /// The names that policies have had, by number.
     pub fn names(&self) -> &[Arc<str>] {
         &self.names
     }
@@ -217,9 +237,10 @@ impl Counters {
             self.metrics.sampler.lag_s.observe(decided.at.since(decided.deadline).as_secs_f64());
         }
         let (metrics, names) = (&self.metrics, &self.names);
-        let key = (verdict.policy, decision(verdict.outcome), decided.trigger);
+        let number = decided.remembered().policy;
+        let key = (number, decision(verdict.outcome), decided.trigger);
         let counter = self.verdicts.entry(key).or_insert_with(|| {
-            let name = verdict.policy.and_then(|policy| names.get(usize::from(policy)));
+            let name = number.and_then(|number| names.get(usize::from(number)));
             metrics.verdicts(name.map_or("", |name| name), decision(verdict.outcome), decided.trigger.name())
         });
         counter.inc();
@@ -247,6 +268,15 @@ impl Counters {
         metrics.cached(true, counts.cached_sampled_spans - before.cached_sampled_spans);
         metrics.cached(false, counts.cached_not_sampled_spans - before.cached_not_sampled_spans);
     }
+}
+
+fn sub_names(sampling: &Config) -> Vec<Vec<Arc<str>>> {
+    let names = |policies: &[Policy]| policies.iter().map(|policy| Arc::from(policy.name.as_str())).collect();
+    let subs = |policy: &Policy| match &policy.rule {
+        Rule::Composite(composite) => names(&composite.policies),
+        _ => Vec::new(),
+    };
+    sampling.policies.iter().map(subs).collect()
 }
 
 fn decision(outcome: Outcome) -> Decision {

@@ -32,15 +32,16 @@ impl Shard {
     fn explained(&self, explanation: &Explanation) -> Value {
         let verdict = &explanation.verdict;
         let names = self.counters.names();
-        let votes = verdict
-            .votes
-            .iter()
-            .zip(names)
-            .map(|(vote, name)| json!({"policy": &**name, "vote": vote_name(*vote)}));
+        let name = |number: Option<u16>| {
+            number.and_then(|number| names.get(usize::from(number))).map(|name| &**name)
+        };
+        let votes = (0u16..).zip(&verdict.votes).map(|(place, vote)| {
+            json!({"policy": name(explanation.policy(Some(place))), "vote": vote_name(*vote)})
+        });
         json!({
             "state": "decided",
             "verdict": outcome_name(verdict.outcome),
-            "policy": verdict.policy.and_then(|policy| names.get(usize::from(policy))).map(|name| &**name),
+            "policy": name(explanation.policy(verdict.policy)),
             "trigger": explanation.trigger.name(),
             "first_seen": timestamp(explanation.first_seen),
             "decided": timestamp(explanation.at),

@@ -17,7 +17,7 @@ use super::record::{ARRIVAL, Layout, heads, portions, runs};
 use super::recover::Recovered;
 use crate::journal::{self, Journal, Record};
 use crate::sample::facts::{Plan, Portion};
-use crate::sample::{Config, Moment, Place, Sampler};
+use crate::sample::{Config, Early, Moment, Output, Place, Policy, Rule, Sampler};
 
 fn pair(key: &str, value: &str) -> KeyValue {
     let value = AnyValue { value: Some(any_value::Value::StringValue(value.into())) };
@@ -25,12 +25,14 @@ fn pair(key: &str, value: &str) -> KeyValue {
 }
 
 prop_compose! {
-    fn span()(trace in 1u8..5, id: u64, name in "[a-z]{0,6}", parent: bool) -> Span {
+    fn span()(trace in 1u8..5, id: u64, name in "[a-z]{0,6}", parent: bool, ms in 0u64..8) -> Span {
         Span {
             trace_id: vec![trace; 16],
             span_id: id.to_be_bytes().to_vec(),
             parent_span_id: if parent { vec![1; 8] } else { Vec::new() },
             name,
+            start_time_unix_nano: 1_000_000_000,
+            end_time_unix_nano: 1_000_000_000 + ms * 1_000_000,
             ..Span::default()
         }
     }
@@ -153,23 +155,33 @@ proptest! {
         prop_assert_eq!(census(&[request]), census(&[out]));
     }
 
-    // Scenario: the process dies and its journal is read back.
-    // Guarantees: the sampler knows of every trace what it would know had it not died.
+    // Scenario: the process dies and its journal is read back, perhaps by policies of another mode.
+    // Guarantees: the sampler knows of every trace what it would know had it not died and been of that mode; every
+    // portion has its place.
     #[test]
-    fn recovered_facts_are_the_facts(requests in prop::collection::vec(request(), 1..5)) {
-        let config = Config::default();
-        let (plan, mut journal) = (Arc::new(Plan::new(&config)), memory());
-        let mut sampler = Sampler::new(config.clone(), Arc::clone(&plan), 1, Moment(0));
-        let mut twin = Sampler::new(config, Arc::clone(&plan), 1, Moment(0));
+    fn recovered_facts_are_the_facts(
+        requests in prop::collection::vec(request(), 1..5),
+        before: bool,
+        after: bool,
+    ) {
+        let latency = Rule::Latency { threshold_ms: 0, upper_threshold_ms: 5 };
+        let policies = vec![Policy { name: String::new(), rule: latency }];
+        let config = |compat| Config { compat, early: Early::Off, policies: policies.clone(), ..Config::default() };
+        let (written, mut journal) = (Plan::new(&config(before)), memory());
+        let plan = Arc::new(Plan::new(&config(after)));
+        let mut sampler = Sampler::new(config(after), Arc::clone(&plan), 1, Moment(0));
+        let mut twin = Sampler::new(config(after), Arc::clone(&plan), 1, Moment(0));
         let mut recovered = Recovered::new(Arc::clone(&plan), &mut twin, &[]);
-        let mut traces: HashMap<[u8; 16], ()> = HashMap::new();
+        let mut traces: HashMap<[u8; 16], usize> = HashMap::new();
         for request in &requests {
-            let placed = append(&mut journal, &plan, request);
+            let placed = append(&mut journal, &written, request);
             let Some((_, first)) = placed.first() else { continue };
             let payload = whole_record(&mut journal, *first, &placed);
-            for (portion, place) in &placed {
-                sampler.accept(portion, *place, Moment(7));
-                traces.insert(portion.trace_id, ());
+            for portion in plan.read(request.encode_to_vec().into()).unwrap().portions {
+                sampler.accept(&portion, *first, Moment(7), &mut ());
+            }
+            for (portion, _) in &placed {
+                *traces.entry(portion.trace_id).or_default() += 1;
             }
             let back = super::record::PortionHead::read(&payload.1).unwrap().back;
             let at = journal::Position::from_u64(first.0 - u64::from(back)).unwrap();
@@ -179,6 +191,19 @@ proptest! {
         prop_assert!(recovered.pieces(&[]).0.is_empty());
         for trace in traces.keys() {
             prop_assert_eq!(sampler.open(trace), twin.open(trace));
+        }
+        let judged = [&mut sampler, &mut twin].map(|sampler| {
+            while sampler.judge_rest(Moment(8), &mut ()) {}
+            let decided = std::iter::from_fn(|| sampler.poll_output()).filter_map(|output| match output {
+                Output::Verdict(decided) => Some(decided),
+                _ => None,
+            });
+            decided.map(|decided| (decided.trace_id, decided)).collect::<BTreeMap<_, _>>()
+        });
+        for (trace, portions) in traces {
+            let [one, two] = judged.each_ref().map(|judged| &judged[&trace]);
+            prop_assert_eq!(one.verdict.outcome, two.verdict.outcome);
+            prop_assert!(!two.is_kept() || two.places.len() == portions);
         }
     }
 

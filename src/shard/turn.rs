@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::clock;
+use super::processor::shard_of;
+use super::reread::Rereading;
 use super::state::Shard;
 use crate::flow::Answer;
 use crate::journal::{CommitError, Full, Position};
 use crate::lane::Permit;
 use crate::outcome::{Accepted, Fault, Reason, Refusal};
-use crate::sample::facts::Portion;
+use crate::sample::facts::{Plan, Portion};
 use crate::sample::{Moment, Place, Placing, Trigger};
 use crate::split::Source;
 
@@ -18,6 +21,8 @@ use crate::split::Source;
 pub struct Offer {
     /// The request.
     pub source: Arc<Source>,
+    /// What it was read by.
+    pub plan: Arc<Plan>,
     /// Its portions that belong to the shard.
     pub portions: Vec<Portion>,
     /// Told once they are in the journal, or refused.
@@ -40,7 +45,8 @@ impl Shard {
         let moment = self.clock.moment(now);
         let mut appended = Vec::with_capacity(offers.len());
         for offer in offers.drain(..) {
-            match self.append(offer, moment) {
+            let offered = self.by_the_plan(offer).and_then(|offer| self.append(offer, moment));
+            match offered {
                 Ok(one) => appended.push(one),
                 Err((offer, refusal)) => self.refuse(offer, refusal),
             }
@@ -57,6 +63,22 @@ impl Shard {
             self.accept(&offer.portions, at, &wanted, &offsets, moment);
             let _ = offer.answer.send(Ok(Accepted::default())); // the sender may have gone
         }
+    }
+
+    /// A request that was read before a reconfiguration is read again, so that no facts of another plan come in.
+    fn by_the_plan(&self, offer: Offer) -> Result<Offer, (Offer, Refusal)> {
+        let plan = self.sampler.plan();
+        if Arc::ptr_eq(plan, &offer.plan) {
+            return Ok(offer);
+        }
+        let arrival = match plan.read_at(offer.source.body.clone(), clock::unix_nanos()) {
+            Ok(arrival) => arrival,
+            Err(error) => return Err((offer, malformed(&error.to_string()))),
+        };
+        let (index, count) = (self.index as usize, self.shards as usize);
+        let mut portions = arrival.portions;
+        portions.retain(|portion| shard_of(&portion.trace_id, count) == index);
+        Ok(Offer { source: arrival.source, plan: Arc::clone(plan), portions, ..offer })
     }
 
     fn append(&mut self, offer: Offer, now: Moment) -> Result<Appended, (Offer, Refusal)> {
@@ -104,14 +126,15 @@ impl Shard {
     }
 
     /// Judges every trace that holds the oldest segment, so that it can go unless kept traces wait in it.
-    fn empty_oldest_segment(&mut self, now: Moment) {
+    pub fn empty_oldest_segment(&mut self, now: Moment) {
         self.release();
         let Some(segment) = self.journal.oldest().map(Position::segment) else { return };
         let in_segment =
             |place: Place| Position::from_u64(place.0).is_some_and(|position| position.segment() <= segment);
+        let mut rereading = Rereading { journal: &mut self.journal, described: &mut self.described };
         for _ in 0..JUDGED_EARLY_MAX {
             if !self.sampler.oldest_place().is_some_and(in_segment)
-                || !self.sampler.judge_early(Trigger::JournalLimit, now)
+                || !self.sampler.judge_early(Trigger::JournalLimit, now, &mut rereading)
             {
                 break;
             }
@@ -132,6 +155,7 @@ impl Shard {
         self.ledger.taken(spans);
         let mut held = 0;
         let mut offsets = offsets.iter();
+        let mut rereading = Rereading { journal: &mut self.journal, described: &mut self.described };
         for (portion, wanted) in portions.iter().zip(wanted) {
             let offset = if *wanted { offsets.next() } else { None };
             let Some((at, offset)) = at.zip(offset) else {
@@ -140,7 +164,7 @@ impl Shard {
             };
             held += u64::from(portion.facts.spans);
             self.ledger.held_add(u64::from(portion.facts.spans));
-            self.sampler.accept(portion, Place(at.plus(*offset).as_u64()), now);
+            self.sampler.accept(portion, Place(at.plus(*offset).as_u64()), now, &mut rereading);
         }
         if spans > held {
             self.ledger.dropped(Reason::LateNotSampled, spans - held);
@@ -157,6 +181,16 @@ impl Shard {
 
 fn load(reason: Reason, message: String) -> Refusal {
     Refusal { fault: Fault::Load, reason, message: message.into(), retry_after: Some(RETRY_AFTER) }
+}
+
+/// Not a request.
+pub fn malformed(error: &str) -> Refusal {
+    Refusal {
+        fault: Fault::Sender,
+        reason: Reason::Malformed,
+        message: format!("not an OTLP request: {error}").into(),
+        retry_after: None,
+    }
 }
 
 fn traces_full() -> Refusal {

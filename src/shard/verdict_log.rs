@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::journal::{CommitError, Full, Journal, Position};
+use crate::journal::{self, CommitError, Full, Journal, Position};
 use crate::sample::judge::Outcome;
 use crate::sample::{Decided, Remembered};
 
@@ -18,7 +18,7 @@ pub const VERDICTS: u8 = 1;
 #[derive(Debug)]
 pub struct VerdictLog {
     journal: Option<Journal>,
-    names: Vec<u32>, // hashes of the policies' names: their order may differ after a restart
+    names: Vec<u32>, // hashes of the policies' names, by number: those differ after a restart
     batch: Vec<u8>,
     segments: VecDeque<Segment>,
     remembered: u64, // so many verdicts have to stay
@@ -54,6 +54,8 @@ pub struct Known {
 }
 
 const ENTRY: usize = 40;
+/// Bytes of a segment, about 100,000 verdicts.
+const SEGMENT_BYTES: u64 = 4 << 20;
 /// Verdicts that wait to be written while the disk is full, about 100,000; older ones are let go.
 const UNWRITTEN_BYTES_MAX: usize = 4 << 20;
 /// "No threshold"; thresholds have 56 bits.
@@ -64,6 +66,26 @@ impl VerdictLog {
     pub fn new(names: &[impl AsRef<str>], remembered: u64) -> Self {
         let names = names.iter().map(|name| name_hash(name.as_ref())).collect();
         Self { journal: None, names, batch: Vec::new(), segments: VecDeque::new(), remembered }
+    }
+
+    /// What its journal is told, of what that of spans is told.
+    pub fn config(spans: &journal::Config) -> journal::Config {
+        journal::Config { segment_size: SEGMENT_BYTES, ..spans.clone() }
+    }
+
+    /// Other names of policies, the ones there were and more; `remembered` verdicts have to stay from now on.
+    pub fn change(
+        &mut self,
+        names: &[impl AsRef<str>],
+        remembered: u64,
+        spans: &journal::Config,
+        share: u32,
+    ) {
+        self.names = names.iter().map(|name| name_hash(name.as_ref())).collect();
+        self.remembered = remembered;
+        if let Some(journal) = &mut self.journal {
+            journal.reconfigure(&Self::config(spans), share);
+        }
     }
 
     /// Reads one record of the log while it is opened.
@@ -88,7 +110,7 @@ impl VerdictLog {
         if self.journal.is_none() {
             return;
         }
-        let policy = decided.verdict.policy.and_then(|policy| self.names.get(usize::from(policy)));
+        let policy = decided.remembered().policy.and_then(|policy| self.names.get(usize::from(policy)));
         let outcome = match decided.verdict.outcome {
             Outcome::Sampled => 0,
             Outcome::NotSampled => 1,

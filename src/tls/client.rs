@@ -44,8 +44,9 @@ pub fn connector(config: &ClientConfig, alpn: &[&[u8]]) -> Result<Option<Connect
     let versions = versions(config.min_version, config.max_version)?;
     let verifier = verifier(config)?;
     let alpn: Vec<Vec<u8>> = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    let build = move |identity: Option<Arc<CertifiedKey>>| {
-        let builder = rustls::ClientConfig::builder_with_provider(provider())
+    let provider = config.choice.provider();
+    let build = move |identity: Option<Arc<CertifiedKey>>, _: Option<&[u8]>| {
+        let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&versions)?
             .dangerous()
             .with_custom_certificate_verifier(verifier.clone());
@@ -56,14 +57,14 @@ pub fn connector(config: &ClientConfig, alpn: &[&[u8]]) -> Result<Option<Connect
         built.alpn_protocols.clone_from(&alpn);
         Ok(built)
     };
-    let config = Reloading::new(pair, config.reload_interval, build)?;
+    let config = Reloading::new(pair, config.reload_interval, None, build)?;
     Ok(Some(Connector { config, name_override }))
 }
 
 fn verifier(config: &ClientConfig) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
     let listed = match &config.ca {
-        Some(ca) => CA.authorities(ca, &mut roots)?,
+        Some(ca) => CA.authorities(ca, &CA.read(ca)?, &mut roots)?,
         None => Vec::new(),
     };
     if config.insecure_skip_verify {

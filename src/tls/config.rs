@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::choice::Choice;
+
 /// A file or the PEM text itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pem {
@@ -30,6 +32,10 @@ pub struct ServerConfig {
     pub key: Pem,
     /// `client_ca_file`: a client certificate is required and verified.
     pub client_ca: Option<Pem>,
+    /// `client_ca_file_reload`: that file is read again when it changes.
+    pub client_ca_reload: bool,
+    /// `cipher_suites` and `curve_preferences`.
+    pub choice: Choice,
     /// Oldest version accepted.
     pub min_version: Version,
     /// Newest version accepted.
@@ -51,6 +57,8 @@ pub struct ClientConfig {
     pub ca: Option<Pem>,
     /// The system's roots beside the given CA.
     pub include_system_ca_certs_pool: bool,
+    /// `cipher_suites` and `curve_preferences`.
+    pub choice: Choice,
     /// `cert_file` or `cert_pem`, for mTLS.
     pub cert: Option<Pem>,
     /// `key_file` or `key_pem`, for mTLS.
@@ -71,6 +79,7 @@ impl Default for ClientConfig {
             server_name_override: None,
             ca: None,
             include_system_ca_certs_pool: false,
+            choice: Choice::default(),
             cert: None,
             key: None,
             min_version: Version::V12,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use rustls::{AlertDescription, CertificateError, Error as Rustls, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Error as Rustls, InvalidMessage, PeerIncompatible};
 
 /// Why TLS could not be set up or a handshake did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,13 @@ pub enum TlsError {
     },
 }
 
+impl TlsError {
+    /// Whether a handshake failed for what one side thinks of the other, and not because someone left.
+    pub fn is_verdict(&self) -> bool {
+        matches!(self, Self::Handshake { source, .. } if cause(source).is_some())
+    }
+}
+
 /// Which side of a connection we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -81,9 +88,16 @@ pub enum Side {
 /// What an error of a TLS stream means, where there is more to say than the error does. In TLS 1.3 a server's
 /// verdict on our certificate comes after the handshake, with the first read.
 pub fn explain(side: Side, error: &io::Error) -> Option<String> {
-    let Some(cause) = error.get_ref().and_then(|inner| inner.downcast_ref::<Rustls>()) else {
-        return closed(side, error);
-    };
+    if cause(error).is_some() { verdict(side, error) } else { closed(side, error) }
+}
+
+fn cause(error: &io::Error) -> Option<&Rustls> {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<Rustls>())
+}
+
+/// The same of a connection that was established, which may be closed for other reasons.
+pub(super) fn verdict(side: Side, error: &io::Error) -> Option<String> {
+    let cause = cause(error)?;
     let advice = match cause {
         Rustls::InvalidMessage(
             InvalidMessage::InvalidContentType
@@ -95,10 +109,30 @@ pub fn explain(side: Side, error: &io::Error) -> Option<String> {
             "tls.client_ca_file asks clients for a certificate; a Collector gives one with tls.cert_file and \
              tls.key_file of its exporter",
         ),
+        Rustls::PeerIncompatible(problem) => incompatible(problem),
         Rustls::AlertReceived(alert) => alerted(side, *alert),
         _ => None,
     };
     advice.map(|advice| format!("{cause}: {advice}"))
+}
+
+fn incompatible(problem: &PeerIncompatible) -> Option<&'static str> {
+    use PeerIncompatible as P;
+    Some(match problem {
+        P::NoCipherSuitesInCommon => "compare tls.cipher_suites on both sides",
+        P::NoKxGroupsInCommon | P::NamedGroupsExtensionRequired => {
+            "compare tls.curve_preferences on both sides"
+        }
+        P::ServerDoesNotSupportTls12Or13
+        | P::ServerTlsVersionIsDisabledByOurConfig
+        | P::SupportedVersionsExtensionRequired
+        | P::Tls12NotOffered
+        | P::Tls12NotOfferedOrEnabled
+        | P::Tls13RequiredForQuic => {
+            "the peer does not speak a version between tls.min_version and tls.max_version"
+        }
+        _ => return None,
+    })
 }
 
 fn plaintext(side: Side) -> &'static str {
@@ -154,13 +188,24 @@ fn alerted(side: Side, alert: AlertDescription) -> Option<&'static str> {
             "the peer wants a certificate of ours; set tls.cert_file and tls.key_file"
         }
         (A::UnknownCA | A::BadCertificate | A::CertificateUnknown | A::DecryptError, Side::Client) => {
-            "the peer does not accept the certificate of our tls.cert_file"
+            "the peer does not accept the certificate of our tls.cert_file, or wants one"
         }
         (A::UnknownCA | A::BadCertificate | A::CertificateUnknown | A::DecryptError, Side::Server) => {
             "the client does not trust the certificate of our tls.cert_file; it needs its authority as ca_file"
         }
         (A::ProtocolVersion, _) => {
             "the peer does not speak a version between tls.min_version and tls.max_version"
+        }
+        (A::HandshakeFailure, _) => {
+            "the peer has no cipher suite or curve in common with us; compare tls.cipher_suites and \
+             tls.curve_preferences on both sides"
+        }
+        (A::CertificateExpired, Side::Client) => "the certificate of our tls.cert_file has expired",
+        (A::CertificateExpired, Side::Server) => {
+            "the client says that the certificate of our tls.cert_file has expired; compare the clocks"
+        }
+        (A::UnrecognisedName, Side::Client) => {
+            "the peer has no certificate for that name; set tls.server_name_override"
         }
         (A::NoApplicationProtocol, _) => "the peer speaks TLS, but not the protocol of this endpoint",
         _ => return None,

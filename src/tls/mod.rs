@@ -6,9 +6,11 @@
 //! Bounds: TLS 1.2 and later only; 10 s a handshake; files of 1 MiB.
 //! Loses: nothing.
 
+mod choice;
 mod client;
 mod config;
 mod error;
+mod explained;
 mod pem;
 mod reload;
 mod server;
@@ -24,9 +26,11 @@ use std::time::Duration;
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
 
+pub use choice::{Choice, Named, curve, is_newest, known_curves, known_suites, suite};
 pub use client::{ClientStream, Connector, connector};
 pub use config::{ClientConfig, Pem, ServerConfig, Version};
 pub use error::{Side, TlsError, explain};
+pub use explained::Explained;
 pub use server::{Acceptor, ServerStream, acceptor};
 
 /// A peer that has not finished its handshake by then is let go.

@@ -83,14 +83,15 @@ impl Key {
         })
     }
 
-    /// Adds the certificates of `pem` to `store` and gives them back. One that is no certificate authority's is
+    /// Adds the certificates in `bytes` to `store` and gives them back. One that is no certificate authority's is
     /// passed over, as long as another is.
     pub(super) fn authorities(
         self,
         pem: &Pem,
+        bytes: &[u8],
         store: &mut RootCertStore,
     ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        let certificates = self.certificates(pem, &self.read(pem)?)?;
+        let certificates = self.certificates(pem, bytes)?;
         let (added, ignored) = store.add_parsable_certificates(certificates.iter().cloned());
         if added == 0 {
             return Err(self.wrong(pem, "holds no certificate that can be parsed"));

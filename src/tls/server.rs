@@ -8,10 +8,10 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::config::ServerConfig;
+use super::config::{Pem, ServerConfig};
 use super::error::{Side, TlsError};
 use super::pem::CLIENT_CA;
-use super::reload::{Pair, Reloading};
+use super::reload::{Clients, Pair, Reloading};
 use super::verify::ListedClients;
 use super::{HANDSHAKE_TIMEOUT, provider, versions};
 
@@ -25,14 +25,14 @@ pub struct Acceptor(Arc<Reloading<rustls::ServerConfig>>);
 /// The acceptor of a receiver; `alpn` in order of preference.
 pub fn acceptor(config: &ServerConfig, alpn: &[&[u8]]) -> Result<Acceptor, TlsError> {
     let versions = versions(config.min_version, config.max_version)?;
-    let clients = client_verifier(config)?;
+    let (provider, client_ca) = (config.choice.provider(), config.client_ca.clone());
     let alpn: Vec<Vec<u8>> = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    let build = move |identity: Option<Arc<CertifiedKey>>| {
+    let build = move |identity: Option<Arc<CertifiedKey>>, clients: Option<&[u8]>| {
         let identity = identity.ok_or(TlsError::Alone)?;
-        let builder =
-            rustls::ServerConfig::builder_with_provider(provider()).with_protocol_versions(&versions)?;
-        let builder = match &clients {
-            Some(verifier) => builder.with_client_cert_verifier(verifier.clone()),
+        let builder = rustls::ServerConfig::builder_with_provider(provider.clone());
+        let builder = builder.with_protocol_versions(&versions)?;
+        let builder = match client_ca.as_ref().zip(clients) {
+            Some((ca, bytes)) => builder.with_client_cert_verifier(client_verifier(ca, bytes)?),
             None => builder.with_no_client_auth(),
         };
         let mut built = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
@@ -45,17 +45,17 @@ pub fn acceptor(config: &ServerConfig, alpn: &[&[u8]]) -> Result<Acceptor, TlsEr
         Ok(built)
     };
     let pair = Pair { cert: config.cert.clone(), key: config.key.clone() };
-    Ok(Acceptor(Reloading::new(Some(pair), config.reload_interval, build)?))
+    let clients = config.client_ca.clone().map(|ca| Clients { ca, watched: config.client_ca_reload });
+    Ok(Acceptor(Reloading::new(Some(pair), config.reload_interval, clients, build)?))
 }
 
-fn client_verifier(config: &ServerConfig) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
-    let Some(ca) = &config.client_ca else { return Ok(None) };
+fn client_verifier(ca: &Pem, bytes: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
-    let listed = CLIENT_CA.authorities(ca, &mut roots)?;
+    let listed = CLIENT_CA.authorities(ca, bytes, &mut roots)?;
     let authorities = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map_err(|error| CLIENT_CA.wrong(ca, error.to_string()))?;
-    Ok(Some(Arc::new(ListedClients { authorities, listed })))
+    Ok(Arc::new(ListedClients { authorities, listed }))
 }
 
 impl Acceptor {

@@ -10,6 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 
+mod choices;
+
 type Authority = CertifiedIssuer<'static, KeyPair>;
 type Streams = (Result<ServerStream<DuplexStream>, TlsError>, Result<ClientStream<DuplexStream>, TlsError>);
 
@@ -41,6 +43,8 @@ fn server((cert, key): (String, String)) -> ServerConfig {
         cert: Pem::Text(cert),
         key: Pem::Text(key),
         client_ca: None,
+        client_ca_reload: false,
+        choice: Choice::default(),
         min_version: Version::V12,
         max_version: None,
         reload_interval: None,

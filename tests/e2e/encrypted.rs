@@ -9,7 +9,7 @@ use crate::support::certs::Certs;
 use crate::support::load::{assert_arrived_once, span, traces};
 use crate::support::raw_grpc::{RawGrpc, TRACES, framed};
 use crate::support::setup::Setup;
-use crate::support::{Traces, http};
+use crate::support::{Traces, http, wait};
 
 fn request(n: u64) -> Traces {
     traces([span(n, 0), span(n, 1)])
@@ -111,4 +111,84 @@ async fn verification_can_be_skipped() {
     ringtail.export(request(1)).await.unwrap();
     assert_arrived_once(&[request(1)], &[&backend]);
     ringtail.settled().await;
+}
+
+/// Scenario: the files of the server's certificate are replaced by those of another authority while a client is connected.
+/// Guarantee: the open connection goes on; new connections see the new certificate, and nothing is lost.
+#[tokio::test]
+async fn a_certificate_is_replaced_without_a_dropped_connection() {
+    let (dir, next) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (certs, newer) = (Certs::write(dir.path()), Certs::write(next.path()));
+    let backend = Backend::grpc().await;
+    let tls = format!(
+        "tls: {{cert_file: '{}', key_file: '{}', reload_interval: 100ms}}",
+        certs.cert.display(),
+        certs.key.display()
+    );
+    let ringtail = Setup::over(&[&backend]).grpc(&tls).start().await;
+    let stream = certs.connect(ringtail.ports.grpc, b"h2", false).await.unwrap();
+    let open = RawGrpc::over(stream, ringtail.ports.grpc).await.unwrap();
+    let call = async |grpc: &RawGrpc, n| {
+        let answer = grpc.call(TRACES, &[], framed(false, &request(n).encode_to_vec())).await.unwrap();
+        assert_eq!(answer.code, Some(0), "{}", answer.message);
+    };
+    call(&open, 1).await;
+    for (old, new) in [(&certs.key, &newer.key), (&certs.cert, &newer.cert)] {
+        let aside = old.with_extension("new");
+        std::fs::copy(new, &aside).unwrap();
+        std::fs::rename(&aside, old).unwrap();
+    }
+    // Only the new authority signed what is shown now.
+    let stream = wait::until_some("the new certificate is shown", || async {
+        newer.connect(ringtail.ports.grpc, b"h2", false).await.ok()
+    })
+    .await;
+    call(&RawGrpc::over(stream, ringtail.ports.grpc).await.unwrap(), 2).await;
+    call(&open, 3).await;
+    assert!(ringtail.stderr().contains("a new certificate is in use"), "{}", ringtail.stderr());
+    assert_arrived_once(&[request(1), request(2), request(3)], &[&backend]);
+    ringtail.settled().await;
+}
+
+/// Scenario: clients that ringtail cannot let in: in plaintext, and without the certificate that is wanted.
+/// Guarantee: the log names the key to look at once, and a metric counts them.
+#[tokio::test]
+async fn who_cannot_connect_is_in_the_log_and_counted() {
+    let dir = TempDir::new().unwrap();
+    let certs = Certs::write(dir.path());
+    let backend = Backend::grpc().await;
+    let Certs { ca, cert, key } = &certs;
+    let (cert, key, ca) = (cert.display(), key.display(), ca.display());
+    let tls = format!("tls: {{cert_file: '{cert}', key_file: '{key}', client_ca_file: '{ca}'}}");
+    let ringtail = Setup::over(&[&backend]).grpc(&tls).start().await;
+    for _ in 0..3 {
+        ringtail.export(request(1)).await.unwrap_err();
+    }
+    let stderr = || ringtail.stderr();
+    wait::until("the log says so", || stderr().contains("the client does not speak TLS")).await;
+    assert_eq!(stderr().matches("a client could not connect").count(), 1, "{}", stderr());
+    let metrics = http::get(ringtail.ports.metrics, "/metrics").await.unwrap().text();
+    assert!(metrics.contains("ringtail_receiver_failed_handshakes{receiver=\"otlp\"}"), "{metrics}");
+    ringtail.settled().await;
+}
+
+/// Scenario: `tls.insecure: true` to a backend that speaks TLS, and no certificate for one that wants one.
+/// Guarantee: the sender is told which key to change.
+#[tokio::test]
+async fn what_a_backend_wants_is_said_with_its_key() {
+    let dir = TempDir::new().unwrap();
+    let certs = Certs::write(dir.path());
+    let encrypted = Backend::tls(certs.server()).await;
+    let wanting = Backend::tls(certs.server_for_clients()).await;
+    let ca = format!("{{otlp: {{tls: {{ca_file: '{}'}}}}}}", certs.ca.display());
+    for (backend, protocol, key) in [
+        (&encrypted, "{otlp: {tls: {insecure: true}}}", "remove `tls.insecure: true`"),
+        (&wanting, &ca, "set tls.cert_file and tls.key_file"),
+    ] {
+        let setup = Setup::over(&[backend]).protocol(protocol).with("hold: {max_age: 200ms}");
+        let ringtail = setup.start().await;
+        let refusal = ringtail.export(request(1)).await.unwrap_err();
+        assert!(refusal.message().contains(key), "{refusal:?}");
+        ringtail.settled().await;
+    }
 }

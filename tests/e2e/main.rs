@@ -14,6 +14,7 @@ mod encrypted;
 mod ending;
 mod holding;
 mod http_forms;
+mod identity;
 mod members;
 mod pages;
 mod queueing;

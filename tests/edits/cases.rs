@@ -1,31 +1,34 @@
 //! Configurations that are compared.
 
-use super::traffic;
 use crate::support::Content;
 
 /// Processors in order, for pipelines of these signals, and what is sent through them.
 #[derive(Clone)]
 pub struct Case {
-    pub name: &'static str,
+    pub name: String,
     pub signals: &'static [&'static str],
     pub processors: Vec<(&'static str, String)>,
-    pub requests: Vec<Content>,
-    /// Those that run on one scope entry each.
+    /// The number that its own traffic follows from; none for the traffic that all share.
+    pub wild: Option<u64>,
+    /// What is sent instead of all that.
+    pub requests: Option<Vec<Content>>,
+    /// Statements that run on one scope entry each.
     pub statements: Vec<String>,
 }
 
-const ALL: &[&str] = &["traces", "metrics", "logs"];
-const TRACES: &[&str] = &["traces"];
-const METRICS: &[&str] = &["metrics"];
-const LOGS: &[&str] = &["logs"];
-const SAMPLED: &[&str] = &["traces", "logs"];
+pub const ALL: &[&str] = &["traces", "metrics", "logs"];
+pub const TRACES: &[&str] = &["traces"];
+pub const METRICS: &[&str] = &["metrics"];
+pub const LOGS: &[&str] = &["logs"];
+pub const SAMPLED: &[&str] = &["traces", "logs"];
 
 pub fn cases() -> Vec<Case> {
-    let case = |name, signals: &'static [&'static str], processors: &[(&'static str, &'static str)]| Case {
-        name,
+    let case = |name: &str, signals, processors: &[(&'static str, &str)]| Case {
+        name: name.to_owned(),
         signals,
         processors: processors.iter().map(|(kind, body)| (*kind, (*body).to_owned())).collect(),
-        requests: traffic::requests(signals),
+        wild: None,
+        requests: None,
         statements: Vec::new(),
     };
     vec![

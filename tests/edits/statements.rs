@@ -43,13 +43,9 @@ pub fn table(name: &'static str, context: &str, statements: &[&str]) -> Case {
     let quoted = |text: &String| format!("      - '{}'\n", text.replace('\'', "''").replace('$', "$$"));
     let listed: String = written.iter().map(quoted).collect();
     let body = format!("{key}:\n  - context: {context}\n    statements:\n{listed}");
-    Case {
-        name,
-        signals,
-        processors: vec![("transform", body)],
-        requests: vec![request],
-        statements: written,
-    }
+    let processors = vec![("transform", body)];
+    let requests = Some(vec![request]);
+    Case { name: name.to_owned(), signals, processors, wild: None, requests, statements: written }
 }
 
 /// The statement whose entry a path lies in.

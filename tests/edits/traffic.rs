@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Content, Logs, Metrics, Traces};
 
@@ -38,21 +38,21 @@ pub fn requests(signals: &[&str]) -> Vec<Content> {
 }
 
 /// A stream of numbers that looks random and is the same each time.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % sides
     }
 
-    fn one<T: Clone>(&mut self, of: &[T]) -> T {
+    pub fn one<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.roll(of.len() as u64) as usize].clone()
     }
 
-    fn id<const N: usize>(&mut self) -> Vec<u8> {
+    pub fn id<const N: usize>(&mut self) -> Vec<u8> {
         (0..N).map(|_| self.roll(256) as u8).collect()
     }
 }
@@ -291,7 +291,8 @@ fn metrics(seed: u64) -> Metrics {
     Metrics { resource_metrics: (0..2).map(|_| entry(&mut dice)).collect() }
 }
 
-/// A request as a value, attributes in order of their keys, without what means nothing: the collector writes messages
+/// A request as a value, attributes and maps in order of their keys (a collector writes maps of its configuration in any),
+/// without what means nothing: the collector writes messages
 /// that it holds by value even when they are empty.
 pub fn plain(content: &Content) -> Value {
     let mut value = match content {
@@ -325,13 +326,61 @@ fn prune(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.iter_mut().filter(|(name, _)| *name != "value").for_each(|(_, field)| prune(field));
+            fields.iter_mut().filter(|(name, _)| *name == "value").for_each(|(_, field)| sort_maps(field));
             fields.retain(|_, field| !is_nothing(field));
-            if let Some(Value::Array(attributes)) = fields.get_mut("attributes") {
-                attributes.sort_by_key(|pair| pair["key"].as_str().unwrap_or_default().to_owned());
-            }
+            fields.get_mut("attributes").into_iter().for_each(sort_pairs);
         }
         Value::Array(values) => values.iter_mut().for_each(prune),
         _ => {}
+    }
+}
+
+/// The items of a request, each with what describes it: entries that have no items, and metrics that have no points, count
+/// for nothing.
+pub fn items(request: &Value) -> Vec<Value> {
+    let mut items = Vec::new();
+    let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+    for [entries, scopes, inside] in [
+        ["resourceSpans", "scopeSpans", "spans"],
+        ["resourceMetrics", "scopeMetrics", "metrics"],
+        ["resourceLogs", "scopeLogs", "logRecords"],
+    ] {
+        for entry in list(request, entries) {
+            for scope in list(&entry, scopes) {
+                let has_points = |item: &Value| {
+                    inside != "metrics"
+                        || item
+                            .as_object()
+                            .into_iter()
+                            .flatten()
+                            .any(|(_, data)| data["dataPoints"].is_array())
+                };
+                let described =
+                    |item| json!({"item": item, "scope": scope["scope"], "resource": entry["resource"]});
+                items.extend(list(&scope, inside).into_iter().filter(has_points).map(described));
+            }
+        }
+    }
+    items
+}
+
+/// The value of an attribute, or a list in it.
+fn sort_maps(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::Object(map)) = fields.get_mut("kvlistValue") {
+                map.get_mut("values").into_iter().for_each(sort_pairs);
+            }
+            fields.values_mut().for_each(sort_maps);
+        }
+        Value::Array(values) => values.iter_mut().for_each(sort_maps),
+        _ => {}
+    }
+}
+
+fn sort_pairs(pairs: &mut Value) {
+    if let Value::Array(pairs) = pairs {
+        pairs.sort_by_key(|pair| pair["key"].as_str().unwrap_or_default().to_owned());
     }
 }
 
@@ -373,6 +422,17 @@ pub fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<Str
             for (index, (a, b)) in a.iter().zip(b).enumerate() {
                 differences(&format!("{path}[{index}]"), a, b, found);
             }
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            let only = |of: &[Value], other: &[Value]| {
+                of.iter()
+                    .filter(|one| !other.contains(one))
+                    .map(Value::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            let (theirs, ours) = (only(a, b), only(b, a));
+            found.push(format!("{path}: only the collector has [{theirs}], only ringtail [{ours}]"));
         }
         _ if theirs == ours => {}
         _ => found.push(format!("{path}: collector {theirs}, ringtail {ours}")),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use prost::Message;
 
 use crate::support::backend::Backend;
@@ -188,4 +190,44 @@ async fn without_policies_nothing_is_kept_and_an_unknown_one_is_refused() {
     wait::until("it ends", || odd.exited().is_some()).await;
     assert_ne!(odd.ended().await, 0);
     assert!(odd.stderr().contains("nonsense"), "{}", odd.stderr());
+}
+
+/// Scenario: policies written for one name of a renamed attribute, spans that carry the other, with and without `semconv`.
+/// Guarantee: with it they are kept as those that carry the written name; without it they are not.
+#[tokio::test]
+async fn renamed_attributes_are_found_when_asked() {
+    let policies = "policies: [
+        {name: failed, type: numeric_attribute, numeric_attribute: {key: http.status_code, min_value: 500}},
+        {name: put, type: and, and: {and_sub_policy: [
+            {name: a, type: string_attribute, string_attribute: {key: http.request.method, values: [PUT]}},
+            {name: b, type: ottl_condition, ottl_condition: {span: ['attributes[\"url.full\"] == \"/a\"']}}]}}]";
+    for (semconv, expected) in [(true, BTreeSet::from([0, 1, 2, 3])), (false, BTreeSet::from([0, 3]))] {
+        let backend = Backend::grpc().await;
+        let keys = format!("decision_wait: 1s, semconv: {semconv}, {policies}");
+        let ringtail = Sampling::to(&backend, &keys).start().await;
+        let with = |trace: u64, attributes: Vec<KeyValue>| {
+            let mut span = span(trace, 0);
+            span.attributes.extend(attributes);
+            span
+        };
+        let status = |key: &str, code| KeyValue {
+            key: key.into(),
+            value: Some(AnyValue { value: Some(Value::IntValue(code)) }),
+            ..KeyValue::default()
+        };
+        let spans = [
+            with(0, vec![status("http.status_code", 500)]),
+            with(1, vec![status("http.response.status_code", 503)]),
+            with(2, vec![text("http.method", "PUT"), text("http.url", "/a")]),
+            with(3, vec![text("http.request.method", "PUT"), text("url.full", "/a")]),
+            with(
+                4,
+                vec![text("http.request.method", "GET"), text("http.method", "PUT"), text("url.full", "/a")],
+            ),
+            with(5, vec![status("http.response.status_code", 200)]),
+        ];
+        ringtail.export(traces(spans)).await.unwrap();
+        ringtail.settled().await;
+        assert_eq!(kept(&backend), expected, "semconv: {semconv}");
+    }
 }

@@ -54,6 +54,7 @@ type Rule = Box<dyn FnMut(&Content) -> Reply + Send>;
 struct Shared {
     rule: Mutex<Rule>,
     open: watch::Sender<bool>,
+    delay: Mutex<Duration>,
     goodbyes: watch::Sender<usize>,
     taken: Mutex<Vec<Content>>,
     headers: Mutex<http::HeaderMap>, // of the last call
@@ -95,6 +96,7 @@ impl Backend {
         let shared = Arc::new(Shared {
             rule: Mutex::new(Box::new(|_| Reply::Take)),
             open: watch::Sender::new(true),
+            delay: Mutex::new(Duration::ZERO),
             goodbyes: watch::Sender::new(0),
             taken: Mutex::default(),
             headers: Mutex::default(),
@@ -157,6 +159,11 @@ impl Backend {
     /// Asks every client to reconnect, as a server does that is about to restart: GOAWAY, then an orderly end.
     pub fn say_goodbye(&self) {
         self.shared.goodbyes.send_modify(|count| *count += 1);
+    }
+
+    /// Every call takes so long from now on.
+    pub fn take_long(&self, delay: Duration) {
+        *self.shared.delay.lock() = delay;
     }
 
     /// Calls wait from now on.
@@ -292,6 +299,10 @@ impl Shared {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let mut open = self.open.subscribe();
         let _ = open.wait_for(|open| *open).await;
+        let delay = *self.delay.lock();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         let reply = (self.rule.lock())(&content);
         if matches!(reply, Reply::Take | Reply::Partial(..)) {
             self.taken.lock().push(content);

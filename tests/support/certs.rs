@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -48,6 +49,20 @@ impl Certs {
         let builder =
             ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
         let mut config = builder.with_no_client_auth().with_single_cert(certs, key).unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        config
+    }
+
+    /// The same, which wants a certificate of the authority.
+    pub fn server_for_clients(&self) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&self.ca).unwrap()).unwrap();
+        let clients =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build().unwrap();
+        let (certs, key) = self.chain();
+        let builder =
+            ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+        let mut config = builder.with_client_cert_verifier(clients).with_single_cert(certs, key).unwrap();
         config.alpn_protocols = vec![b"h2".to_vec()];
         config
     }

@@ -8,6 +8,7 @@ pub mod http;
 pub mod ledger;
 pub mod load;
 pub mod process;
+pub mod prometheus;
 pub mod raw_grpc;
 pub mod relay;
 pub mod sampling;

@@ -59,6 +59,7 @@ pub struct Ringtail {
     child: Mutex<Child>,
     pub ports: Ports,
     pub dir: TempDir,
+    arguments: Vec<String>, // beside --config
     stderr: Arc<Mutex<String>>,
     stdout: Arc<Mutex<String>>,
     readers: Mutex<[JoinHandle<()>; 2]>, // of what it says
@@ -86,10 +87,15 @@ impl Ringtail {
 
     /// Starts the binary with a configuration that may be wrong.
     pub fn spawn(config: &str, ports: Ports, dir: TempDir) -> Self {
+        Self::spawn_with(config, Vec::new(), ports, dir)
+    }
+
+    /// The same, with more arguments.
+    pub fn spawn_with(config: &str, arguments: Vec<String>, ports: Ports, dir: TempDir) -> Self {
         std::fs::write(config_in(&dir), config).unwrap();
         let (stderr, stdout) = (Arc::default(), Arc::default());
-        let (child, readers) = launch(&dir, &stderr, &stdout);
-        Self { child: Mutex::new(child), ports, dir, stderr, stdout, readers: Mutex::new(readers) }
+        let (child, readers) = launch(&dir, &arguments, &stderr, &stdout);
+        Self { child: Mutex::new(child), ports, dir, arguments, stderr, stdout, readers: Mutex::new(readers) }
     }
 
     /// Kills it where it stands (SIGKILL).
@@ -104,7 +110,7 @@ impl Ringtail {
     pub fn respawn(&self) {
         let mut child = self.child.lock();
         assert!(child.try_wait().unwrap().is_some(), "it still runs");
-        (*child, *self.readers.lock()) = launch(&self.dir, &self.stderr, &self.stdout);
+        (*child, *self.readers.lock()) = launch(&self.dir, &self.arguments, &self.stderr, &self.stdout);
     }
 
     /// What it has logged, in all its lives.
@@ -242,11 +248,12 @@ fn config_in(dir: &TempDir) -> PathBuf {
 /// A process under the configuration in `dir`.
 fn launch(
     dir: &TempDir,
+    arguments: &[String],
     stderr: &Arc<Mutex<String>>,
     stdout: &Arc<Mutex<String>>,
 ) -> (Child, [JoinHandle<()>; 2]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringtail"));
-    command.args(["run", "--config"]).arg(config_in(dir));
+    command.args(["run", "--config"]).arg(config_in(dir)).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let readers =

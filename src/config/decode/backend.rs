@@ -71,13 +71,13 @@ pub(super) fn otlp_http(section: &mut Section<'_>, signals: &[Signal]) -> Otlp {
         })
     });
     section.without_effect::<String>("profiles_endpoint", "profiles are not available in this version");
-    if !section.has("endpoint") && ENDPOINTS.iter().all(|key| !section.has(key)) {
+    if !is_written(section, "endpoint") && ENDPOINTS.iter().all(|key| !is_written(section, key)) {
         let help = "write endpoint: http://HOST:4318".to_owned();
         section.error("endpoint", "at least one endpoint must be specified", Some(help));
     } else {
         for signal in signals.iter().filter(|signal| paths[**signal as usize].is_none()) {
             let key = ENDPOINTS[*signal as usize];
-            if !section.has("endpoint") && !section.has(key) {
+            if !is_written(section, "endpoint") && !is_written(section, key) {
                 let message = format!("either endpoint or {key} must be specified");
                 let help = format!("a pipeline of {} uses this exporter", signal.name());
                 section.error(key, message, Some(help));
@@ -101,18 +101,19 @@ pub(super) fn otlp_http(section: &mut Section<'_>, signals: &[Signal]) -> Otlp {
     }
 }
 
+/// Whether there is an endpoint under this key, right or wrong.
+fn is_written(section: &mut Section<'_>, key: &'static str) -> bool {
+    section.has(key) && section.opt::<String>(key).is_none_or(|text| !text.is_empty())
+}
+
 /// The Collector's keys about its own pool of connections, and what else means nothing here.
 fn connection_keys(section: &mut Section<'_>) {
-    for key in ["max_idle_conns", "max_idle_conns_per_host", "max_conns_per_host"] {
-        section.ignored::<u64>(key);
-    }
-    for key in ["idle_conn_timeout", "http2_read_idle_timeout", "http2_ping_timeout"] {
+    section.ignored::<i64>("max_conns_per_host");
+    for key in ["http2_read_idle_timeout", "http2_ping_timeout"] {
         section.ignored::<Duration>(key);
     }
-    for key in ["disable_keep_alives", "force_attempt_http2"] {
-        section.ignored::<bool>(key);
-    }
-    section.find("keepalive", KeyKind::Ignored);
+    section.ignored::<bool>("force_attempt_http2");
+    idle_connections(section);
     if let Some(entry) = section.find("compression_params", KeyKind::Ignored)
         && !entry.value.is_null()
     {
@@ -123,6 +124,33 @@ fn connection_keys(section: &mut Section<'_>) {
         section.find("cookies", KeyKind::Refused);
     } else {
         section.refused("cookies", "calls carry no cookies", "remove it, or use headers");
+    }
+}
+
+/// `keepalive`, or the older keys that it stands for. Their types are checked; connections are kept as they are here.
+fn idle_connections(section: &mut Section<'_>) {
+    let older = ["idle_conn_timeout", "max_idle_conns", "max_idle_conns_per_host", "disable_keep_alives"];
+    let written: Vec<&str> = older.into_iter().filter(|key| section.has(key)).collect();
+    if section.find("keepalive", KeyKind::Ignored).is_some() {
+        if !written.is_empty() {
+            let message = format!("'keepalive' cannot be used together with {}", written.join(", "));
+            section.error("keepalive", message, Some("keep keepalive".into()));
+        }
+        section.section("keepalive", |keepalive| {
+            keepalive.ignored::<bool>("enabled");
+            keepalive.ignored::<Duration>("idle_conn_timeout");
+            keepalive.ignored::<i64>("max_idle_conns");
+            keepalive.ignored::<i64>("max_idle_conns_per_host");
+        });
+    }
+    let help = "write it under keepalive, or remove it: it has no effect here";
+    for key in older {
+        let Some(entry) = section.deprecated(key, help) else { continue };
+        match key {
+            "idle_conn_timeout" => drop(section.value::<Duration>(&entry.value, key)),
+            "disable_keep_alives" => drop(section.value::<bool>(&entry.value, key)),
+            _ => drop(section.value::<i64>(&entry.value, key)),
+        }
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::service::{Defined, Reference, Service, Wanted, definitions, service};
 use super::{
-    Context, Section, backend, batch, editing, exporters, extensions, file, forwarding, otlp, pipelines,
-    prometheus, sampling,
+    Context, Section, backend, batch, connectors, editing, exporters, extensions, file, forwarding, order,
+    otlp, pipelines, prometheus, sampling,
 };
-use super::{groupbytrace, memory};
+use super::{auth, groupbytrace, memory};
 use crate::config::catalog::{Kind, canonical};
 use crate::config::diagnostic::nearest;
 use crate::config::print::Printed;
@@ -25,10 +25,11 @@ pub(in crate::config) fn decode(root: &Node, context: &Context) -> (Settings, Pr
     }
     let defined: Vec<(Kind, Vec<Defined<'_>>)> =
         Kind::ALL.into_iter().map(|kind| (kind, definitions(&mut top, kind))).collect();
-    let service = top.section("service", service);
+    let service = top.section("service", |section| service(section, &defined));
     let mut build = Build { context, defined, service };
     build.check_references();
     let settings = build.components(&mut top);
+    build.check_order(&settings);
     (settings, top.finish())
 }
 
@@ -55,6 +56,36 @@ impl<'a> Build<'a> {
             pipelines::check(self.context, pipeline);
         }
         self.check_list(Kind::Extension, "service::extensions", &self.service.extensions);
+        self.check_ids();
+        let ids: Vec<_> = self.definitions(Kind::Connector).iter().map(|defined| &defined.id).collect();
+        connectors::check(self.context, &ids, &self.service.pipelines);
+    }
+
+    /// An id stands for one thing in a pipeline.
+    fn check_ids(&self) {
+        for one in self.definitions(Kind::Connector) {
+            for kind in [Kind::Exporter, Kind::Receiver] {
+                if self.find(kind, &one.id).is_none() {
+                    continue;
+                }
+                let (name, id) = (kind.name(), one.id.to_string());
+                let message = format!(
+                    "ambiguous ID: Found both {id:?} {name} and {id:?} connector. Change one of the components' IDs to eliminate ambiguity"
+                );
+                let help = format!("rename the connector {:?}", format!("{id}/connector"));
+                self.context.push(one.entry.mark.error(&format!("connectors::{id}"), message, Some(help)));
+            }
+        }
+    }
+
+    fn check_order(&self, settings: &Settings) {
+        let from_outside = |reference: &Reference| {
+            let defined = self.find(Kind::Processor, &reference.id);
+            defined.is_some_and(|defined| defined.entry.value.is_from_outside())
+        };
+        for pipeline in &self.service.pipelines {
+            order::check(self.context, pipeline, settings, from_outside);
+        }
     }
 
     fn check_list(&self, kind: Kind, path: &str, list: &[Reference]) {
@@ -85,10 +116,7 @@ impl<'a> Build<'a> {
                     format!("references {} {id} which is not configured", kind.name()),
                     self.similar(kind, &reference.id.to_string()),
                 );
-            } else if kind == Kind::Extension && matches!(reference.id.kind.as_str(), "pprof" | "zpages") {
-                let message = format!("extension {id} has no effect here: it shows the Go runtime");
-                self.context.push(reference.mark.warning(&path, message, Some("remove it".into())));
-            } else if !kind.available().contains(&reference.id.kind.as_str()) {
+            } else if !really.available().contains(&reference.id.kind.as_str()) {
                 self.unavailable(really, kind, reference, &path);
             }
         }
@@ -97,14 +125,16 @@ impl<'a> Build<'a> {
     /// A name in use of which this version knows no such type.
     fn unavailable(&self, really: Kind, kind: Kind, reference: &Reference, path: &str) {
         let (id, name) = (reference.shown(), really.name());
-        let available = match kind.available() {
-            [] => format!("there are no {} in this version", kind.section()),
-            names => format!("{} available: {}", kind.section(), names.join(", ")),
-        };
+        let available = format!("{} available: {}", really.section(), really.available().join(", "));
         let place = if kind == Kind::Extension { "service.extensions" } else { "the pipeline" };
         if really.in_collector(&reference.id.kind) {
             let message = format!("{name} {id} exists in the Collector, but not in this version of ringtail");
-            let help = format!("leave it out of {place}; {available}");
+            let help = match (really, reference.id.kind.as_str()) {
+                (Kind::Extension, "memory_limiter") => {
+                    format!("leave it out of {place}, and {}", auth::LIMITER_HELP)
+                }
+                _ => format!("leave it out of {place}, or start with --skip-unavailable; {available}"),
+            };
             self.context.push(reference.mark.error(path, message, Some(help)));
         } else if let Some(defined) = self.find(really, &reference.id) {
             let section = really.section();
@@ -113,10 +143,12 @@ impl<'a> Build<'a> {
                 "'{section}' unknown type: {:?} for id: {id} (valid values: [{valid}])",
                 reference.id.kind
             );
-            let help = nearest(&reference.id.kind, really.available().iter().copied())
-                .map(|near| format!("did you mean {near:?}?"));
+            let help = match nearest(&reference.id.kind, really.available().iter().copied()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("remove it from {place}, or start with --skip-unavailable"),
+            };
             let path = format!("{section}::{}", defined.id);
-            self.context.push(defined.entry.mark.error(&path, message, help));
+            self.context.push(defined.entry.mark.error(&path, message, Some(help)));
         }
     }
 
@@ -135,20 +167,28 @@ impl<'a> Build<'a> {
             receivers: BTreeMap::new(),
             processors: BTreeMap::new(),
             exporters: BTreeMap::new(),
+            connectors: BTreeSet::new(),
             health_checks: BTreeMap::new(),
+            file_storages: BTreeMap::new(),
             admin: Some(observe::Admin::default()),
             pipelines: self.service.pipelines.iter().map(pipeline).collect(),
             telemetry: self.service.telemetry.clone(),
         };
         let used = self.used();
-        for (kind, defined) in &self.defined {
+        extensions::note(self.context, self.definitions(Kind::Extension), &self.service.extensions);
+        let mut shown = BTreeMap::new();
+        // Extensions first: what names them is then checked against them.
+        for (kind, defined) in self.defined.iter().rev() {
             let mut printed = Vec::new();
-            for one in defined {
+            let mut ordered: Vec<&Defined<'_>> = defined.iter().collect();
+            ordered.sort_by_key(|one| !canonical(*kind, &one.id.kind).ends_with("auth")); // others may name them
+            for one in ordered {
                 let wanted = used.contains(&(kind.name(), one.id.clone()));
+                self.context.wanted.set(wanted);
                 if kind.available().contains(&one.id.kind.as_str()) {
                     let part = self.component(*kind, one, wanted, &mut settings);
                     printed.push((one.id.to_string(), part));
-                } else if !wanted {
+                } else if !wanted && !self.service.skipped.contains(&(kind.name(), one.id.clone())) {
                     self.unused(*kind, one);
                 }
             }
@@ -157,7 +197,12 @@ impl<'a> Build<'a> {
                 let entries = vec![("enabled".into(), Printed::Bool(true)), ("endpoint".into(), endpoint)];
                 printed.push(("admin".into(), Printed::Map(entries)));
             }
-            top.show(kind.section(), Printed::Map(printed));
+            shown.insert(kind.section(), Printed::Map(printed));
+        }
+        for kind in Kind::ALL {
+            if let Some(printed) = shown.remove(kind.section()) {
+                top.show(kind.section(), printed);
+            }
         }
         settings
     }
@@ -199,7 +244,7 @@ impl<'a> Build<'a> {
     fn component(&self, kind: Kind, one: &Defined<'a>, wanted: bool, settings: &mut Settings) -> Printed {
         let path = format!("{}::{}", kind.section(), one.id);
         let name = canonical(kind, &one.id.kind);
-        if name != one.id.kind {
+        if name != one.id.kind && kind != Kind::Extension {
             let message = format!("{:?} alias is deprecated; use {name:?} instead", one.id.kind);
             self.context.push(one.entry.mark.warning(&path, message, None));
         }
@@ -221,16 +266,14 @@ impl<'a> Build<'a> {
                 let config = self.exporter(one, &mut section);
                 settings.exporters.extend(config.filter(|_| wanted).map(|config| (one.id.clone(), config)));
             }
+            (Kind::Connector, _) => settings.connectors.extend(wanted.then(|| one.id.clone())),
             (_, "admin") => {
                 if !one.id.name.is_empty() {
                     section.error("", "there is one admin extension; it has no name", None);
                 }
                 settings.admin = extensions::admin(&mut section);
             }
-            _ => {
-                let config = extensions::health_check(&mut section);
-                settings.health_checks.extend(wanted.then(|| (one.id.clone(), config)));
-            }
+            _ => extensions::read(name, &one.id, &mut section, settings),
         }
         section.finish()
     }

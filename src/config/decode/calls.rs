@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::net::{buffer_sizes, client_tls, compression, extensions_of, headers, or_default};
+use super::auth::{Side, auth, middlewares};
+use super::net::{buffer_sizes, compression, headers, or_default};
+use super::tls::client_tls;
 use super::{Count, KeyKind, Scalar, Section};
 use crate::client::{ClientKeepalive, HttpEncoding, Protocol, Transport};
 use crate::compress::Compression;
@@ -31,10 +33,17 @@ pub(super) fn grpc(section: &mut Section<'_>) -> Protocol {
     }
     buffer_sizes(section);
     section.ignored::<bool>("wait_for_ready");
-    extensions_of(section, false);
+    middlewares(section);
+    let tls = section.section("tls", client_tls);
+    let auth = auth(section, Side::GrpcClient).0;
+    if auth.is_some() && tls.insecure && tls.ca.is_none() {
+        let message = "credentials are sent in plaintext, which the Collector refuses over gRPC";
+        section.warn(&section.mark_of("auth"), "auth", message, Some("remove tls: {insecure: true}".into()));
+    }
     Protocol {
         transport: Transport::Grpc,
-        tls: section.section("tls", client_tls),
+        tls,
+        auth,
         compression: compression(section, GRPC_COMPRESSIONS),
         headers: headers(section, "headers"),
         keepalive: section.when_filled("keepalive", keepalive),
@@ -46,7 +55,7 @@ pub(super) fn grpc(section: &mut Section<'_>) -> Protocol {
 pub(super) fn http(section: &mut Section<'_>, lenient: bool) -> Protocol {
     section.hint("insecure", "write tls: {insecure: true}");
     buffer_sizes(section);
-    extensions_of(section, false);
+    middlewares(section);
     section.refused("proxy_url", "backends are reached directly", "remove it");
     Protocol {
         transport: Transport::Http,
@@ -56,6 +65,7 @@ pub(super) fn http(section: &mut Section<'_>, lenient: bool) -> Protocol {
             }
             client_tls(tls)
         }),
+        auth: auth(section, Side::HttpClient).0,
         compression: compression(section, HTTP_COMPRESSIONS),
         headers: headers(section, "headers"),
         keepalive: None,

@@ -12,6 +12,7 @@ use crate::forward::{Config, Gather, Hold, Queue, RoutingKey, WithoutTraceId};
 use crate::outcome::Signal;
 use crate::retry::Config as Retry;
 use crate::route::Ring;
+use crate::semconv::Names;
 
 const RINGS: &[(&str, Ring)] = &[
     ("rendezvous", Ring::Rendezvous),
@@ -75,6 +76,7 @@ pub(super) fn load_balancing(section: &mut Section<'_>, signals: &[Signal]) -> O
 fn routing_key(section: &mut Section<'_>, signals: &[Signal]) -> RoutingKey {
     let word = section.get("routing_key", String::new());
     let attributes = section.get("routing_attributes", Vec::new());
+    let names = Names::of(section.get("semconv", false));
     if word == "attributes" && attributes.is_empty() {
         let message = "routing_attributes must be specified when routing_key is \"attributes\"";
         section.error("routing_attributes", message, None);
@@ -96,7 +98,7 @@ fn routing_key(section: &mut Section<'_>, signals: &[Signal]) -> RoutingKey {
         "traceID" => RoutingKey::TraceId,
         "service" => RoutingKey::Service,
         "resource" => RoutingKey::Resource,
-        "attributes" => RoutingKey::Attributes(attributes),
+        "attributes" => RoutingKey::Attributes(attributes, names),
         _ => RoutingKey::Default,
     }
 }

@@ -14,7 +14,7 @@ const COMPRESSIONS: &[(&str, Compression)] = &[("none", Compression::None), ("lz
 const SEGMENT_BYTES_MIN: usize = 64 << 10;
 /// Segments a shard needs: one that is written, one that is emptied, and room between.
 const SEGMENTS_MIN: u64 = 4;
-const SEGMENT_BYTES_OF_FILES: usize = 64 << 20;
+pub(super) const SEGMENT_BYTES_OF_FILES: usize = 64 << 20;
 
 /// Reads `journal` of something that has so many shards, which divide its limit among them.
 pub(super) fn journal(section: &mut Section<'_>, shards: u32) -> Config {

@@ -1,9 +1,11 @@
 //! A small decoding layer over the tree: reads keys by name, collects every error, knows what it was asked for.
 
+mod auth;
 mod backend;
 mod batch;
 mod build;
 mod calls;
+mod connectors;
 mod editing;
 mod exporters;
 mod extensions;
@@ -13,7 +15,9 @@ mod groupbytrace;
 mod journal;
 mod memory;
 mod net;
+mod order;
 mod otlp;
+mod pages;
 mod pipelines;
 mod prometheus;
 mod resilience;
@@ -22,14 +26,19 @@ mod sampling;
 mod scalars;
 mod section;
 mod service;
+mod skip;
+mod storage;
 mod telemetry;
+mod tls;
 mod values;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::Diagnostic;
 use super::gates::Gates;
+use super::settings::FileStorage;
+use crate::auth::Kind as AuthKind;
 
 pub(super) use build::decode;
 pub(super) use scalars::{Count, Cut, Scalar, Size, Wait};
@@ -62,10 +71,34 @@ pub struct Key {
     pub given: bool,
 }
 
+/// What other components can name of the extensions, by id.
+#[derive(Default)]
+pub(super) struct Extensions {
+    /// Authenticators; `None` stands for one with mistakes.
+    pub authenticators: BTreeMap<String, Option<AuthKind>>,
+    pub storages: BTreeMap<String, FileStorage>,
+    /// All that are configured, and of them those of types that are not here.
+    pub defined: BTreeSet<String>,
+    pub unknown: BTreeSet<String>,
+    /// Those in `service.extensions`.
+    pub listed: BTreeSet<String>,
+}
+
+impl Extensions {
+    fn is_unknown(&self, id: &str) -> bool {
+        self.unknown.contains(id)
+    }
+}
+
 /// What all sections of one load share.
 #[derive(Default)]
 pub(super) struct Context {
     pub gates: Gates,
+    pub skip_unavailable: bool,
+    /// The extensions, which are read before what names them.
+    pub extensions: RefCell<Extensions>,
+    /// Whether a pipeline or `service.extensions` names the component that is being read.
+    pub wanted: Cell<bool>,
     pub found: RefCell<Vec<Diagnostic>>,
     pub keys: RefCell<BTreeMap<String, Key>>,
 }

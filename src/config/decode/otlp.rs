@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::net::{buffer_sizes, check_address, extensions_of, headers, or_default, server_tls, unless_zero};
+use super::auth::{Side, auth, middlewares};
+use super::net::{buffer_sizes, check_address, headers, or_default, unless_zero};
+use super::tls::server_tls;
 use super::{KeyKind, Scalar, Section};
 use crate::compress::Compression;
 use crate::receive::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
@@ -61,12 +63,13 @@ fn grpc(grpc: &mut Section<'_>) -> Grpc {
         streams => streams,
     };
     buffer_sizes(grpc);
-    extensions_of(grpc, true);
+    middlewares(grpc);
     grpc.find("dialer", KeyKind::Ignored);
     grpc.section("dialer", |dialer| dialer.ignored::<Duration>("timeout"));
     Grpc {
         endpoint: endpoint(grpc, "localhost:4317"),
         tls: grpc.when_filled("tls", server_tls).flatten(),
+        auth: auth(grpc, Side::Server).0,
         max_recv_msg_bytes,
         max_concurrent_streams,
         keepalive: grpc.section("keepalive", keepalive),
@@ -119,11 +122,14 @@ fn http(http: &mut Section<'_>) -> Http {
     if max_body < 0 {
         http.error("max_request_body_size", "'max_request_body_size' must not be negative", None);
     }
-    extensions_of(http, true);
+    middlewares(http);
+    let (auth, auth_params) = auth(http, Side::HttpServer);
     let (keep_alives_enabled, idle_timeout) = keep_alives(http, default.idle_timeout);
     Http {
         endpoint: endpoint(http, "localhost:4318"),
         tls: http.when_filled("tls", server_tls).flatten(),
+        auth,
+        auth_params,
         cors: http.when_filled("cors", cors).flatten(),
         max_request_body_bytes: match usize::try_from(max_body) {
             Ok(bytes) if bytes > 0 => bytes,

@@ -1,9 +1,8 @@
 //! The `prometheus` exporter.
 
-use std::time::Duration;
-
 use super::exporters::no_queue;
-use super::net::{check_address, extensions_of, headers, server_tls};
+use super::net::check_address;
+use super::pages::front;
 use super::{Count, KeyKind, Section, Size};
 use crate::config::print::Printed;
 use crate::export::{Prometheus, ResourceLabels, Translation};
@@ -20,7 +19,8 @@ pub(super) fn prometheus(section: &mut Section<'_>) -> Prometheus {
     let default = Prometheus::default();
     let endpoint = section.get("endpoint", String::new());
     check_address(section, "endpoint", &endpoint);
-    server(section);
+    let own = "requests for metrics have no body, and times of their own";
+    let front = front(section, own);
     no_queue(section, "scrapers come and fetch what there is");
     let metric_expiration = section.get("metric_expiration", default.metric_expiration);
     if metric_expiration.is_zero() {
@@ -34,8 +34,9 @@ pub(super) fn prometheus(section: &mut Section<'_>) -> Prometheus {
     }
     Prometheus {
         endpoint,
-        tls: section.when_filled("tls", server_tls).flatten(),
-        response_headers: headers(section, "response_headers"),
+        tls: front.tls,
+        auth: front.auth,
+        response_headers: front.response_headers,
         namespace: section.get("namespace", String::new()),
         const_labels: const_labels(section),
         send_timestamps: section.get("send_timestamps", false),
@@ -46,31 +47,6 @@ pub(super) fn prometheus(section: &mut Section<'_>) -> Prometheus {
         translation: translation(section),
         max_series: section.get("max_series", Count(default.max_series)).0,
         max_series_bytes: section.get("max_series_bytes", Size(default.max_series_bytes)).0,
-    }
-}
-
-/// What the Collector's HTTP server can be told beside: nothing that a page which is only fetched needs.
-fn server(section: &mut Section<'_>) {
-    extensions_of(section, true);
-    let tcp = [("tcp", true), ("tcp4", true), ("tcp6", true), ("unix", false)];
-    if section.choice("transport", "tcp", &tcp, "unsupported transport type") == Some(false) {
-        let help = "write endpoint: host:port".to_owned();
-        section.error("transport", "unix sockets are not available for metrics in this version", Some(help));
-    }
-    let own = "requests for metrics have no body, and times of their own";
-    section.without_effect::<i64>("max_request_body_size", own);
-    section.without_effect::<bool>("include_metadata", own);
-    section.without_effect::<Vec<String>>("compression_algorithms", own);
-    for key in ["read_timeout", "read_header_timeout", "write_timeout", "idle_timeout"] {
-        section.without_effect::<Duration>(key, own);
-    }
-    section.without_effect::<bool>("keep_alives_enabled", own);
-    for key in ["keepalive", "cors"] {
-        if let Some(entry) = section.find(key, KeyKind::Ignored)
-            && !entry.value.is_null()
-        {
-            section.warn(&entry.mark, key, format!("'{key}' has no effect here: {own}"), None);
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::journal::journal;
+use super::storage::storage;
 use super::{Count, KeyKind, Scalar, Section};
 use crate::export::{self, QueueBatch, SendingQueue};
 use crate::forward::{Queue, Sizer};
@@ -122,11 +123,10 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
     };
     let sizer = section.choice("sizer", "requests", QUEUE_SIZERS, "invalid sizer:").unwrap_or(default.sizer);
     let wait_for_result = section.get("wait_for_result", false);
-    let help = "write sending_queue: {journal: {directory: /var/lib/ringtail/queue}}";
-    section.refused("storage", "no storage extensions exist here", help);
+    let stored = storage(section);
     let inherited = if sizer == export::Sizer::Bytes { "bytes" } else { "items" };
     let batch = section.optional("batch", |part| batch(part, inherited));
-    if let Some(batch) = batch
+    if let Some(batch) = &batch
         && enabled
         && batch.sizer == sizer
         && batch.min_size > size as u64
@@ -135,6 +135,20 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
             format!("`min_size` ({}) must be less than or equal to `queue_size` ({size})", batch.min_size);
         section.error("batch", message, Some("lower min_size or raise queue_size".into()));
     }
+    let journal = section.when_filled("journal", |part| {
+        let journal = journal(part, 1);
+        if journal.directory.is_none() {
+            let help = "write directory: PATH, or leave journal out for a queue in memory";
+            part.error("", "the journal of a sending_queue needs a directory", Some(help.into()));
+        }
+        journal
+    });
+    check_on_disk(section, journal.is_some(), stored.is_some(), batch.as_ref());
+    if stored.is_some() && wait_for_result && enabled {
+        let message = "`wait_for_result` is not supported with a persistent queue configured with `storage`";
+        section.error("wait_for_result", message, Some("remove one of them".into()));
+    }
+    let is_stored = enabled && stored.is_some();
     SendingQueue {
         enabled,
         consumers,
@@ -142,15 +156,25 @@ pub(super) fn sending_queue(section: &mut Section<'_>) -> SendingQueue {
         sizer,
         block_on_overflow: section.get("block_on_overflow", false),
         wait_for_result,
-        journal: section.when_filled("journal", |part| {
-            let journal = journal(part, 1);
-            if journal.directory.is_none() {
-                let help = "write directory: PATH, or leave journal out for a queue in memory";
-                part.error("", "the journal of a sending_queue needs a directory", Some(help.into()));
-            }
-            journal
-        }),
+        bounded_on_disk: is_stored,
+        journal: journal.or(stored.filter(|_| is_stored)),
         batch,
+    }
+}
+
+/// What a queue on disk does not go with.
+fn check_on_disk(section: &mut Section<'_>, journal: bool, stored: bool, batch: Option<&QueueBatch>) {
+    let key = if journal { "journal" } else { "storage" };
+    if (journal || stored) && batch.is_some_and(|batch| !batch.metadata_keys.is_empty()) {
+        let message = format!(
+            "'partition.metadata_keys' has no effect together with '{key}': a queue on disk keeps no headers"
+        );
+        let help = "remove one, or write metadata_keys under a batch processor before".to_owned();
+        section.warn(&section.mark_of("batch"), "batch", message, Some(help));
+    }
+    if stored && journal {
+        let help = "both keep the queue on disk; remove one";
+        section.error("storage", "'storage' and 'journal' cannot be used together", Some(help.into()));
     }
 }
 
@@ -167,16 +191,13 @@ fn batch(batch: &mut Section<'_>, sizer: &'static str) -> QueueBatch {
     }
     let sizers = &QUEUE_SIZERS[1..];
     let sizer = batch.choice("sizer", sizer, sizers, "invalid sizer:").unwrap_or(export::Sizer::Items);
-    batch.section("partition", |partition| {
-        let keys = partition.get("metadata_keys", Vec::new());
+    let metadata_keys = batch.section("partition", |partition| {
+        let mut keys = partition.get("metadata_keys", Vec::new());
         no_duplicates(partition, &keys);
-        if !keys.is_empty() {
-            let message = "'metadata_keys' has no effect here: a queue's batches are not divided by headers";
-            let help = "write it under a batch processor".to_owned();
-            partition.warn(&partition.mark_of("metadata_keys"), "metadata_keys", message, Some(help));
-        }
+        keys.iter_mut().for_each(|key: &mut String| key.make_ascii_lowercase());
+        keys
     });
-    QueueBatch { flush_timeout, min_size, max_size, sizer }
+    QueueBatch { flush_timeout, min_size, max_size, sizer, metadata_keys }
 }
 
 /// `metadata_keys` are header names, which have no case.

@@ -93,7 +93,8 @@ macro_rules! integers {
                     Typed::Int(value) => Self::try_from(value).map_err(|_| {
                         Bad::Form(format!("must be between {} and {}", Self::MIN, Self::MAX))
                     }),
-                    Typed::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => Self::try_from(value as i64)
+                    // The Collector cuts fractions.
+                    Typed::Float(value) if value.abs() < 1e15 => Self::try_from(value as i64)
                         .map_err(|_| Bad::Form(format!("must be between {} and {}", Self::MIN, Self::MAX))),
                     _ => Err(Bad::Type($shown)),
                 }

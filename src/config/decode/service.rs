@@ -1,5 +1,6 @@
 //! What is defined, and what `service` wants: ids, pipelines, extensions.
 
+use super::skip::{self, Skipped};
 use super::{COMPONENTS_MAX, KeyKind, Section, telemetry};
 use crate::config::catalog::Kind;
 use crate::config::print::Printed;
@@ -33,6 +34,8 @@ pub(super) struct Service {
     pub pipelines: Vec<Wanted>,
     pub extensions: Vec<Reference>,
     pub telemetry: observe::Telemetry,
+    /// What `--skip-unavailable` left out.
+    pub skipped: Skipped,
 }
 
 /// A pipeline as written.
@@ -40,6 +43,7 @@ pub(super) struct Wanted {
     pub id: ComponentId,
     pub signal: Signal,
     pub path: String,
+    pub mark: Mark,
     pub receivers: Vec<Reference>,
     pub processors: Vec<Reference>,
     pub exporters: Vec<Reference>,
@@ -48,7 +52,7 @@ pub(super) struct Wanted {
 /// The components of one section.
 pub(super) fn definitions<'a>(top: &mut Section<'a>, kind: Kind) -> Vec<Defined<'a>> {
     let key = kind.section();
-    let entry = top.find(key, if kind.available().is_empty() { KeyKind::Ignored } else { KeyKind::Live });
+    let entry = top.find(key, KeyKind::Live);
     let entries = entry.map_or(&[][..], |entry| entry.value.entries());
     if entries.is_empty() && matches!(kind, Kind::Receiver | Kind::Exporter) && !top.all().is_empty() {
         top.error(key, format!("no {} configuration specified in config", kind.name()), None);
@@ -112,26 +116,48 @@ fn is_symbol(c: char) -> bool {
     "$+<=>^`|~".contains(c)
 }
 
-/// Reads `service`.
-pub(super) fn service(section: &mut Section<'_>) -> Service {
-    let extensions = references(section, "extensions");
+/// Reads `service`. Of what is `defined`, what this version has not is left out where the command line allows it.
+pub(super) fn service(section: &mut Section<'_>, defined: &[(Kind, Vec<Defined<'_>>)]) -> Service {
+    let mut extensions = references(section, "extensions");
     let telemetry = section.section("telemetry", telemetry::telemetry);
+    let mut pipelines = pipelines(section);
+    let mut skipped = Skipped::new();
+    if section.context().skip_unavailable {
+        skipped = skip::leave_out(section, defined, &mut pipelines, &mut extensions);
+        if section.has("extensions") {
+            section.show("extensions", printed(&extensions));
+        }
+    }
+    let shown = pipelines.iter().map(|pipeline| {
+        let lists = [
+            ("receivers", &pipeline.receivers),
+            ("processors", &pipeline.processors),
+            ("exporters", &pipeline.exporters),
+        ];
+        let filled = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        let map = filled.map(|(key, list)| (key.to_owned(), printed(list))).collect();
+        (pipeline.id.to_string(), Printed::Map(map))
+    });
+    section.show("pipelines", Printed::Map(shown.collect()));
+    pipelines.sort_by(|a, b| a.id.cmp(&b.id));
+    Service { pipelines, extensions, telemetry, skipped }
+}
+
+/// `service.pipelines` as written.
+fn pipelines(section: &mut Section<'_>) -> Vec<Wanted> {
     let mut pipelines = Vec::new();
     let entries = section.find("pipelines", KeyKind::Live).map_or(&[][..], |entry| entry.value.entries());
     if entries.is_empty() {
         let help = "write pipelines: {traces: {receivers: [otlp], exporters: [load_balancing]}}";
         section.error("pipelines", "service must have at least one pipeline", Some(help.into()));
     }
-    let mut printed = Vec::new();
     for entry in bounded(section, "pipelines", entries) {
         let path = section.path_of(&format!("pipelines::{}", entry.key));
         let named = parse_id(&entry.key).and_then(|id| Ok((signal(&id.kind)?, id)));
         let (signal, id) = match named {
             Ok(named) => named,
             Err(reason) => {
-                let message = format!("'service.pipelines' in {:?} id: {reason}", entry.key);
-                let help = "a pipeline is named traces, metrics or logs, with /NAME for more than one";
-                section.context().push(entry.mark.error(&path, message, Some(help.into())));
+                unreadable(section, entry, &path, &reason);
                 continue;
             }
         };
@@ -140,6 +166,7 @@ pub(super) fn service(section: &mut Section<'_>) -> Service {
             receivers: references(&mut part, "receivers"),
             processors: references(&mut part, "processors"),
             exporters: references(&mut part, "exporters"),
+            mark: entry.mark.clone(),
             id,
             signal,
             path,
@@ -149,12 +176,23 @@ pub(super) fn service(section: &mut Section<'_>) -> Service {
                 part.error(&format!("{key}s"), format!("must have at least one {key}"), None);
             }
         }
-        printed.push((entry.key.clone(), part.finish()));
+        part.finish();
         pipelines.push(wanted);
     }
-    section.show("pipelines", Printed::Map(printed));
-    pipelines.sort_by(|a, b| a.id.cmp(&b.id));
-    Service { pipelines, extensions, telemetry }
+    pipelines
+}
+
+/// A pipeline of a signal that is not here, or of none.
+fn unreadable(section: &Section<'_>, entry: &Entry, path: &str, reason: &str) {
+    let skipped = section.context().skip_unavailable && entry.key.split('/').next() == Some("profiles");
+    if skipped {
+        let message = format!("pipeline {:?} is left out whole: {reason}", entry.key);
+        section.context().push(entry.mark.warning(path, message, None));
+        return;
+    }
+    let message = format!("'service.pipelines' in {:?} id: {reason}", entry.key);
+    let help = "a pipeline is named traces, metrics or logs, with /NAME for more than one";
+    section.context().push(entry.mark.error(path, message, Some(help.into())));
 }
 
 fn signal(name: &str) -> Result<Signal, String> {
@@ -192,6 +230,10 @@ fn references(section: &mut Section<'_>, key: &'static str) -> Vec<Reference> {
             }
         }
     }
-    section.show(key, Printed::List(found.iter().map(|r| Printed::Text(r.id.to_string())).collect()));
+    section.show(key, printed(&found));
     found
+}
+
+fn printed(list: &[Reference]) -> Printed {
+    Printed::List(list.iter().map(|reference| Printed::Text(reference.id.to_string())).collect())
 }

@@ -3,12 +3,13 @@
 use super::{KeyKind, Section};
 use crate::config::print::Printed;
 use crate::config::tree::{Typed, Value};
-use crate::observe::{Encoding, PrometheusReader, Telemetry};
+use crate::observe::{Encoding, LogOutput, PrometheusReader, Telemetry};
 
 const LEVELS: &[(&str, &str)] = &[
     ("debug", "debug"),
     ("info", "info"),
     ("warn", "warn"),
+    ("warning", "warn"),
     ("error", "error"),
     ("dpanic", "error"),
     ("panic", "error"),
@@ -18,18 +19,20 @@ const METRIC_LEVELS: &[(&str, bool)] =
     &[("none", false), ("basic", true), ("normal", true), ("detailed", true)];
 
 pub(super) fn telemetry(section: &mut Section<'_>) -> Telemetry {
-    let (log_level, log_encoding) = section.section("logs", logs);
+    let (log_level, log_encoding, log_outputs) = section.section("logs", logs);
     let metrics = section.section("metrics", metrics);
     section.section("traces", |traces| {
-        traces.ignored::<String>("level");
+        traces.find("level", KeyKind::Ignored);
+        traces.level("level", "none", METRIC_LEVELS, "unknown metrics level");
         traces.ignored::<Vec<String>>("propagators");
+        traces.find("sampler", KeyKind::Ignored);
         no_processors(traces);
     });
     let resource = resource(section);
-    Telemetry { log_level, log_encoding, metrics, resource }
+    Telemetry { log_level, log_encoding, log_outputs, metrics, resource }
 }
 
-fn logs(logs: &mut Section<'_>) -> (String, Encoding) {
+fn logs(logs: &mut Section<'_>) -> (String, Encoding, Vec<LogOutput>) {
     let level = logs.level("level", "info", LEVELS, "unrecognized level:").unwrap_or("info");
     let encoding = logs
         .choice(
@@ -42,15 +45,8 @@ fn logs(logs: &mut Section<'_>) -> (String, Encoding) {
     for key in ["development", "disable_caller", "disable_stacktrace", "disable_zap_resource"] {
         logs.ignored::<bool>(key);
     }
-    for key in ["output_paths", "error_output_paths"] {
-        let paths =
-            logs.find(key, KeyKind::Ignored).and_then(|entry| logs.value::<Vec<String>>(&entry.value, key));
-        if paths.is_some_and(|paths| paths.iter().any(|path| path != "stderr")) {
-            let help = "redirect standard error where logs should go".to_owned();
-            let message = format!("'{key}' has no effect here: logs go to standard error");
-            logs.warn(&logs.mark_of(key), key, message, Some(help));
-        }
-    }
+    let outputs = outputs(logs);
+    logs.ignored::<Vec<String>>("error_output_paths"); // errors of the log itself, of which there are none
     if let Some(entry) = logs.find("initial_fields", KeyKind::Ignored)
         && !entry.value.entries().is_empty()
     {
@@ -60,36 +56,59 @@ fn logs(logs: &mut Section<'_>) -> (String, Encoding) {
         logs.section("sampling", |sampling| {
             sampling.ignored::<bool>("enabled");
             sampling.ignored::<std::time::Duration>("tick");
-            sampling.ignored::<u64>("initial");
-            sampling.ignored::<u64>("thereafter");
+            sampling.ignored::<i64>("initial");
+            sampling.ignored::<i64>("thereafter");
         });
     }
     no_processors(logs);
-    (level.to_owned(), encoding)
+    (level.to_owned(), encoding, outputs)
+}
+
+/// `output_paths`; none is standard error.
+fn outputs(logs: &mut Section<'_>) -> Vec<LogOutput> {
+    let paths = logs.get("output_paths", vec!["stderr".to_owned()]);
+    let mut outputs = Vec::new();
+    for path in &paths {
+        let output = match path.strip_prefix("file://").unwrap_or(path) {
+            "" | "stderr" => LogOutput::Stderr,
+            "stdout" => LogOutput::Stdout,
+            path if path.contains("://") => {
+                let message = "only stdout, stderr and files are available for logs";
+                logs.error("output_paths", message, Some("write a path".into()));
+                continue;
+            }
+            path => LogOutput::File(path.into()),
+        };
+        if !outputs.contains(&output) {
+            outputs.push(output);
+        }
+    }
+    if outputs.is_empty() { vec![LogOutput::Stderr] } else { outputs }
 }
 
 /// Exporting our own logs and spans over OTLP does not exist; leaving it out silently would hide that.
 fn no_processors(section: &mut Section<'_>) {
-    let empty = section.find("processors", KeyKind::Refused).is_none_or(|entry| match entry.value.typed() {
-        Typed::List(items) => items.is_empty(),
-        other => other == Typed::Null,
-    });
-    if !empty {
-        section.refused("processors", "ringtail exports no logs or spans of its own", "remove it");
+    if let Some(entry) = section.find("processors", KeyKind::Ignored)
+        && !matches!(entry.value.typed(), Typed::List([]) | Typed::Null)
+    {
+        let message = "'processors' has no effect here: ringtail exports no logs or spans of its own";
+        section.warn(&entry.mark, "processors", message, Some("collect standard error".into()));
     }
 }
 
 fn metrics(metrics: &mut Section<'_>) -> Vec<PrometheusReader> {
     let on = metrics.level("level", "normal", METRIC_LEVELS, "unknown metrics level").unwrap_or(true);
     if let Some(entry) = metrics.find("views", KeyKind::Ignored)
-        && !entry.value.is_null()
+        && !matches!(entry.value.typed(), Typed::List([]) | Typed::Null)
     {
-        metrics.warn(
-            &entry.mark,
-            "views",
-            "'views' has no effect here",
-            Some("drop series when scraping".into()),
-        );
+        let detailed = metrics.text_of("level").is_some_and(|level| level.eq_ignore_ascii_case("detailed"));
+        if detailed {
+            let help = "drop series when scraping".to_owned();
+            metrics.warn(&entry.mark, "views", "'views' has no effect here", Some(help));
+        } else {
+            let message = "service::telemetry::metrics::views can only be set when service::telemetry::metrics::level is detailed";
+            metrics.error("views", message, Some("remove it: it has no effect here".into()));
+        }
     }
     let help = "write readers: [{pull: {exporter: {prometheus: {host: HOST, port: PORT}}}}]";
     let address: Option<String> =
@@ -146,7 +165,10 @@ fn host_and_port(section: &Section<'_>, address: &str) -> Option<PrometheusReade
 
 fn reader(reader: &mut Section<'_>) -> Option<PrometheusReader> {
     let help = "scrape the metrics: readers: [{pull: {exporter: {prometheus: {host: HOST, port: PORT}}}}]";
-    reader.refused("periodic", "metrics are not pushed", help);
+    if let Some(entry) = reader.find("periodic", KeyKind::Ignored) {
+        let message = "'periodic' has no effect here: metrics are not pushed";
+        reader.warn(&entry.mark, "periodic", message, Some(help.into()));
+    }
     let pull = reader.when_filled("pull", |pull| {
         pull.section("exporter", |exporter| exporter.when_written("prometheus", prometheus))
     });
@@ -165,8 +187,18 @@ fn prometheus(section: &mut Section<'_>) -> PrometheusReader {
     let default = PrometheusReader { host: "localhost".into(), port: 8888, type_suffix: false };
     for key in ["without_scope_info", "without_units"] {
         section.ignored::<bool>(key);
+        if section.entry(key).and_then(|entry| section.value(&entry.value, key)) == Some(false) {
+            let message = format!("'{key}: false' has no effect here: names and labels stay without them");
+            section.warn(&section.mark_of(key), key, message, None);
+        }
     }
-    section.find("with_resource_constant_labels", KeyKind::Ignored);
+    if let Some(entry) = section.find("with_resource_constant_labels", KeyKind::Ignored)
+        && !entry.value.is_null()
+    {
+        let message = "'with_resource_constant_labels' has no effect here: the resource is on target_info";
+        let help = "join with target_info, or add labels when scraping".to_owned();
+        section.warn(&entry.mark, "with_resource_constant_labels", message, Some(help));
+    }
     PrometheusReader {
         host: section.get("host", default.host),
         port: section.get("port", default.port),
@@ -188,6 +220,10 @@ fn resource(section: &mut Section<'_>) -> Vec<(String, String)> {
     for attribute in entry.value.entries() {
         match (attribute.key.as_str(), &attribute.value.value) {
             ("schema_url", _) => {}
+            ("detectors", Value::Map(_)) => {
+                let message = "'detectors' has no effect here: write the attributes";
+                section.warn(&attribute.mark, "resource", message, None);
+            }
             ("attributes", Value::List(items)) => {
                 for item in items {
                     let field = |name: &str| item.entries().iter().find(|entry| entry.key == name);

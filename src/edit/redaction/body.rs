@@ -20,7 +20,6 @@ pub(super) fn redact(rules: &Redaction, record: &[u8]) -> Result<Option<Redacted
     let mut found = Found::default();
     let value = Value::read(body)?;
     let body = match value {
-        Value::Empty => return Ok(None),
         Value::List(list) => Walk { rules, found: &mut found }.list(b"", list, 0)?,
         Value::Map(map) => Walk { rules, found: &mut found }.map(b"", map, 0)?,
         single => {

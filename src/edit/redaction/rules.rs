@@ -11,6 +11,7 @@ use crate::edit::text::as_text;
 use crate::edit::value::Value;
 use crate::pattern::Pattern;
 use crate::pii::{self, MASK};
+use crate::semconv::Names;
 use crate::wire::Malformed;
 
 /// What to redact.
@@ -36,6 +37,8 @@ pub struct Redaction {
     pub hashing: Hashing,
     /// `summary`.
     pub summary: Summary,
+    /// `semconv`: which attributes keys and their patterns mean.
+    pub names: Names,
 }
 
 /// What stands for what is masked.
@@ -69,7 +72,8 @@ impl PartialEq for Redaction {
             [&one.ignored_key_patterns, &one.blocked_key_patterns, &one.allowed_values]
                 .map(|set| set.patterns().to_vec())
         };
-        let rest = |one: &Self| (one.pii.clone(), one.redact_all_types, one.hashing.clone(), one.summary);
+        let rest =
+            |one: &Self| (one.pii.clone(), one.redact_all_types, one.hashing.clone(), one.summary, one.names);
         keys(self) == keys(other)
             && sets(self) == sets(other)
             && rest(self) == rest(other)
@@ -144,11 +148,12 @@ impl Redaction {
     }
 
     pub(super) fn ignores(&self, key: &[u8]) -> bool {
-        has(&self.ignored_keys, key) || self.ignored_key_patterns.is_match(key)
+        self.names.any(key, |key| has(&self.ignored_keys, key) || self.ignored_key_patterns.is_match(key))
     }
 
     pub(super) fn passes(&self, key: &[u8]) -> bool {
-        self.allowed_keys.as_ref().is_none_or(|keys| has(keys, key) || is_own(key))
+        let Some(keys) = &self.allowed_keys else { return true };
+        self.names.any(key, |key| has(keys, key)) || is_own(key)
     }
 
     pub(super) fn allows(&self, text: &[u8]) -> bool {
@@ -156,7 +161,7 @@ impl Redaction {
     }
 
     pub(super) fn masks_key(&self, key: &[u8]) -> bool {
-        self.blocked_key_patterns.is_match(key)
+        self.names.any(key, |key| self.blocked_key_patterns.is_match(key))
     }
 
     fn mask_at(&self, key: &[u8], text: &[u8]) -> Option<Vec<u8>> {
@@ -173,8 +178,12 @@ impl Redaction {
     pub(super) fn mask(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut masked = Cow::Borrowed(text);
         for pattern in &self.blocked_values {
-            let by = |found: &regex::bytes::Captures<'_>| self.stand_in(&found[0]);
-            if let Cow::Owned(next) = pattern.regex.replace_all(&masked, by) {
+            let before: &[u8] = &masked;
+            let by = |found: &regex::bytes::Captures<'_>| match found.get(0) {
+                Some(found) if found.is_empty() && is_inside_character(before, found.start()) => Vec::new(),
+                _ => self.stand_in(&found[0]),
+            };
+            if let Cow::Owned(next) = pattern.regex.replace_all(before, by) {
                 masked = Cow::Owned(next);
             }
         }
@@ -191,6 +200,11 @@ impl Redaction {
             Hashing::Hmac(digest, key) => digest.hex(key.as_bytes(), text).into_bytes(),
         }
     }
+}
+
+/// Patterns find nothing at all there in Go, and here an empty text.
+fn is_inside_character(text: &[u8], at: usize) -> bool {
+    text.get(at).is_some_and(|byte| byte & 0xc0 == 0x80)
 }
 
 fn has(keys: &BTreeSet<String>, key: &[u8]) -> bool {

@@ -12,6 +12,7 @@ use crate::edit::Walker;
 use crate::edit::testing::{around, attributes, edit, list, map, request, shown, span, text, valued};
 use crate::pattern::{self, Pattern};
 use crate::pii::Rule;
+use crate::semconv::Names;
 
 fn patterns(patterns: &[&str]) -> regex::bytes::RegexSet {
     pattern::compile_any(&patterns.iter().map(|pattern| (*pattern).to_owned()).collect::<Vec<_>>()).unwrap()
@@ -169,4 +170,32 @@ fn personal_data_is_masked_by_its_kind() {
     ];
     assert_eq!(after(pii.clone(), pairs), "a=u***@e***.com b=**** c=Bearer **** d=https://u:****@h/ e=plain");
     assert_eq!(body_after(pii, text("from user@example.com")).0, Some(text("from u***@e***.com")));
+}
+
+#[test]
+fn renamed_keys_are_meant_by_either_name() {
+    let rules = |names| Redaction {
+        allowed_keys: Some(
+            ["http.url".to_owned(), "db.query.text".to_owned(), "http.method".to_owned()].into(),
+        ),
+        ignored_keys: ["http.method".to_owned()].into(),
+        ignored_key_patterns: patterns(&["system$"]),
+        blocked_key_patterns: patterns(&["^http.url$"]),
+        blocked_values: vec![Pattern::new("secret").unwrap()],
+        names,
+        ..Redaction::default()
+    };
+    let pairs = || {
+        ["url.full", "db.statement", "http.request.method", "db.system.name", "http.status_code"]
+            .map(|key| (key, text("a secret")))
+            .to_vec()
+    };
+    let either = "db.statement=a **** db.system.name=a secret http.request.method=a secret url.full=****";
+    assert_eq!(after(rules(Names::Either), pairs()), either);
+    assert_eq!(after(rules(Names::Written), pairs()), "");
+}
+
+#[test]
+fn nothing_is_put_into_the_middle_of_a_character() {
+    assert_eq!(after(blocking("x*"), vec![("k", text("éxa"))]), "k=****é****a****");
 }

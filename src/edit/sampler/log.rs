@@ -1,7 +1,7 @@
 //! Log records: the trace id or an attribute; what was decided stands in attributes.
 
 use super::span::randomness_of;
-use super::{Method, Sampler, threshold};
+use super::{Decided, Method, Sampler, threshold};
 use crate::edit::attributes::Attributes;
 use crate::edit::message::Message;
 use crate::edit::text::as_text;
@@ -28,7 +28,7 @@ impl Sampler {
         let hashed = if matches!(self.method, Method::Hash(_)) { self.hashed(record, id)? } else { None };
         let judged = self.judge(read, || hashed, randomness_of(id));
         let priority = self.priority(record)?;
-        let (kept, carried) = self.decide(judged, priority);
+        let Decided { kept, carried, sets } = self.decide(judged, priority);
         let by_attribute = self.sampling.by_attribute || id.iter().all(|byte| *byte == 0);
         self.count(judged, read, priority.is_some(), by_attribute, kept);
         if !kept {
@@ -36,10 +36,11 @@ impl Sampler {
         }
         if let (Some(before), Some(after)) = (read, carried) {
             let text = |text: String| Value::Text(text.as_bytes()).to_bytes();
-            if let (Some(randomness), None) = (after.randomness, before.randomness) {
+            let found = after.randomness.filter(|_| judged.randomness.is_some());
+            if let (Some(randomness), None) = (found, before.randomness) {
                 self.list.put(record, RANDOMNESS, &text(randomness_text(randomness)));
             }
-            if let Some(threshold) = after.threshold.filter(|after| Some(*after) != before.threshold) {
+            if let Some(threshold) = after.threshold.filter(|_| sets) {
                 self.list.put(record, THRESHOLD, &text(threshold_text(threshold)));
             }
         }
@@ -170,12 +171,14 @@ mod tests {
             vec![("sampling.randomness", text("f0000000000000")), ("sampling.threshold", text(threshold))]
         };
         let half = || sampling(Mode::Proportional, 50.0);
-        let after = |threshold| after(half(), &[7; 16], pairs(threshold));
+        let halved = |threshold| after(half(), &[7; 16], pairs(threshold));
         let shown = |threshold: &str| {
             Some(format!("sampling.randomness=f0000000000000 sampling.threshold={threshold}"))
         };
-        assert_eq!(after("8"), shown("c"));
-        assert_eq!(after("ff"), None, "it lies");
-        assert_eq!(after("zz"), None, "it cannot be read");
+        assert_eq!(halved("8"), shown("c"));
+        assert_eq!(halved("ff"), None, "it lies");
+        let all = after(sampling(Mode::Equalizing, 100.0), &[7; 16], pairs("80"));
+        assert_eq!(all, shown("8"), "as short as it can be");
+        assert_eq!(halved("zz"), None, "it cannot be read");
     }
 }

@@ -86,6 +86,16 @@ struct Judged {
     odd: bool,
 }
 
+/// What becomes of an item.
+#[derive(Clone, Copy, Debug)]
+struct Decided {
+    kept: bool,
+    /// What it has to carry, if that is to be written.
+    carried: Option<Ot>,
+    /// The threshold in that is this sampler's, and not a stricter one from before.
+    sets: bool,
+}
+
 /// Randomness of which every threshold is met.
 const ALL: u64 = NEVER - 1;
 
@@ -97,9 +107,8 @@ impl Sampler {
         Self { sampling, method, signal: Signal::Traces, list, out, counts: Counts::default() }
     }
 
-    /// Whether an item is kept, and what it has to carry then, if that is to be written. `priority` is the threshold
-    /// that the item asks for itself.
-    fn decide(&self, judged: Judged, priority: Option<u64>) -> (bool, Option<Ot>) {
+    /// What becomes of an item. `priority` is the threshold that it asks for itself.
+    fn decide(&self, judged: Judged, priority: Option<u64>) -> Decided {
         let Judged { randomness, mut carried, mut odd } = judged;
         odd |= randomness.is_none();
         let randomness = randomness.unwrap_or(ALL);
@@ -116,20 +125,23 @@ impl Sampler {
         };
         let threshold = priority.unwrap_or(threshold);
         if threshold > randomness {
-            return (false, None);
+            return Decided { kept: false, carried: None, sets: false };
         }
+        let mut sets = false;
         if let Some(ot) = &mut carried
             && ot.threshold.is_none_or(|before| before <= threshold)
         {
             ot.threshold = Some(threshold);
+            sets = true;
         }
-        (true, carried)
+        Decided { kept: true, carried, sets }
     }
 
     fn threshold(&self, arriving: Option<u64>) -> u64 {
         match self.method {
             Method::Never => NEVER,
-            Method::Hash(threshold) | Method::Equalizing(threshold) => threshold,
+            Method::Hash(threshold) => threshold,
+            Method::Equalizing(threshold) => threshold.max(arriving.unwrap_or(0)),
             Method::Proportional(ratio) => {
                 let before = arriving.map_or(1.0, threshold::probability);
                 threshold::of_probability(before * ratio, self.sampling.precision).unwrap_or(NEVER)
@@ -154,7 +166,8 @@ impl Sampler {
             }
             Method::Hash(_) => {
                 let randomness = hashed();
-                Judged { randomness, carried: Some(Ot { randomness, ..ot }), odd: false }
+                let written = randomness.or(Some(ALL)); // what is kept without any has the most there is
+                Judged { randomness, carried: Some(Ot { randomness: written, ..ot }), odd: false }
             }
             _ => Judged { randomness: ot.randomness.or(by_id), carried: Some(ot), odd: false },
         }

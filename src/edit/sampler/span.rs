@@ -1,8 +1,9 @@
 //! Spans: the trace id, the trace state, and the attribute `sampling.priority`.
 
-use super::{Judged, Sampler, threshold};
+use super::{Decided, Judged, Sampler, threshold};
 use crate::edit::condition::find;
 use crate::edit::message::Message;
+use crate::edit::number::float;
 use crate::edit::value::Value;
 use crate::edit::walk::Fate;
 use crate::trace_state::{self, NEVER, copy_with_state};
@@ -24,7 +25,7 @@ impl Sampler {
         let judged = self.judge_by_id(id, read);
         let priority = find(span, otlp::SPAN_ATTRIBUTES, b"sampling.priority")?;
         let priority = priority.map(priority_of).transpose()?.flatten();
-        let (kept, carried) = self.decide(judged, priority);
+        let Decided { kept, carried, .. } = self.decide(judged, priority);
         self.count(judged, read, priority.is_some(), false, kept);
         if !kept {
             return Ok(Fate::Drop);
@@ -59,7 +60,7 @@ fn priority_of(encoded: &[u8]) -> Result<Option<u64>, Malformed> {
     let value = match Value::read(encoded)? {
         Value::Int(value) => Some(value as f64),
         Value::Double(value) => Some(value),
-        Value::Text(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
+        Value::Text(text) => float(text),
         _ => None,
     };
     Ok(match value {

@@ -1,17 +1,17 @@
 //! The shell of the `file` exporter: a thread that writes, and senders that wait for it.
 
-use std::collections::HashSet;
-use std::fs::DirBuilder;
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::config::File;
-use super::output::Output;
+use super::files::{Files, Next};
 use super::{group, record};
+use crate::change::Change;
 use crate::flow::{Answer, Consumer, RETRY_HINT, Request};
 use crate::observe::{ExporterMetrics, Ledger, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
@@ -20,36 +20,81 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 #[derive(Clone)]
 pub struct FileExporter {
     jobs: mpsc::Sender<Job>,
+    changes: Arc<Mutex<Changes>>,
+    ledgers: [Ledger; 3],
 }
 
-struct Job {
-    request: Request,
-    answer: oneshot::Sender<Answer>,
+/// What the thread is to do next.
+enum Job {
+    Write {
+        request: Request,
+        answer: oneshot::Sender<Answer>,
+    },
+    /// There is a change.
+    Change,
+}
+
+/// Configurations that the thread has not seen yet.
+struct Changes {
+    last: File, // of them, or in force
+    next: VecDeque<Next>,
 }
 
 impl FileExporter {
     /// Opens the file and starts the thread. It ends with the last clone of the exporter.
     pub fn start(name: &str, config: File, registry: &Registry) -> io::Result<Self> {
+        let ledgers = Signal::ALL.map(|signal| Ledger::new(registry, "exporter", name, signal));
         let mut writer = Writer {
             name: name.to_owned(),
-            ledgers: Signal::ALL.map(|signal| Ledger::new(registry, "exporter", name, signal)),
+            ledgers: ledgers.clone(),
             metrics: ExporterMetrics::new(registry, name, None),
             files: Files::new(config.clone()),
             failing: false,
         };
         if config.group_by.is_none() {
-            let in_context =
-                |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", config.path));
-            writer.files.of(&config.path).map_err(in_context)?;
+            writer.files.of(&config.path).map_err(|error| in_context(&config, &error))?;
         }
         let (jobs, mut waiting) = mpsc::channel::<Job>(WAITING_MAX);
+        let changes = Arc::new(Mutex::new(Changes { last: config, next: VecDeque::new() }));
+        let seen = Arc::clone(&changes);
         std::thread::Builder::new().name("file-exporter".into()).spawn(move || {
-            while let Some(Job { request, answer }) = waiting.blocking_recv() {
-                let _ = answer.send(writer.take(&request)); // nobody waits: it is written all the same
+            while let Some(job) = waiting.blocking_recv() {
+                for next in std::mem::take(&mut seen.lock().next) {
+                    writer.files.change(next);
+                }
+                if let Job::Write { request, answer } = job {
+                    let _ = answer.send(writer.take(&request)); // nobody waits: it is written all the same
+                }
             }
         })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, changes, ledgers })
     }
+
+    /// Checks another configuration: a path that changed is opened. Nothing that is there is emptied before the change.
+    ///
+    /// Made, the change finishes the record that is being written; a path that stays is continued, and so is one that
+    /// was written to before.
+    pub fn prepare(&self, config: File) -> io::Result<Change> {
+        let next = Next::prepare(config.clone(), &self.changes.lock().last);
+        let next = next.map_err(|error| in_context(&config, &error))?;
+        let (changes, jobs) = (Arc::clone(&self.changes), self.jobs.clone());
+        Ok(Change::new(move || {
+            let mut changes = changes.lock();
+            changes.last = config;
+            changes.next.push_back(next);
+            drop(changes);
+            let _ = jobs.try_send(Job::Change); // where it is full, the thread looks anyway
+        }))
+    }
+
+    /// Prepares and makes a change at once.
+    pub fn reconfigure(&self, config: File) -> io::Result<()> {
+        self.prepare(config).map(Change::make)
+    }
+}
+
+fn in_context(config: &File, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", config.path))
 }
 
 impl Consumer for FileExporter {
@@ -57,11 +102,21 @@ impl Consumer for FileExporter {
         let jobs = self.jobs.clone();
         Box::pin(async move {
             let (answer, written) = oneshot::channel();
-            if jobs.send(Job { request, answer }).await.is_err() {
+            if jobs.send(Job::Write { request, answer }).await.is_err() {
                 return Err(thread_gone());
             }
             written.await.unwrap_or_else(|_| Err(thread_gone()))
         })
+    }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
+
+    fn give_up(&self, signal: Signal, items: u64, refusal: &Refusal) {
+        let ledger = &self.ledgers[signal as usize];
+        ledger.taken(items);
+        ledger.dropped(refusal.reason, items);
     }
 }
 
@@ -137,56 +192,6 @@ impl Writer {
     }
 }
 
-/// Open files, the one used last at the end.
-struct Files {
-    config: File,
-    open: Vec<(String, Output)>,
-    /// Hashes of paths that were opened before: they are continued, not emptied again.
-    known: HashSet<u64>,
-}
-
-impl Files {
-    fn new(config: File) -> Self {
-        Self { config, open: Vec::new(), known: HashSet::new() }
-    }
-
-    fn append(&mut self, path: &str, record: &[u8]) -> io::Result<()> {
-        self.of(path)?.write(record)
-    }
-
-    fn of(&mut self, path: &str) -> io::Result<&mut Output> {
-        if let Some(at) = self.open.iter().position(|(known, _)| known == path) {
-            let used = self.open.remove(at);
-            self.open.push(used);
-        } else {
-            let one = self.open(path)?;
-            let most = self.config.group_by.as_ref().map_or(1, |group_by| group_by.max_open_files);
-            if self.open.len() >= most {
-                self.open.remove(0);
-            }
-            self.open.push((path.to_owned(), one));
-        }
-        match self.open.last_mut() {
-            Some((_, output)) => Ok(output),
-            None => Err(ErrorKind::NotFound.into()),
-        }
-    }
-
-    fn open(&mut self, path: &str) -> io::Result<Output> {
-        let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder
-            && (self.config.create_directory || self.config.group_by.is_some())
-        {
-            DirBuilder::new().recursive(true).mode(self.config.directory_permissions).create(folder)?;
-        }
-        let hash = xxhash_rust::xxh3::xxh3_64(path.as_bytes());
-        let first = !self.known.contains(&hash) && self.known.len() < KNOWN_MAX;
-        let output = Output::open(Path::new(path), self.config.append || !first, self.config.rotation)?;
-        self.known.extend(first.then_some(hash));
-        Ok(output)
-    }
-}
-
 /// The value of the attribute makes a name that no file can have.
 fn can_be_no_file(kind: ErrorKind) -> bool {
     use ErrorKind::{InvalidFilename, InvalidInput, IsADirectory, NotADirectory};
@@ -222,8 +227,6 @@ fn thread_gone() -> Refusal {
 
 /// Requests that wait to be written; then senders wait.
 const WAITING_MAX: usize = 64;
-/// Paths remembered; beyond, files that are there are continued.
-const KNOWN_MAX: usize = 100_000;
 
 #[cfg(test)]
 #[path = "exporter_tests.rs"]

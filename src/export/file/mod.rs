@@ -10,6 +10,7 @@
 
 mod config;
 mod exporter;
+mod files;
 mod group;
 mod output;
 mod record;

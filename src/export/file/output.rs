@@ -17,16 +17,27 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Opens a file, emptied unless `keep`. With rotation what is there is always continued.
-    pub(super) fn open(path: &Path, keep: bool, rotation: Option<Rotation>) -> io::Result<Self> {
+    /// Opens a file as it is, for [`Self::begin`].
+    pub(super) fn look(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).open(path)?;
-        if !keep && rotation.is_none() && file.metadata()?.is_file() {
-            file.set_len(0)?;
+        Ok(Self { path: path.to_owned(), file, rotation: None })
+    }
+
+    /// From now on it is written to. It is emptied unless `keep`; with rotation what is there is always continued.
+    pub(super) fn begin(&mut self, keep: bool, rotation: Option<Rotation>) -> io::Result<()> {
+        if !keep && rotation.is_none() && self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
         }
+        self.set_rotation(rotation);
+        Ok(())
+    }
+
+    /// When it is put aside, from now on.
+    pub(super) fn set_rotation(&mut self, rotation: Option<Rotation>) {
         if let Some(rotation) = &rotation {
-            rotate::remove_old(path, rotation, SystemTime::now());
+            rotate::remove_old(&self.path, rotation, SystemTime::now());
         }
-        Ok(Self { path: path.to_owned(), file, rotation })
+        self.rotation = rotation;
     }
 
     /// Appends a record. When that fails, what was written of it is taken back, so that the next one can be read.
@@ -61,12 +72,18 @@ impl Output {
 mod tests {
     use super::*;
 
+    fn open(path: &Path, keep: bool, rotation: Option<Rotation>) -> io::Result<Output> {
+        let mut output = Output::look(path)?;
+        output.begin(keep, rotation)?;
+        Ok(output)
+    }
+
     #[test]
     fn a_file_is_emptied_or_continued() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         for (keep, expected) in [(false, "x"), (true, "xx"), (false, "x")] {
-            Output::open(&path, keep, None).unwrap().write(b"x").unwrap();
+            open(&path, keep, None).unwrap().write(b"x").unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), expected);
         }
     }
@@ -77,7 +94,7 @@ mod tests {
         let path = folder.path().join("a.json");
         fs::write(&path, "old\n").unwrap();
         let rotation = Rotation { max_bytes: 10, max_age: None, max_backups: 0 };
-        let mut output = Output::open(&path, false, Some(rotation)).unwrap();
+        let mut output = open(&path, false, Some(rotation)).unwrap();
         for record in ["12345\n", "a record too large for any file\n", "6\n", "7\n"] {
             output.write(record.as_bytes()).unwrap();
         }
@@ -89,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_an_error() {
-        let mut full = Output::open(Path::new("/dev/full"), false, None).unwrap();
+        let mut full = open(Path::new("/dev/full"), false, None).unwrap();
         assert_eq!(full.write(b"x").unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 }

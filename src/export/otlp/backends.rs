@@ -1,4 +1,4 @@
-//! The addresses behind the configured name, and a client for each on the worker that uses it.
+//! A backend as configured: the addresses behind its name, and a client for each on the worker that uses it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
+use crate::auth::Credentials;
 use crate::client::{Client, HttpForm, Protocol, Target};
 use crate::outcome::Signal;
 use crate::tls;
@@ -19,6 +21,8 @@ pub struct Reach {
     pub address: String,
     /// TLS to it.
     pub tls: Option<tls::Connector>,
+    /// Who we say we are.
+    pub auth: Option<Credentials>,
     /// What is sent.
     pub signal: Signal,
     /// How it is spoken to.
@@ -37,6 +41,19 @@ pub struct Addresses {
     down: Mutex<HashMap<SocketAddr, Instant>>, // not tried until then while there are others
 }
 
+/// A backend as it is configured now. Its connections end with it, once the last call that uses them has.
+pub struct Backend {
+    /// How it is reached.
+    pub reach: Arc<Reach>,
+    /// Where its name is looked up, when calls take turns among its addresses.
+    pub addresses: Option<Arc<Addresses>>,
+    /// Sees whether it is back.
+    pub probing: Client,
+    /// Another one has taken its place.
+    pub replaced: CancellationToken,
+    on_worker: Vec<Clients>,
+}
+
 /// The clients of one worker.
 pub struct Clients {
     reach: Arc<Reach>,
@@ -47,13 +64,31 @@ pub struct Clients {
 impl Reach {
     /// A client of one address of the name, or of whichever answers first.
     pub fn client(&self, at: Option<SocketAddr>) -> Result<Client, String> {
-        let target = Target { address: self.address.clone(), at, tls: self.tls.clone() };
+        let target =
+            Target { address: self.address.clone(), at, tls: self.tls.clone(), auth: self.auth.clone() };
         Client::new(target, self.signal, &self.protocol, &self.form, self.timeout)
     }
 
     /// Whether the name may have several addresses.
     pub fn is_name(&self) -> bool {
         self.address.parse::<SocketAddr>().is_err()
+    }
+}
+
+impl Backend {
+    /// Checks address, path and headers; no connection is made before the first call.
+    pub fn new(reach: Reach, round_robin: bool, workers: usize) -> Result<Self, String> {
+        let (reach, addresses) = (Arc::new(reach), Arc::new(Addresses::default()));
+        let probing = reach.client(None)?;
+        let clients = |_| Clients::new(Arc::clone(&reach), Arc::clone(&addresses));
+        let on_worker = (0..workers).map(clients).collect();
+        let addresses = (round_robin && reach.is_name()).then_some(addresses);
+        Ok(Self { reach, addresses, probing, replaced: CancellationToken::new(), on_worker })
+    }
+
+    /// The clients of a worker.
+    pub fn clients(&self, worker: usize) -> &Clients {
+        &self.on_worker[worker % self.on_worker.len()]
     }
 }
 

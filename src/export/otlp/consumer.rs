@@ -1,24 +1,27 @@
 //! One of `num_consumers`: takes what leaves as a call, and stays with it until it is settled.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
-use super::backends::Clients;
+use super::backends::{Backend, Clients};
 use super::pause::Pauses;
 use super::queue::{Next, Part, Queue};
 use crate::batch::joined;
 use crate::client::{CallEnd, Called, Client, HttpEncoding};
 use crate::flow::{Books, RETRY_HINT, cancelled, closing};
 use crate::observe::Gauge;
-use crate::outcome::{Accepted, Fault, Reason, Refusal};
+use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::retry::{self, Backoff};
 use crate::wire::json;
 use crate::wire::status::Code;
+use crate::workers::Workers;
 
 /// What the consumers of one exporter share.
 pub struct Line {
@@ -33,9 +36,41 @@ pub struct Line {
     /// Calls on their way or waiting for a retry.
     pub in_flight: Gauge,
     /// When to try again.
-    pub retry: retry::Config,
-    /// What leaves over HTTP; protobuf over gRPC.
-    pub encoding: HttpEncoding,
+    pub retry: ArcSwap<retry::Config>,
+    /// Whom to call.
+    pub backend: ArcSwap<Backend>,
+    /// Who calls.
+    pub crew: Mutex<Crew>,
+}
+
+/// The consumers, by their numbers.
+#[derive(Default)]
+pub struct Crew {
+    wanted: usize,
+    there: BTreeSet<usize>, // those over `wanted` leave as soon as they are free
+}
+
+impl Line {
+    /// So many consumers from now on, on the workers in turns. What is in flight is finished by whoever began it.
+    pub fn employ(self: &Arc<Self>, wanted: usize, workers: &Workers) {
+        let mut crew = self.crew.lock();
+        crew.wanted = wanted;
+        for number in 0..wanted {
+            if crew.there.insert(number) {
+                let worker = number % workers.count();
+                workers.handle(worker).spawn(run(Arc::clone(self), number, worker));
+            }
+        }
+        drop(crew);
+        self.work.notify_waiters();
+        self.work.notify_one();
+    }
+
+    /// Whether a consumer should leave; it is not there any more then.
+    fn lets_go(&self, number: usize) -> bool {
+        let mut crew = self.crew.lock();
+        number >= crew.wanted && crew.there.remove(&number)
+    }
 }
 
 /// How sending ended.
@@ -49,19 +84,23 @@ enum End {
     Abandoned,
 }
 
-/// Sends what waits until the end.
-pub async fn run(line: Arc<Line>, clients: Arc<Clients>) {
-    while let Some(parts) = next(&line).await {
+/// Sends what waits until the end, or until one less is wanted.
+async fn run(line: Arc<Line>, number: usize, worker: usize) {
+    while let Some(parts) = next(&line, number).await {
         line.in_flight.add(1);
-        deliver(&line, &clients, parts).await;
+        deliver(&line, worker, parts).await;
         line.in_flight.sub(1);
         line.queue.lock().done();
     }
 }
 
-async fn next(line: &Line) -> Option<Vec<Part>> {
+async fn next(line: &Line, number: usize) -> Option<Vec<Part>> {
     loop {
         if line.pauses.stop.is_cancelled() {
+            return None;
+        }
+        if line.lets_go(number) {
+            line.work.notify_one(); // what it was woken for is there for another
             return None;
         }
         let work = line.work.notified();
@@ -88,7 +127,7 @@ async fn next(line: &Line) -> Option<Vec<Part>> {
 }
 
 /// A refusal that may be about one request only is tried again by halves.
-async fn deliver(line: &Line, clients: &Clients, parts: Vec<Part>) {
+async fn deliver(line: &Line, worker: usize, parts: Vec<Part>) {
     let mut calls = vec![parts];
     while let Some(mut parts) = calls.pop() {
         let gone: Vec<Part> = parts.extract_if(.., |part| part.owner.is_abandoned()).collect();
@@ -96,7 +135,7 @@ async fn deliver(line: &Line, clients: &Clients, parts: Vec<Part>) {
         if parts.is_empty() {
             continue;
         }
-        match send(line, clients, &parts).await {
+        match send(line, worker, &parts).await {
             End::Taken(accepted) => {
                 if accepted != Accepted::default() {
                     line.books.partial(&accepted);
@@ -114,42 +153,65 @@ async fn deliver(line: &Line, clients: &Clients, parts: Vec<Part>) {
     }
 }
 
-/// One call, again and again until it is taken, refused for good, or given up.
-async fn send(line: &Line, clients: &Clients, parts: &[Part]) -> End {
-    let plain = match encode(line, parts) {
-        Ok(plain) => plain,
-        Err(refusal) => return End::Refused { refusal, apart: true },
-    };
-    let mut message: Option<Bytes> = None;
-    let mut series = Backoff::new(&line.retry, Instant::now());
+/// A call in the making, as the configuration in force says.
+struct Draft {
+    generation: u64,
+    backend: Arc<Backend>,
+    plain: Bytes,
+    message: Option<Bytes>, // compressed and framed
+    series: Backoff,
+}
+
+impl Draft {
+    fn new(line: &Line, parts: &[Part]) -> Result<Self, Refusal> {
+        let (generation, backend) = (line.pauses.generation(), line.backend.load_full());
+        let plain = encode(line.books.signal, backend.reach.form.encoding, parts)?;
+        let series = Backoff::new(&line.retry.load(), Instant::now());
+        Ok(Self { generation, backend, plain, message: None, series })
+    }
+}
+
+/// One call, again and again until it is taken, refused for good, or given up. With another configuration it begins
+/// anew: the backend of the last one may have been the wrong one.
+async fn send(line: &Line, worker: usize, parts: &[Part]) -> End {
+    let mut draft: Option<Draft> = None;
     loop {
         if let Err(end) = may_call(line, parts).await {
             return end;
         }
+        let mut drafted = match draft.take().filter(|draft| draft.generation == line.pauses.generation()) {
+            Some(current) => current,
+            None => match Draft::new(line, parts) {
+                Ok(anew) => anew,
+                Err(refusal) => return End::Refused { refusal, apart: true },
+            },
+        };
+        let clients = drafted.backend.clients(worker);
         let called = tokio::select! {
-            called = call(clients, &plain, &mut message) => called,
+            called = call(clients, &drafted.plain, &mut drafted.message) => called,
             () = line.pauses.stop.cancelled() => return given_up(closing()),
             () = line.books.deserted(parts) => return End::Abandoned,
         };
-        line.pauses.heard(called.unreachable);
+        line.pauses.heard(called.unreachable, drafted.generation);
         let (delay, said) = match called.end {
-            CallEnd::Taken => {
-                return End::Taken(taken(called.rejected_items, called.message));
-            }
+            CallEnd::Taken => return End::Taken(taken(called.rejected_items, called.message)),
+            CallEnd::ForGood { .. } if drafted.generation != line.pauses.generation() => continue,
             CallEnd::ForGood { apart, code, message } => {
                 return End::Refused { refusal: for_good(code, message), apart };
             }
             CallEnd::Passing { delay, message } => (delay, message),
         };
         let now = Instant::now();
-        let wait = series.after_failure(&line.retry, now, delay, fastrand::f64());
+        let wait = drafted.series.after_failure(&line.retry.load(), now, delay, fastrand::f64());
         if called.throttled {
-            line.pauses.throttle(now + delay.or(wait).unwrap_or(RETRY_HINT));
+            line.pauses.throttle(now + delay.or(wait).unwrap_or(RETRY_HINT), drafted.generation);
         }
         match again(line, parts, now, wait, delay, said) {
+            Err(_) if drafted.generation != line.pauses.generation() && !line.books.is_closing() => {}
             Err(end) => return end,
-            Ok(until) => line.pauses.wait(until, called.unreachable).await,
+            Ok(until) => line.pauses.wait(until, called.unreachable, drafted.generation).await,
         }
+        draft = Some(drafted);
     }
 }
 
@@ -162,13 +224,14 @@ async fn may_call(line: &Line, parts: &[Part]) -> Result<(), End> {
         if parts.iter().all(|part| part.owner.is_abandoned()) {
             return Err(End::Abandoned);
         }
+        let generation = line.pauses.generation();
         let Some(until) = line.pauses.throttled_until() else { return Ok(()) };
         if latest(parts).is_some_and(|latest| until > latest) {
             let hint = until.saturating_duration_since(Instant::now()).max(RETRY_HINT);
             let said = "the backend asked for a pause".to_owned();
             return Err(given_up(passing(Reason::HoldExpired, said, hint)));
         }
-        line.pauses.wait(until, false).await;
+        line.pauses.wait(until, false, generation).await;
     }
 }
 
@@ -222,11 +285,11 @@ fn again(
 }
 
 /// The body before compression.
-fn encode(line: &Line, parts: &[Part]) -> Result<Bytes, Refusal> {
+fn encode(signal: Signal, encoding: HttpEncoding, parts: &[Part]) -> Result<Bytes, Refusal> {
     let plain = joined(parts);
-    match line.encoding {
+    match encoding {
         HttpEncoding::Protobuf => Ok(plain),
-        HttpEncoding::Json => match json::from_protobuf(line.books.signal, &plain) {
+        HttpEncoding::Json => match json::from_protobuf(signal, &plain) {
             Ok(text) => Ok(Bytes::from(text)),
             Err(error) => {
                 let message = format!("can't be written as JSON: {error}");

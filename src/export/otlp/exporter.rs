@@ -3,44 +3,63 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::oneshot::Receiver;
 
-use super::backends::{Addresses, Clients, Reach};
-use super::consumer::{self, Line};
+use super::bound::Bound;
+use super::consumer::Line;
 use super::durable::Durable;
 use super::pause::Pauses;
 use super::queue::Queue;
+use super::reach::{backend, labels, watch};
 use super::room::{NoPlace, Place, Room};
-use crate::client::{HttpEncoding, HttpForm, Transport};
-use crate::export::config::Otlp;
-use crate::flow::{Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing};
+use crate::auth::AuthError;
+use crate::export::config::{Otlp, SendingQueue};
+use crate::flow::{
+    Answer, Books, Consumer, Held, RETRY_HINT, Request, Stage, cancelled, closing, header_values,
+};
 use crate::journal;
-use crate::observe::{ExporterMetrics, Ledger, Registry, ServerLabels};
+use crate::observe::{ExporterMetrics, HeldBytes, Ledger, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::tls;
 use crate::workers::Workers;
 
 /// An `otlp_grpc` or `otlp_http` exporter for one signal. A clone is the same exporter.
 #[derive(Clone)]
-pub struct OtlpExporter {
-    direct: Direct,
-    durable: Option<Arc<Durable>>, // stands before it
+pub struct OtlpExporter(pub(super) Arc<Whole>);
+
+/// The exporter with its queue on disk, if it has one.
+pub(super) struct Whole {
+    pub(super) signal: Signal,
+    pub(super) config: Mutex<Otlp>, // in force
+    pub(super) workers: Arc<Workers>,
+    pub(super) registry: Registry,
+    pub(super) metrics: ExporterMetrics,
+    pub(super) direct: Direct,
+    pub(super) durable: ArcSwapOption<Durable>,   // stands before it
+    pub(super) retired: Mutex<Vec<Arc<Durable>>>, // stood before it, and something waits there still
 }
 
 /// The exporter without its queue on disk.
 #[derive(Clone)]
-struct Direct(Arc<Inner>);
+pub(super) struct Direct(pub(super) Arc<Inner>);
 
-struct Inner {
-    name: String,
-    promises: bool, // senders are answered once their request is queued
-    blocks: bool,   // senders wait for room
-    room: Arc<Room>,
-    line: Arc<Line>,
+pub(super) struct Inner {
+    pub(super) name: String,
+    pub(super) manner: ArcSwap<Manner>,
+    pub(super) room: Arc<Room>,
+    pub(super) line: Arc<Line>,
+}
+
+/// How senders are treated.
+pub(super) struct Manner {
+    promises: bool,         // they are answered once their request is queued
+    blocks: bool,           // they wait for room
+    partition: Vec<String>, // headers whose values divide batches
 }
 
 /// What an exporter is made of.
@@ -52,7 +71,7 @@ pub struct Parts<'a> {
     /// What it was told.
     pub config: Otlp,
     /// Where it runs.
-    pub workers: &'a Workers,
+    pub workers: &'a Arc<Workers>,
     /// Where it counts.
     pub registry: &'a Registry,
 }
@@ -63,6 +82,9 @@ pub enum OtlpError {
     /// Its certificates.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// Its authenticator.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// Its queue on disk.
     #[error("sending_queue: {0}")]
     Journal(#[from] journal::OpenError),
@@ -82,62 +104,108 @@ pub enum OtlpError {
 impl OtlpExporter {
     /// Starts the exporter's consumers; they connect with the first request.
     pub fn new(parts: Parts<'_>) -> Result<Self, OtlpError> {
-        let Parts { name, signal, ref config, workers, registry } = parts;
-        if config.queue.journal.is_some() && (config.queue.wait_for_result || !config.queue.enabled) {
-            return Err(OtlpError::JournalUnused);
-        }
-        let reach = Arc::new(reach(config, signal)?);
-        let probing = reach.client(None).map_err(OtlpError::Client)?;
-        let metrics = ExporterMetrics::new(registry, name, Some(&labels(&reach, config)));
+        let Parts { name, signal, config, workers, registry } = parts;
+        config.check()?;
+        let backend = backend(&config, signal, workers)?;
+        let metrics = ExporterMetrics::new(registry, name, Some(&labels(&backend.reach)));
         let room = Room::new(&config.queue, metrics.queue(signal));
+        let ledger = Ledger::new(registry, "exporter", name, signal);
         let line = Arc::new(Line {
             queue: Mutex::new(Queue::new(signal, config.queue.batch.as_ref())),
             work: Notify::new(),
             pauses: Pauses::default(),
             in_flight: metrics.in_flight(signal),
-            books: Books::new(name, signal, Ledger::new(registry, "exporter", name, signal), Some(metrics)),
-            retry: config.retry.clone(),
-            encoding: reach.form.encoding,
+            books: Books::new(
+                name,
+                signal,
+                ledger,
+                Some(metrics.clone()),
+                HeldBytes::new(registry, "exporter", name),
+            ),
+            retry: ArcSwap::from_pointee(config.retry.clone()),
+            backend: ArcSwap::new(Arc::clone(&backend)),
+            crew: Mutex::default(),
         });
-        let addresses = Arc::new(Addresses::default());
-        let on_worker =
-            (0..workers.count()).map(|_| Arc::new(Clients::new(Arc::clone(&reach), Arc::clone(&addresses))));
-        let on_worker: Vec<_> = on_worker.collect();
-        for index in 0..config.queue.consumers.max(1) {
-            let worker = index % workers.count();
-            let run = consumer::run(Arc::clone(&line), Arc::clone(&on_worker[worker]));
-            workers.handle(worker).spawn(run);
-        }
-        let (watched, turns) = (Arc::clone(&line), config.round_robin && reach.is_name());
-        workers.handle(0).spawn(async move {
-            watched.pauses.watch(&reach, turns.then_some(&*addresses), &probing).await;
-        });
-        let promises = config.queue.enabled && !config.queue.wait_for_result;
-        let (name, blocks) = (name.to_owned(), config.queue.block_on_overflow);
-        let direct = Direct(Arc::new(Inner { name, promises, blocks, room, line }));
+        let manner = ArcSwap::from_pointee(Manner::of(&config.queue));
+        let direct = Direct(Arc::new(Inner { name: name.to_owned(), manner, room, line }));
         let durable = config.queue.journal.as_ref().map(|journal| {
-            Durable::open(parts.name, signal, journal, Arc::new(direct.clone()), registry).map(Arc::new)
+            let bound = Bound::of(&config.queue);
+            Durable::open(name, signal, journal, bound, Arc::new(direct.clone()), registry).map(Arc::new)
         });
-        let durable = durable.transpose().inspect_err(|_| direct.0.line.pauses.stop.cancel())?;
-        Ok(Self { direct, durable })
+        let durable = durable.transpose()?;
+        direct.0.line.employ(config.queue.consumers.max(1), workers);
+        watch(&direct.0.line, backend, workers);
+        durable.iter().for_each(|durable| durable.resume());
+        Ok(Self(Arc::new(Whole {
+            signal,
+            config: Mutex::new(config),
+            workers: Arc::clone(workers),
+            registry: registry.clone(),
+            metrics,
+            direct,
+            durable: ArcSwapOption::new(durable),
+            retired: Mutex::default(),
+        })))
     }
 
     /// The conservation sum.
     pub fn ledger(&self) -> &Ledger {
-        &self.direct.0.line.books.ledger
+        &self.0.direct.0.line.books.ledger
+    }
+}
+
+impl Otlp {
+    /// What no exporter of any signal can do.
+    pub(super) fn check(&self) -> Result<(), OtlpError> {
+        let unused = self.queue.journal.is_some() && (self.queue.wait_for_result || !self.queue.enabled);
+        if unused { Err(OtlpError::JournalUnused) } else { Ok(()) }
+    }
+}
+
+impl Manner {
+    pub(super) fn of(queue: &SendingQueue) -> Self {
+        let promises = queue.enabled && !queue.wait_for_result;
+        let partition = queue.batch.as_ref().map_or_else(Vec::new, |batch| batch.metadata_keys.clone());
+        Self { promises, blocks: queue.block_on_overflow, partition }
     }
 }
 
 impl Consumer for OtlpExporter {
-    /// Who keeps a request needs no other copy of it on disk.
+    /// Who keeps a request needs no other copy of it on disk, unless it should not keep it for this exporter alone.
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
-        match &self.durable {
-            Some(durable) if !request.kept => {
-                let durable = Arc::clone(durable);
-                Box::pin(async move { durable.put(request).await })
+        let on_disk = !request.kept || request.window.is_share();
+        let Some(durable) = self.0.durable.load_full().filter(|_| on_disk) else {
+            return self.0.direct.consume(request);
+        };
+        let whole = Arc::clone(&self.0);
+        Box::pin(async move {
+            let (mut durable, mut request) = (durable, request);
+            loop {
+                let again = whole.direct.0.manner.load().blocks.then(|| request.clone());
+                request = match (durable.put(request).await, again) {
+                    (Ok(Err(refusal)), Some(again)) if refusal.reason == Reason::QueueFull => {
+                        tokio::time::sleep(RETRY_HINT).await;
+                        request = again;
+                        continue;
+                    }
+                    (Ok(answer), _) => return answer,
+                    (Err(given_back), _) => given_back,
+                };
+                durable = match whole.durable.load_full() {
+                    None => return whole.direct.consume(request).await,
+                    Some(next) if Arc::ptr_eq(&next, &durable) => return Err(next.turn_away(&request)),
+                    Some(next) => next,
+                };
             }
-            _ => self.direct.consume(request),
-        }
+        })
+    }
+
+    fn is_destination(&self) -> bool {
+        true
+    }
+
+    fn give_up(&self, _: Signal, items: u64, refusal: &Refusal) {
+        self.0.direct.0.line.books.share_given_up(items, refusal);
     }
 }
 
@@ -146,7 +214,7 @@ impl Consumer for Direct {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let place = inner.place(&request).await?;
-            let promised = inner.promises && !request.kept;
+            let promised = inner.manner.load().promises && !request.kept;
             let (waiting, queued) = inner.enqueue(request, place, promised);
             if !queued {
                 return Err(closing());
@@ -158,22 +226,37 @@ impl Consumer for Direct {
 
 impl Stage for OtlpExporter {
     fn name(&self) -> &str {
-        &self.direct.0.name
+        &self.0.direct.0.name
     }
 
     fn end(&self, deadline: Instant) -> BoxFuture<'static, u64> {
-        let (inner, durable) = (Arc::clone(&self.direct.0), self.durable.clone());
+        let whole = Arc::clone(&self.0);
         Box::pin(async move {
-            let Some(durable) = durable else { return inner.end(deadline).await };
-            durable.close();
-            let given_up = inner.end(deadline).await;
-            durable.end().await;
+            let mut queues = whole.retired.lock().clone();
+            queues.extend(whole.durable.load_full());
+            queues.iter().for_each(|queue| queue.rest());
+            let given_up = whole.direct.0.end(deadline).await;
+            for queue in queues {
+                queue.end().await;
+            }
             given_up
         })
     }
 
     fn hurry(&self) {
-        self.direct.0.hurry();
+        self.0.direct.0.hurry();
+    }
+
+    fn emptied(&self) -> BoxFuture<'static, ()> {
+        let whole = Arc::clone(&self.0);
+        Box::pin(async move {
+            let mut queues = whole.retired.lock().clone();
+            queues.extend(whole.durable.load_full());
+            for queue in queues {
+                queue.emptied().await;
+            }
+            whole.direct.0.line.books.all_settled().await;
+        })
     }
 }
 
@@ -192,12 +275,24 @@ impl Inner {
         books.given_up()
     }
 
-    /// Room for a request. Nothing is counted for a sender that leaves meanwhile.
+    /// Room for a request. Nothing is counted for a sender that leaves meanwhile. Who keeps a request waits, but a share
+    /// of one that others have too waits only a moment, and only while the queue moves.
     async fn place(&self, request: &Request) -> Result<Place, Refusal> {
         let (items, bytes) = (request.items, request.body.len());
-        let waits = request.kept || (self.blocks && self.room.fits(items, bytes));
-        let place =
-            if waits { self.room.wait_place(items, bytes).await } else { self.room.try_place(items, bytes) };
+        let share = request.window.is_share();
+        let fits = self.room.fits(items, bytes);
+        let waits = (request.kept && !share) || (self.manner.load().blocks && fits);
+        let place = if waits {
+            self.room.wait_place(items, bytes).await
+        } else {
+            match self.room.try_place(items, bytes) {
+                Err(NoPlace::Full) if share && fits && self.room.moves() => {
+                    let wait = tokio::time::timeout(SHARE_WAIT, self.room.wait_place(items, bytes));
+                    wait.await.unwrap_or(Err(NoPlace::Full))
+                }
+                place => place,
+            }
+        };
         place.map_err(|error| {
             let refusal = match error {
                 NoPlace::Closed => closing(),
@@ -210,8 +305,9 @@ impl Inner {
 
     fn enqueue(self: &Arc<Self>, request: Request, place: Place, promised: bool) -> (Waiting, bool) {
         let books = &self.line.books;
+        let key = header_values(&self.manner.load().partition, request.metadata.as_deref());
         let (part, answer) = Held::open(books, request, place, promised);
-        let refused = self.line.queue.lock().accept(part, Instant::now()).err();
+        let refused = self.line.queue.lock().accept(part, key, Instant::now()).err();
         let queued = refused.is_none();
         if let Some(part) = refused {
             books.refuse(vec![part], &closing());
@@ -255,35 +351,6 @@ impl Drop for Waiting {
     }
 }
 
-fn reach(config: &Otlp, signal: Signal) -> Result<Reach, OtlpError> {
-    let protocol = config.protocol.clone();
-    let (address, tls, form) = match protocol.transport {
-        Transport::Grpc => {
-            (config.address.clone(), tls::connector(&protocol.tls, &[b"h2"])?, HttpForm::usual(signal))
-        }
-        Transport::Http => {
-            let target = config.paths[signal as usize].as_ref();
-            let target = target.ok_or_else(|| OtlpError::NoEndpoint(signal.name()))?;
-            // The scheme decides; `insecure` means nothing over HTTP.
-            let settings = tls::ClientConfig { insecure: false, ..protocol.tls.clone() };
-            let tls = if target.tls { tls::connector(&settings, &[b"http/1.1"])? } else { None };
-            let form = HttpForm { path: target.path.clone(), encoding: config.encoding };
-            (target.address.clone(), tls, form)
-        }
-    };
-    let form = match protocol.transport {
-        Transport::Grpc => HttpForm { encoding: HttpEncoding::Protobuf, ..form },
-        Transport::Http => form,
-    };
-    Ok(Reach { address, tls, signal, protocol, form, timeout: config.timeout })
-}
-
-fn labels(reach: &Reach, config: &Otlp) -> ServerLabels {
-    let (address, port) = reach.address.rsplit_once(':').unwrap_or((&reach.address, ""));
-    let url_path = (config.protocol.transport == Transport::Http).then(|| reach.form.path.clone());
-    ServerLabels { address: address.to_owned(), port: port.parse().unwrap_or(0), url_path }
-}
-
 fn full() -> Refusal {
     Refusal {
         fault: Fault::Load,
@@ -293,5 +360,7 @@ fn full() -> Refusal {
     }
 }
 
+/// How long a share of a request waits for room.
+const SHARE_WAIT: Duration = Duration::from_secs(1);
 /// After the end, for calls in flight to be let go.
 const LET_GO: Duration = Duration::from_secs(1);

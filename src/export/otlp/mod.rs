@@ -9,11 +9,15 @@
 //! `retry_exhausted`, `backend_refused`, `shutdown`; on disk only what is `backend_refused` or `corrupt`. What a backend rejects is `backend_rejected`. All counted.
 
 mod backends;
+mod bound;
 mod consumer;
 mod durable;
 mod exporter;
+mod feeder;
 mod pause;
 mod queue;
+mod reach;
+mod reconfigure;
 mod room;
 
 pub use exporter::{OtlpError, OtlpExporter, Parts};

@@ -1,6 +1,6 @@
 //! What every consumer of an exporter waits for: backoffs, throttling, the backend's return.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 use tokio::time::{interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::backends::{Addresses, Reach};
-use crate::client::{Client, Probes};
+use super::backends::Backend;
+use crate::client::Probes;
 
 /// The pauses of one exporter, shared by its consumers.
 #[derive(Default)]
@@ -20,14 +20,35 @@ pub struct Pauses {
     down: AtomicBool,
     news: Notify, // for the task that watches
     back: Notify,
+    generation: AtomicU64, // of the configuration
+    anew: Notify,
     /// Everything ends.
     pub stop: CancellationToken,
 }
 
 impl Pauses {
-    /// The backend has too much to do: no consumer calls it before.
-    pub fn throttle(&self, until: Instant) {
+    /// Which configuration is in force: look at it before the configuration.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Another configuration is in force: nothing that was learnt under the last one holds, and nobody waits for it.
+    pub fn renew(&self) {
         let mut throttled = self.throttled.lock();
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        *throttled = None;
+        drop(throttled);
+        self.down.store(false, Ordering::Relaxed);
+        self.news.notify_one();
+        self.anew.notify_waiters();
+    }
+
+    /// The backend of a generation has too much to do: no consumer calls it before.
+    pub fn throttle(&self, until: Instant, generation: u64) {
+        let mut throttled = self.throttled.lock();
+        if generation != self.generation() {
+            return;
+        }
         *throttled = Some(throttled.map_or(until, |at| at.max(until)));
     }
 
@@ -37,13 +58,18 @@ impl Pauses {
         until.filter(|until| *until > Instant::now() && !self.is_hurried())
     }
 
-    /// Waits for a backoff, the end, or, where the backend could not be reached, for its return.
-    pub async fn wait(&self, until: Instant, unreachable: bool) {
-        let (hurry, back) = (self.hurry.notified(), self.back.notified());
+    /// Waits for a backoff, the end, another configuration than that of `generation`, or, where the backend could not be
+    /// reached, for its return.
+    pub async fn wait(&self, until: Instant, unreachable: bool, generation: u64) {
+        let (hurry, back, anew) = (self.hurry.notified(), self.back.notified(), self.anew.notified());
+        if self.generation() != generation {
+            return;
+        }
         let until = if self.is_hurried() { until.min(Instant::now() + HURRIED_WAIT) } else { until };
         tokio::select! {
             () = sleep_until(until.into()) => {}
             () = hurry => {}
+            () = anew => {}
             () = back, if unreachable => {}
             () = self.stop.cancelled() => {}
         }
@@ -60,22 +86,29 @@ impl Pauses {
         self.hurried.load(Ordering::Acquire)
     }
 
-    /// A call has ended.
-    pub fn heard(&self, unreachable: bool) {
+    /// A call to the backend of a generation has ended.
+    pub fn heard(&self, unreachable: bool, generation: u64) {
+        if generation != self.generation() {
+            return;
+        }
         if unreachable || self.down.load(Ordering::Relaxed) {
             self.down.store(unreachable, Ordering::Relaxed);
             self.news.notify_one();
         }
     }
 
-    /// Watches for the return of a backend that could not be reached, and looks names up again.
-    pub async fn watch(&self, reach: &Reach, addresses: Option<&Addresses>, client: &Client) {
+    /// Watches for the return of a backend that could not be reached, and looks names up again, until another backend
+    /// takes its place.
+    pub async fn watch(&self, backend: &Backend) {
+        let Backend { reach, probing, replaced, .. } = backend;
+        let addresses = backend.addresses.as_deref();
         let mut probes = Probes::default();
         let mut again = interval(LOOK_UP_AGAIN);
         let mut looked_up: Option<Instant> = None;
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
+                () = replaced.cancelled() => return,
                 () = self.news.notified() => {
                     let down = self.down.load(Ordering::Relaxed);
                     probes.heard(!down, down);
@@ -85,7 +118,7 @@ impl Pauses {
                         looked_up = Some(Instant::now());
                     }
                 }
-                () = probes.until_back(client), if probes.wanted() => self.back.notify_waiters(),
+                () = probes.until_back(probing), if probes.wanted() => self.back.notify_waiters(),
                 _ = again.tick(), if addresses.is_some() => {
                     if let Some(addresses) = addresses {
                         addresses.look_up(reach).await;

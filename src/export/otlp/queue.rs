@@ -20,11 +20,14 @@ pub struct Queue {
     gathering: VecDeque<(Instant, Part)>, // since when
     gathering_items: u64,
     gathering_bytes: usize,
-    batcher: Option<Batcher<(), Arc<Held<Place>>>>,
+    batcher: Option<Batcher<Key, Arc<Held<Place>>>>,
     calls: usize, // in flight, waiting for a retry included
     hurried: bool,
     closed: bool,
 }
+
+/// The values of `partition.metadata_keys`.
+pub type Key = Vec<Vec<String>>;
 
 /// A request, or a piece of one, on its way out.
 pub type Part = flow::Part<Place>;
@@ -54,14 +57,23 @@ impl Queue {
         }
     }
 
-    /// Takes a part; gives it back when the queue has ended.
-    pub fn accept(&mut self, part: Part, now: Instant) -> Result<(), Part> {
+    /// Batches what comes from now on so, or not at all. What waits to become larger leaves.
+    pub fn rebatch(&mut self, signal: Signal, batch: Option<&QueueBatch>) {
+        if let Some(batcher) = &mut self.batcher {
+            batcher.flush();
+        }
+        self.collect();
+        self.batcher = batch.map(|batch| Batcher::new(signal, limits(batch)));
+    }
+
+    /// Takes a part; gives it back when the queue has ended. Batched together is what has the key in common.
+    pub fn accept(&mut self, part: Part, key: Key, now: Instant) -> Result<(), Part> {
         if self.closed {
             return Err(part);
         }
         if let Some(batcher) = &mut self.batcher {
-            batcher.accept((), part, now).map_err(|too_many| too_many.0)?; // one key is never one too many
-            if self.hurried {
+            batcher.accept(key, part, now).map_err(|too_many| too_many.0)?; // keys have no limit there
+            if self.hurried || batcher.keys() > PARTITIONS_MAX {
                 batcher.flush();
             }
             self.collect();
@@ -191,3 +203,5 @@ const GATHER_ITEMS: u64 = 8192;
 const GATHER_BYTES: usize = 1 << 20;
 /// A gathered request that waited this long leaves although a call is in flight.
 const GATHER_AGE: Duration = Duration::from_millis(20);
+/// Distinct keys that gather at once; beyond, everything leaves as it is.
+const PARTITIONS_MAX: usize = 1000;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::auth;
 use crate::tls;
 
 /// The `prometheus` exporter.
@@ -9,6 +10,8 @@ use crate::tls;
 pub struct Prometheus {
     /// `host:port` where `/metrics` is served.
     pub endpoint: String,
+    /// `auth`: who may scrape; anyone when absent.
+    pub auth: Option<auth::Authenticator>,
     /// Plaintext when absent.
     pub tls: Option<tls::ServerConfig>,
     /// Added to every response.
@@ -57,6 +60,7 @@ impl Default for Prometheus {
     fn default() -> Self {
         Self {
             endpoint: String::new(),
+            auth: None,
             tls: None,
             response_headers: Vec::new(),
             namespace: String::new(),
@@ -70,6 +74,17 @@ impl Default for Prometheus {
             max_series: 1_000_000,
             max_series_bytes: 1 << 30,
         }
+    }
+}
+
+impl Prometheus {
+    /// Whether metrics have the same names and labels under both.
+    pub(super) fn names_as(&self, other: &Self) -> bool {
+        self.namespace == other.namespace
+            && self.const_labels == other.const_labels
+            && self.resource_labels == other.resource_labels
+            && self.without_scope_info == other.without_scope_info
+            && self.translation == other.translation
     }
 }
 

@@ -1,40 +1,28 @@
-//! The shell of the `prometheus` exporter: requests into the store, scrapes out of it.
+//! The shell of the `prometheus` exporter: requests to what is shown, a listener for scrapes, and their change.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Prometheus;
-use super::negotiate::{content_type, style, takes_gzip};
-use super::page::Exposition;
-use super::store::{Limits, Store};
-use super::text::Style;
-use super::translate::{Taken, Translator};
-use crate::compress::{self, Compression};
+use super::shown::Shown;
+use crate::change::Change;
+use crate::export::front::{Front, FrontError};
 use crate::flow::{Answer, Consumer, Request};
-use crate::observe::{Answers, Asked, BindError, ExporterMetrics, Handshake, Ledger, Page, Registry, Server};
+use crate::observe::{Address, BindError, Listening, Manner, Registry, Server};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
-use crate::tls::{self, TlsError};
 
-/// A `prometheus` exporter. A clone is the same exporter.
+/// A `prometheus` exporter. A clone is the same exporter; with the last one its listener goes.
 #[derive(Clone)]
 pub struct PrometheusExporter(Arc<Inner>);
 
 struct Inner {
-    name: String,
-    translator: Translator,
-    timestamps: bool,
-    open_metrics: bool,
-    store: Mutex<Store>,
-    /// One exposition is written at a time.
-    writing: Arc<tokio::sync::Mutex<()>>,
-    ledger: Ledger,
-    metrics: ExporterMetrics,
+    shown: Arc<Shown>,
+    listening: Mutex<Option<Listening>>, // until it is closed
+    stop: CancellationToken,
 }
 
 /// Why an exporter cannot be started.
@@ -43,109 +31,91 @@ pub enum PrometheusError {
     /// The address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The certificate cannot be used.
-    #[error("tls: {0}")]
-    Tls(#[from] TlsError),
-    /// A header that HTTP does not allow.
-    #[error("response_headers: {0}")]
-    Header(String),
+    /// Its TLS, authenticator or headers cannot be used.
+    #[error(transparent)]
+    Front(#[from] FrontError),
+}
+
+/// What becomes of the listener.
+enum Door {
+    Stays(Manner),
+    Moves(Server),
 }
 
 impl PrometheusExporter {
-    /// Listens, and serves scrapes until `stop`.
+    /// Listens, and serves scrapes until `stop`. The addresses of `leaving` are about to be given up.
     pub async fn start(
         name: &str,
         config: Prometheus,
         registry: &Registry,
         stop: &CancellationToken,
+        leaving: &[&Self],
     ) -> Result<Self, PrometheusError> {
-        let handshake = config.tls.as_ref().map(handshake).transpose()?;
-        let headers = headers(&config.response_headers)?;
-        let endpoint = match config.endpoint.strip_prefix(':') {
-            Some(port) => format!("0.0.0.0:{port}"),
-            None => config.endpoint.clone(),
+        let shown = Shown::new(name, config.clone(), registry);
+        let manner = manner(&config, &shown)?;
+        let address = address(&config).await?;
+        let server = {
+            let held: Vec<_> = leaving.iter().map(|one| one.0.listening.lock()).collect();
+            let leaving: Vec<_> = held.iter().filter_map(|listening| listening.as_ref()).collect();
+            Server::listen(&address, manner, &leaving)?
         };
-        let limits = Limits {
-            series: config.max_series,
-            bytes: config.max_series_bytes,
-            expiration: config.metric_expiration,
-        };
-        let (timestamps, open_metrics) = (config.send_timestamps, config.enable_open_metrics);
-        let translator = Translator::new(config);
-        let store = Store::new(limits, translator.target_info());
-        let exporter = Self(Arc::new(Inner {
-            name: name.to_owned(),
-            translator,
-            timestamps,
-            open_metrics,
-            store: Mutex::new(store),
-            writing: Arc::default(),
-            ledger: Ledger::new(registry, "exporter", name, Signal::Metrics),
-            metrics: ExporterMetrics::new(registry, name, None),
-        }));
-        exporter.expose(registry);
-        let key = "endpoint"; // whoever starts it says whose
-        let mut server =
-            Server::bind(key, &endpoint, Arc::new(exporter.clone())).await?.with_headers(headers);
-        if let Some(handshake) = handshake {
-            server = server.secured(handshake);
-        }
-        tracing::info!(exporter = name, address = %server.local_addr(), "metrics are at /metrics");
-        tokio::spawn(server.serve(stop.clone()));
-        Ok(exporter)
+        announce(name, &server);
+        let listening = Mutex::new(Some(server.start(stop)));
+        Ok(Self(Arc::new(Inner { shown, listening, stop: stop.clone() })))
     }
 
-    /// Its own size, as metrics.
-    fn expose(&self, registry: &Registry) {
-        let who = [("exporter", self.0.name.as_str())];
-        for (name, help, which) in [
-            ("ringtail_prometheus_series", "Series kept for scrapes, targets included", 0),
-            ("ringtail_prometheus_bytes", "Bytes the series take, about", 1),
-        ] {
-            let inner = Arc::downgrade(&self.0);
-            registry.computed_gauge(name, help, &who, move || {
-                let (series, bytes) = inner.upgrade()?.store.lock().size();
-                Some([series, bytes][which] as f64)
-            });
+    /// Checks another configuration: certificate, headers, and an address that changed is bound. Must be called on the
+    /// runtime that serves.
+    ///
+    /// Made, the change keeps every series where names and labels stay the same, and begins without any where they do
+    /// not: old and new series side by side would be counted twice.
+    pub async fn prepare(&self, config: Prometheus) -> Result<Change, PrometheusError> {
+        let inner = &self.0;
+        let manner = manner(&config, &inner.shown)?;
+        let address = address(&config).await?;
+        let door = match inner.listening.lock().as_ref() {
+            Some(_) if inner.shown.desk.load().config.endpoint == config.endpoint => Door::Stays(manner),
+            old => Door::Moves(Server::listen(&address, manner, &Vec::from_iter(old))?),
+        };
+        let (inner, runtime) = (Arc::clone(inner), Handle::current());
+        Ok(Change::new(move || {
+            let _runtime = runtime.enter();
+            inner.change(config, door);
+        }))
+    }
+
+    /// Prepares and makes a change at once.
+    pub async fn reconfigure(&self, config: Prometheus) -> Result<(), PrometheusError> {
+        self.prepare(config).await.map(Change::make)
+    }
+
+    /// Stops listening. Ready when the address is free.
+    pub async fn close(&self) {
+        let listening = self.0.listening.lock().take();
+        if let Some(listening) = listening {
+            listening.close().await;
         }
+    }
+
+    /// Where it listens, with the port the system chose where the configuration said 0.
+    pub fn local_addr(&self) -> Option<std::net::SocketAddr> {
+        self.0.listening.lock().as_ref().map(Listening::local_addr)
     }
 }
 
 impl Inner {
-    fn take(&self, request: &Request) -> Taken {
-        let now = Instant::now();
-        let taken = self.translator.take(&request.body, request.items, &self.store, now);
-        self.ledger.taken(request.items);
-        // The sum is of the items counted on arrival, whatever is found in the bytes.
-        let mut left = request.items;
-        for (reason, points) in &taken.left_out {
-            let points = (*points).min(left);
-            left -= points;
-            self.ledger.dropped(*reason, points);
-            self.metrics.send_failed(Signal::Metrics, points);
+    fn change(&self, config: Prometheus, door: Door) {
+        let shown = &self.shown;
+        shown.desk.store(Arc::new(shown.desk.load().changed(config)));
+        let mut listening = self.listening.lock();
+        match (door, listening.as_ref()) {
+            (Door::Stays(manner), Some(listening)) => listening.change(manner),
+            (Door::Stays(_), None) => {} // closed meanwhile
+            (Door::Moves(server), _) => {
+                announce(&shown.name, &server);
+                *listening = Some(server.start(&self.stop));
+            }
         }
-        self.ledger.delivered(left);
-        self.metrics.sent(Signal::Metrics, left);
-        taken
-    }
-
-    fn exposition(&self, style: Style) -> Vec<u8> {
-        self.store.lock().expire(Instant::now());
-        let mut page = Exposition::new(style);
-        {
-            let store = self.store.lock();
-            let (name, targets) = store.targets();
-            page.targets(name, targets);
-        }
-        let mut last: Option<String> = None;
-        loop {
-            // Not locked for longer than a family takes: requests come in between.
-            let store = self.store.lock();
-            let Some((name, family)) = store.next(last.as_deref()) else { break };
-            page.family(name, family);
-            last = Some(name.to_owned());
-        }
-        page.finish()
     }
 }
 
@@ -154,75 +124,39 @@ impl Consumer for PrometheusExporter {
         if request.signal != Signal::Metrics {
             return Box::pin(std::future::ready(Err(unsupported())));
         }
-        let taken = self.0.take(&request);
-        for name in &taken.clashes {
+        let shown = &self.0.shown;
+        for name in &shown.take(&request).clashes {
             tracing::error!(
-                exporter = self.0.name,
+                exporter = shown.name,
                 metric = name,
                 "points of this name come as another type than the first; they are dropped"
             );
         }
         Box::pin(std::future::ready(Ok(Accepted::default())))
     }
-}
 
-impl Answers for PrometheusExporter {
-    fn answer<'a>(&'a self, asked: &'a Asked) -> BoxFuture<'a, Page> {
-        Box::pin(async move {
-            if asked.path != "/metrics" {
-                return Page::text(404, "404 page not found: the metrics are at /metrics\n");
-            }
-            let inner = Arc::clone(&self.0);
-            let style = style(asked.accept.as_deref(), inner.open_metrics);
-            let style = Style { timestamps: inner.timestamps, ..style };
-            let gzip = takes_gzip(asked.accept_encoding.as_deref());
-            let turn = Arc::clone(&self.0.writing).lock_owned().await;
-            // Off the workers: a scrape may write a million lines.
-            let written = tokio::task::spawn_blocking(move || {
-                let _turn = turn; // to the end, also where the scraper has gone
-                let page = inner.exposition(style);
-                if !gzip {
-                    return page;
-                }
-                let mut packed = Vec::new();
-                compress::deflate(Compression::Gzip, &page, &mut packed);
-                packed
-            });
-            match written.await {
-                Ok(body) => Page {
-                    content_type: content_type(style),
-                    encoding: gzip.then_some("gzip"),
-                    ..Page::text(200, body)
-                },
-                Err(error) => {
-                    tracing::error!(%error, "the metrics cannot be written: a bug");
-                    Page::text(500, "the metrics cannot be written: a bug of ringtail's, see its log\n")
-                }
-            }
-        })
+    fn is_destination(&self) -> bool {
+        true
     }
 }
 
-fn handshake(config: &tls::ServerConfig) -> Result<Handshake, TlsError> {
-    let acceptor = tls::acceptor(config, &[b"http/1.1"])?;
-    Ok(Arc::new(move |stream| {
-        let acceptor = acceptor.clone();
-        Box::pin(async move {
-            let stream = acceptor.accept(stream).await.map_err(io::Error::other)?;
-            Ok(Box::new(stream) as Box<dyn crate::observe::Stream>)
-        })
-    }))
+async fn address(config: &Prometheus) -> Result<Address, BindError> {
+    let endpoint = match config.endpoint.strip_prefix(':') {
+        Some(port) => format!("0.0.0.0:{port}"),
+        None => config.endpoint.clone(),
+    };
+    let key = "endpoint"; // whoever starts it says whose
+    Address::look_up(key, &endpoint).await
 }
 
-fn headers(given: &[(String, String)]) -> Result<HeaderMap, PrometheusError> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in given {
-        let wrong = |error: String| PrometheusError::Header(format!("{name}: {error}"));
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(error.to_string()))?;
-        let value = HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?;
-        headers.insert(key, value);
-    }
-    Ok(headers)
+fn announce(name: &str, server: &Server) {
+    tracing::info!(exporter = name, address = %server.local_addr(), "metrics are at /metrics");
+}
+
+fn manner(config: &Prometheus, shown: &Arc<Shown>) -> Result<Manner, PrometheusError> {
+    let Prometheus { tls, auth, response_headers, .. } = config;
+    let front = Front { tls: tls.as_ref(), auth: auth.as_ref(), response_headers };
+    Ok(front.before(Manner::new(Arc::clone(shown) as _))?)
 }
 
 fn unsupported() -> Refusal {

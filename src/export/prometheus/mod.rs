@@ -21,6 +21,7 @@ mod page;
 mod point;
 mod protobuf;
 mod read;
+mod shown;
 mod store;
 mod text;
 mod translate;

@@ -94,6 +94,11 @@ impl Store {
         Self { limits, families, targets, target_info, series: 0, bytes: 0, swept: None }
     }
 
+    /// Other limits. What is kept over them stays until it expires.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Takes a point.
     pub(super) fn put(
         &mut self,

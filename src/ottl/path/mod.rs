@@ -59,7 +59,7 @@ impl Place {
             return Err(format!("path {name:?} has no keys, so it cannot be indexed"));
         }
         let alias = match (access, keys.first()) {
-            (Access::Attributes, Some(Key::Text(key))) if semconv => table::alias(key),
+            (Access::Attributes, Some(Key::Text(key))) if semconv => crate::semconv::other(key),
             _ => None,
         };
         Ok(Self { context, access, keys, alias })

@@ -227,21 +227,3 @@ pub(super) const KINDS: [(&str, &str); 6] = [
     ("Producer", "SPAN_KIND_PRODUCER"),
     ("Consumer", "SPAN_KIND_CONSUMER"),
 ];
-
-/// Attributes renamed when the semantic conventions became stable: old, new.
-const RENAMED: &[(&str, &str)] = &[
-    ("http.status_code", "http.response.status_code"),
-    ("http.url", "url.full"),
-    ("http.method", "http.request.method"),
-    ("db.system", "db.system.name"),
-    ("db.statement", "db.query.text"),
-];
-
-/// The other name of an attribute.
-pub(super) fn alias(key: &[u8]) -> Option<&'static [u8]> {
-    RENAMED.iter().find_map(|(old, new)| match key {
-        _ if key == old.as_bytes() => Some(new.as_bytes()),
-        _ if key == new.as_bytes() => Some(old.as_bytes()),
-        _ => None,
-    })
-}

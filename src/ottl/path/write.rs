@@ -252,8 +252,9 @@ fn encode(number: u32, form: Form, value: &Value<'_>, keep_zero: bool) -> Result
         _ => None,
     };
     if let Some(bytes) = bytes {
-        let is_id = !matches!(form, Form::Text | Form::TraceState);
-        if !bytes.is_empty() && !(is_id && bytes.iter().all(|byte| *byte == 0)) {
+        // An id of zeros is none, and none is not sent.
+        let is_none = !matches!(form, Form::Text | Form::TraceState) && bytes.iter().all(|byte| *byte == 0);
+        if !is_none && !bytes.is_empty() {
             value::push_message(number, &bytes, &mut out);
         }
         return Ok(out);

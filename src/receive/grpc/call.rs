@@ -52,6 +52,11 @@ async fn handle(server: &GrpcServer, request: Request<RecvStream>) -> Result<Ans
     else {
         return Ok(Err(unhandled(head.uri.path())));
     };
+    if let Some(guard) = &server.guard
+        && let Err(why) = guard.check(&head.headers).await
+    {
+        return Ok(Err(intake.stranger(why)));
+    }
     let deadline = head.headers.get("grpc-timeout").and_then(timeout).map(|left| Instant::now() + left);
     Ok(take(server, signal, &head.headers, body, deadline).await)
 }

@@ -5,25 +5,28 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use h2::server::{Builder, Connection};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{GrpcServer, call};
-use crate::receive::in_progress::InProgress;
+use crate::receive::config::{Grpc, Keepalive};
+use crate::receive::in_progress::{InProgress, told_to_go};
 use crate::stream::{Corked, Stream, Uncork, cork};
 
 /// Serves one connection to its end.
-pub async fn serve(server: &Arc<GrpcServer>, stream: Box<dyn Stream>, closing: CancellationToken) {
+pub async fn serve(server: &Arc<ArcSwap<GrpcServer>>, stream: Box<dyn Stream>, closing: CancellationToken) {
     let (corked, uncork) = cork(stream);
+    let config = server.load().config.clone();
     let shaken = tokio::select! {
-        shaken = shake_hands(server, corked, &uncork) => shaken,
-        () = closing.cancelled() => return,
+        shaken = shake_hands(&config, corked, &uncork) => shaken,
+        () = told_to_go(&closing) => return,
     };
     let Some(mut connection) = shaken else { return };
     let calls = InProgress::default();
-    let keepalive = server.config.keepalive;
+    let keepalive = config.keepalive;
     let mut clock = Clock::new(&keepalive);
     let mut pings = pin!(ping(connection.ping_pong(), keepalive.time, keepalive.timeout));
     let mut leaving = false;
@@ -39,7 +42,7 @@ pub async fn serve(server: &Arc<GrpcServer>, stream: Box<dyn Stream>, closing: C
                 Some(Ok((request, respond))) => {
                     clock.busy();
                     let running = calls.begin();
-                    let server = Arc::clone(server);
+                    let server = server.load_full();
                     tokio::spawn(async move {
                         call::answer(&server, request, respond).await;
                         drop(running);
@@ -61,7 +64,7 @@ pub async fn serve(server: &Arc<GrpcServer>, stream: Box<dyn Stream>, closing: C
                 clock.leave();
                 connection.graceful_shutdown();
             }
-            () = closing.cancelled(), if !leaving => {
+            () = calls.told_to_go(&closing), if !leaving => {
                 leaving = true;
                 connection.graceful_shutdown();
             }
@@ -73,13 +76,13 @@ pub async fn serve(server: &Arc<GrpcServer>, stream: Box<dyn Stream>, closing: C
 
 type Http2 = Connection<Corked, Bytes>;
 
-async fn shake_hands(server: &GrpcServer, corked: Corked, uncork: &Uncork) -> Option<Http2> {
+async fn shake_hands(config: &Grpc, corked: Corked, uncork: &Uncork) -> Option<Http2> {
     let mut builder = Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES_MAX)
-        .max_concurrent_streams(server.config.max_concurrent_streams)
+        .max_concurrent_streams(config.max_concurrent_streams)
         .max_header_list_size(HEADER_LIST_BYTES_MAX)
         .max_concurrent_reset_streams(RESET_STREAMS_MAX)
         .max_pending_accept_reset_streams(PENDING_ACCEPT_RESETS_MAX)
@@ -103,14 +106,14 @@ async fn shake_hands(server: &GrpcServer, corked: Corked, uncork: &Uncork) -> Op
 
 /// Idle time, age and grace of one connection.
 struct Clock {
-    keepalive: super::super::config::Keepalive,
+    keepalive: Keepalive,
     opened: Instant,
     last_call: Instant,
     left: Option<Instant>,
 }
 
 impl Clock {
-    fn new(keepalive: &super::super::config::Keepalive) -> Self {
+    fn new(keepalive: &Keepalive) -> Self {
         let now = Instant::now();
         // Ages are spread by a tenth, as gRPC does, so that a fleet does not reconnect at one moment.
         let mut keepalive = *keepalive;

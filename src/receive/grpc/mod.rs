@@ -5,24 +5,25 @@ mod connection;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Grpc;
 use super::intake::Intake;
+use crate::auth::Guard;
 use crate::compress::Compression;
 use crate::stream::Stream;
 
-/// A gRPC listener and what its connections share.
+/// How calls are taken.
 pub struct GrpcServer {
     pub(super) config: Grpc,
-    pub(super) intake: Intake,
+    pub(super) intake: Arc<Intake>,
+    pub(super) guard: Option<Guard>,
 }
 
-impl GrpcServer {
-    /// Serves one connection to its end.
-    pub async fn serve(self: Arc<Self>, stream: Box<dyn Stream>, closing: CancellationToken) {
-        connection::serve(&self, stream, closing).await;
-    }
+/// Serves one connection to its end, as `server` says when it begins, and each call as it says then.
+pub async fn serve(server: Arc<ArcSwap<GrpcServer>>, stream: Box<dyn Stream>, closing: CancellationToken) {
+    connection::serve(&server, stream, closing).await;
 }
 
 /// The `grpc-accept-encoding` we announce.

@@ -1,11 +1,11 @@
 //! One OTLP/HTTP request: method, path, content type, body; the answer in the request's own encoding.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::{HttpServer, body, cors};
+use super::{HttpServer, admit, body, cors};
 use crate::flow::Answer;
 use crate::outcome::{Reason, Refusal, Signal};
 use crate::receive::answer::{grpc_status, http_status};
@@ -26,6 +26,14 @@ pub async fn answer(server: &HttpServer, request: Request<Incoming>) -> Response
         return finish(server, preflight.map(|()| Full::default()));
     }
     let (head, incoming) = request.into_parts();
+    if let Err(refusal) = admit::admit(server, &head).await {
+        let mut response = match encoding(&head.headers) {
+            Some(encoding) => write_refusal(encoding, &refusal),
+            None => plain(StatusCode::UNAUTHORIZED, "401 unauthorized"),
+        };
+        cors::mark(server, &head.headers, response.headers_mut());
+        return finish(server, response);
+    }
     let mut response = match route(server, &head) {
         Err(refused) => *refused,
         Ok((signal, encoding)) => {
@@ -56,15 +64,20 @@ fn route(
         refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return Err(refused.into());
     }
-    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let said = "415 unsupported media type, supported: [application/json, application/x-protobuf]";
+    let encoding = encoding(&head.headers);
+    let encoding = encoding.ok_or_else(|| Box::new(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, said)))?;
+    Ok((signal, encoding))
+}
+
+/// The encoding that a content type names.
+fn encoding(headers: &HeaderMap) -> Option<Encoding> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
     let media = content_type.split(';').next().unwrap_or("").trim();
-    if media.eq_ignore_ascii_case("application/x-protobuf") {
-        Ok((signal, Encoding::Protobuf))
-    } else if media.eq_ignore_ascii_case("application/json") {
-        Ok((signal, Encoding::Json))
-    } else {
-        let said = "415 unsupported media type, supported: [application/json, application/x-protobuf]";
-        Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, said).into())
+    match () {
+        () if media.eq_ignore_ascii_case("application/x-protobuf") => Some(Encoding::Protobuf),
+        () if media.eq_ignore_ascii_case("application/json") => Some(Encoding::Json),
+        () => None,
     }
 }
 
@@ -72,7 +85,7 @@ async fn take(
     server: &HttpServer,
     signal: Signal,
     encoding: Encoding,
-    headers: &http::HeaderMap,
+    headers: &HeaderMap,
     incoming: Incoming,
 ) -> Answer {
     let (body, permit) = body::read(server, headers, incoming).await?;

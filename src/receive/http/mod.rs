@@ -1,5 +1,6 @@
 //! OTLP/HTTP: HTTP/1.1 and HTTP/2 on one port, protobuf and JSON bodies, on hyper.
 
+mod admit;
 mod body;
 mod call;
 mod cors;
@@ -8,6 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -18,20 +20,22 @@ use tokio_util::sync::CancellationToken;
 use super::config::Http;
 use super::in_progress::InProgress;
 use super::intake::Intake;
+use crate::auth::Guard;
 use crate::outcome::Signal;
 use crate::stream::Stream;
 
-/// An OTLP/HTTP listener and what its connections share.
+/// How requests are answered.
 pub struct HttpServer {
     config: Http,
-    intake: Intake,
+    intake: Arc<Intake>,
+    guard: Option<Guard>,
     origins: Vec<Regex>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl HttpServer {
     /// Checks what the file can get wrong: origins and response headers.
-    pub fn new(config: Http, intake: Intake) -> Result<Self, String> {
+    pub fn new(config: Http, intake: Arc<Intake>, guard: Option<Guard>) -> Result<Self, String> {
         let origins = config.cors.iter().flat_map(|cors| &cors.allowed_origins);
         let origins = origins.map(|origin| cors::pattern(origin)).collect::<Result<_, _>>()?;
         let header = |(name, value): &(String, String)| {
@@ -41,12 +45,7 @@ impl HttpServer {
             Ok::<_, String>((name, value))
         };
         let headers = config.response_headers.iter().map(header).collect::<Result<_, _>>()?;
-        Ok(Self { config, intake, origins, headers })
-    }
-
-    /// Serves one connection to its end.
-    pub async fn serve(self: Arc<Self>, stream: Box<dyn Stream>, closing: CancellationToken) {
-        serve_connection(self, stream, closing).await;
+        Ok(Self { config, intake, guard, origins, headers })
     }
 
     /// Which signal a path is for.
@@ -60,13 +59,15 @@ impl HttpServer {
     }
 }
 
-async fn serve_connection(server: Arc<HttpServer>, stream: Box<dyn Stream>, closing: CancellationToken) {
+/// Serves one connection to its end, as `server` says when it begins, and each request as it says then.
+pub async fn serve(server: Arc<ArcSwap<HttpServer>>, stream: Box<dyn Stream>, closing: CancellationToken) {
+    let Http { read_header_timeout, keep_alives_enabled, idle_timeout, .. } = server.load().config;
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(server.config.read_header_timeout)
-        .keep_alive(server.config.keep_alives_enabled)
+        .header_read_timeout(read_header_timeout)
+        .keep_alive(keep_alives_enabled)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEADER_BYTES_MAX);
     builder
@@ -77,11 +78,11 @@ async fn serve_connection(server: Arc<HttpServer>, stream: Box<dyn Stream>, clos
         .max_local_error_reset_streams(Some(LOCAL_ERROR_RESETS_MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .keep_alive_interval(Some(server.config.idle_timeout))
+        .keep_alive_interval(Some(idle_timeout))
         .keep_alive_timeout(PING_TIME_MAX);
     let requests = InProgress::default();
     let service = service_fn(|request| {
-        let (server, running) = (Arc::clone(&server), requests.begin());
+        let (server, running) = (server.load_full(), requests.begin());
         async move {
             let answer = call::answer(&server, request).await;
             drop(running);
@@ -92,7 +93,7 @@ async fn serve_connection(server: Arc<HttpServer>, stream: Box<dyn Stream>, clos
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = closing.cancelled() => {
+        () = requests.told_to_go(&closing) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = connection => ended,

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Facts;
 use super::value::Parts;
-use crate::ottl::{Condition, Context, Env, ParseError, Target, condition};
+use crate::ottl::{Condition, Context, Dialect, Env, ParseError, Target, condition};
 use crate::wire::{Fields, Malformed};
 
 /// `schema_url` of an entry of resources or scopes.
@@ -26,9 +26,14 @@ pub(super) struct Conditions {
 
 impl Conditions {
     /// Of texts that have been checked.
-    pub(super) fn new(span: &[String], spanevent: &[String], matched: u16, failed: Option<u16>) -> Self {
+    pub(super) fn new(
+        [span, spanevent]: [&[String]; 2],
+        matched: u16,
+        failed: Option<u16>,
+        dialect: Dialect,
+    ) -> Self {
         let compile = |texts: &[String], context| {
-            texts.iter().filter_map(|text| condition(text, context).ok()).collect()
+            texts.iter().filter_map(|text| dialect.condition(text, context).ok()).collect()
         };
         let (span, spanevent) = (compile(span, Context::Span), compile(spanevent, Context::SpanEvent));
         Self { span, spanevent, matched, failed }

@@ -8,7 +8,8 @@ use super::Facts;
 use super::predicate::Predicate;
 use super::value::{Value, compare};
 use crate::pattern;
-use crate::sample::Number;
+use crate::sample::{Config, Number};
+use crate::semconv;
 
 /// Where an attribute stands; the Collector treats odd values differently there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(super) struct Keys {
 pub(super) struct Key {
     name: Box<[u8]>,
     next: u16, // index + 1 of the next key of the chain
+    /// The key that the attribute has by its other name, should it be wanted too.
+    pub(super) other: Option<u16>,
     exact: Vec<(Box<[u8]>, FactList)>,
     patterns: Vec<(RegexSet, u16)>,
     numbers: Vec<(Option<Number>, Option<Number>, u16)>,
@@ -45,8 +48,8 @@ pub(super) struct Key {
 const SLOTS: usize = 256;
 
 impl Keys {
-    pub(super) fn new(predicates: &[Predicate], fields: &[String], compat: bool) -> Self {
-        let mut keys = Self { heads: vec![0; SLOTS].into(), keys: Vec::new(), compat };
+    pub(super) fn new(predicates: &[Predicate], fields: &[String], config: &Config) -> Self {
+        let mut keys = Self { heads: vec![0; SLOTS].into(), keys: Vec::new(), compat: config.compat };
         for (fact, predicate) in (0u16..).zip(predicates) {
             match predicate {
                 Predicate::Text { key, values, regex: true } => {
@@ -70,15 +73,35 @@ impl Keys {
                 field.strip_prefix("root.").map_or((field.as_str(), false), |name| (name, true));
             keys.wanted(name).fields.push((number, root));
         }
+        if config.semconv {
+            keys.link_others();
+        }
         keys
     }
 
+    /// Wants the other names of renamed attributes too.
+    fn link_others(&mut self) {
+        for index in 0..self.keys.len() {
+            if let Some(other) = semconv::other(&self.keys[index].name) {
+                let other = self.index_of(other);
+                self.keys[index].other = Some(other as u16);
+                self.keys[other].other = Some(index as u16);
+            }
+        }
+    }
+
     fn wanted(&mut self, name: &str) -> &mut Key {
-        let index = self.find(name.as_bytes()).unwrap_or_else(|| {
-            let slot = slot(name.as_bytes());
+        let index = self.index_of(name.as_bytes());
+        &mut self.keys[index]
+    }
+
+    fn index_of(&mut self, name: &[u8]) -> usize {
+        self.find(name).unwrap_or_else(|| {
+            let slot = slot(name);
             self.keys.push(Key {
-                name: name.as_bytes().into(),
+                name: name.into(),
                 next: self.heads[slot],
+                other: None,
                 exact: Vec::new(),
                 patterns: Vec::new(),
                 numbers: Vec::new(),
@@ -87,8 +110,7 @@ impl Keys {
             });
             self.heads[slot] = self.keys.len() as u16;
             self.keys.len() - 1
-        });
-        &mut self.keys[index]
+        })
     }
 
     pub(super) fn len(&self) -> usize {

@@ -10,12 +10,14 @@ use super::conditions::Conditions;
 use super::keys::{FactList, Keys};
 use super::predicate::Predicate;
 use super::size::Schemas;
+use crate::ottl::Dialect;
 use crate::pattern;
 use crate::sample::{Config, Rule};
 
 /// What has to be looked at, compiled from the policies. What no policy asks for costs nothing.
 #[derive(Debug)]
 pub struct Plan {
+    asks: Asks,
     pub(super) compat: bool,
     /// Attributes.
     pub(super) keys: Keys,
@@ -42,35 +44,62 @@ pub struct Plan {
     pub(super) hash_keys: [u64; 2],
 }
 
+/// All that tells one plan from another.
+#[derive(Debug, PartialEq)]
+struct Asks {
+    compat: bool,
+    semconv: bool,
+    predicates: Vec<Predicate>,
+    fields: Vec<String>,
+    exact_sizes: bool,
+    ot: bool,
+}
+
 impl Plan {
+    /// Whether another plan gathers the same facts, by the same numbers.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        self.asks == other.asks
+    }
+
     /// What the policies of `config` need.
     pub fn new(config: &Config) -> Self {
         let predicates = Predicate::all(config);
         let fields = fields_of(config);
+        let (exact_sizes, ot) = (wants_exact_sizes(config), wants_ot(config));
         let random = RandomState::new();
         let mut plan = Self {
+            asks: Asks {
+                compat: config.compat,
+                semconv: config.semconv,
+                predicates: Vec::new(),
+                fields: Vec::new(),
+                exact_sizes,
+                ot,
+            },
             compat: config.compat,
-            keys: Keys::new(&predicates, &fields, config.compat),
+            keys: Keys::new(&predicates, &fields, config),
             status: Default::default(),
             flags: FactList::new(),
             states: Vec::new(),
             conditions: Vec::new(),
             latencies: Vec::new(),
             in_order: SmallVec::new(),
-            schemas: if wants_exact_sizes(config) { Schemas::find() } else { None },
-            wants_ot: wants_ot(config),
+            schemas: if exact_sizes { Schemas::find() } else { None },
+            wants_ot: ot,
             wants_values: !fields.is_empty(),
             hash_keys: [random.hash_one(0u8), random.hash_one(1u8) | 1],
         };
+        let dialect = Dialect { semconv: config.semconv };
         for (fact, predicate) in (0u16..).zip(&predicates) {
             plan.want(fact, predicate);
             if let Predicate::Conditions { span, spanevent, .. } = predicate {
                 let failure =
                     predicate.failure().and_then(|failure| predicates.iter().position(|one| *one == failure));
                 let failed = failure.map(|failed| failed as u16);
-                plan.conditions.push(Conditions::new(span, spanevent, fact, failed));
+                plan.conditions.push(Conditions::new([span, spanevent], fact, failed, dialect));
             }
         }
+        (plan.asks.predicates, plan.asks.fields) = (predicates, fields);
         plan
     }
 
@@ -125,6 +154,21 @@ impl Plan {
         if let Some(more) = &portion.more {
             self.absorb_more(trace, more);
         }
+    }
+
+    /// Adds a later part of the same portion to an earlier one.
+    pub fn join(&self, portion: &mut Facts, later: &Facts) {
+        let times = |facts: &Facts| facts.more.as_ref().map_or_else(Vec::new, |more| more.times.clone());
+        let times = [times(portion), times(later)].concat();
+        self.absorb(portion, later);
+        if !times.is_empty() {
+            portion.more_mut().times = times;
+        }
+    }
+
+    /// Whether facts of a portion depend on the order of its spans.
+    pub fn depends_on_order(&self) -> bool {
+        !self.latencies.is_empty() || self.conditions.iter().any(|conditions| conditions.failed.is_some())
     }
 
     fn absorb_more(&self, trace: &mut Facts, portion: &super::More) {

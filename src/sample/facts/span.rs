@@ -8,7 +8,7 @@ use super::compat_latency;
 use super::conditions::Asked;
 use super::keys::{Place, fingerprint};
 use super::size::collector_len;
-use super::value::{Parts, key_and_value, read_value};
+use super::value::{Parts, Value, key_and_value, read_value};
 use super::{Facts, Plan};
 use crate::trace_state;
 use crate::wire::{Field, Fields, Malformed, Payload, otlp};
@@ -21,6 +21,7 @@ pub(super) struct Look<'p, 'b> {
     stamp: u32,                   // of the message looked at
     values: SmallVec<[Noted; 4]>, // of the span looked at
     resource_values: SmallVec<[Noted; 4]>,
+    others: SmallVec<[(u16, Value<'b>); 2]>, // values of keys that stood under their other name
     state: State,
     /// For `ottl_condition` policies.
     pub(super) asked: Asked<'b>,
@@ -65,13 +66,14 @@ impl<'p, 'b> Look<'p, 'b> {
             stamp: 0,
             values: SmallVec::new(),
             resource_values: SmallVec::new(),
+            others: SmallVec::new(),
             state: State::default(),
             asked: Asked::new(now_unix_nanos),
         }
     }
 
     /// Looks at a resource; gives its yes-or-no facts and remembers the values of fields.
-    pub(super) fn resource(&mut self, body: &[u8], parts: Parts) -> Result<Facts, Malformed> {
+    pub(super) fn resource(&mut self, body: &'b [u8], parts: Parts) -> Result<Facts, Malformed> {
         self.clear();
         if !self.stamps.is_empty() {
             for field in parts.into_iter().flat_map(|part| Fields::within(body, part)) {
@@ -80,6 +82,7 @@ impl<'p, 'b> Look<'p, 'b> {
                     self.attribute(body, field.bytes()?, Place::Resource)?;
                 }
             }
+            self.judge_others(Place::Resource);
         }
         self.resource_values = std::mem::take(&mut self.values);
         Ok(std::mem::take(&mut self.found))
@@ -120,6 +123,7 @@ impl<'p, 'b> Look<'p, 'b> {
                 _ => {}
             }
         }
+        self.judge_others(Place::Span);
         if !self.plan.conditions.is_empty() {
             self.asked.span(&self.plan.conditions, body, item.clone(), &mut self.found)?;
         }
@@ -155,7 +159,7 @@ impl<'p, 'b> Look<'p, 'b> {
     }
 
     #[inline]
-    fn attribute(&mut self, body: &[u8], range: Range<usize>, place: Place) -> Result<(), Malformed> {
+    fn attribute(&mut self, body: &'b [u8], range: Range<usize>, place: Place) -> Result<(), Malformed> {
         let (key, value) = key_and_value(body, range)?;
         let Some(index) = self.plan.keys.find(key) else {
             return Ok(());
@@ -164,11 +168,30 @@ impl<'p, 'b> Look<'p, 'b> {
             return Ok(());
         }
         let value = read_value(body, value)?;
+        if let Some(other) = self.plan.keys.at(index).other {
+            self.others.push((other, value));
+        }
+        self.judge(index, place, value);
+        Ok(())
+    }
+
+    #[inline]
+    fn judge(&mut self, index: usize, place: Place, value: Value<'_>) {
         self.plan.keys.judge(index, place, value, &mut self.found);
         for (field, root_only) in &self.plan.keys.at(index).fields {
             self.values.push((*field, *root_only, fingerprint(value)));
         }
-        Ok(())
+    }
+
+    /// What stood under another name counts for a key that did not come itself.
+    #[inline]
+    fn judge_others(&mut self, place: Place) {
+        while let Some((index, value)) = self.others.pop() {
+            let index = usize::from(index);
+            if self.stamps[index] != self.stamp {
+                self.judge(index, place, value);
+            }
+        }
     }
 
     fn judge_state(&mut self, text: &[u8]) {

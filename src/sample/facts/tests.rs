@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 mod across;
+mod names;
 
 use super::*;
 use crate::sample::testing::{

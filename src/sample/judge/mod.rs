@@ -9,6 +9,7 @@ mod fair;
 mod node;
 mod probability;
 mod settled;
+mod succeed;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,7 @@
 mod limits;
 mod properties;
 mod settle;
+mod succeed;
 mod vectors;
 
 use super::*;

@@ -4,9 +4,10 @@ use super::any::Any;
 use crate::config::decode::Section;
 use crate::edit::{Action, Actions, Change, Source};
 use crate::pattern::Pattern;
+use crate::semconv::Names;
 
-/// Reads the list under `key`, which has to have an entry.
-pub(super) fn actions(section: &mut Section<'_>, key: &'static str) -> Actions {
+/// Reads the list under `key`, which has to have an entry. Its keys mean `names`.
+pub(super) fn actions(section: &mut Section<'_>, key: &'static str, names: Names) -> Actions {
     let mut index = 0;
     let list = section.list(key, |section| {
         let action = action(section, index);
@@ -17,7 +18,7 @@ pub(super) fn actions(section: &mut Section<'_>, key: &'static str) -> Actions {
         let help = format!("write {key}: [{{key: environment, value: production, action: insert}}]");
         section.error("", format!("missing required field {key:?}"), Some(help));
     }
-    Actions(list.into_iter().flatten().collect())
+    Actions { list: list.into_iter().flatten().collect(), names }
 }
 
 /// The keys of one action.
@@ -119,18 +120,18 @@ impl Keys {
         if sources > 1 {
             return Err(" due to multiple value sources being set".into());
         }
-        let context = self.context.to_ascii_lowercase();
+        let context = self.context.as_str();
         if context == "client.address" || context.starts_with("auth.") {
             let message = format!("'from_context' {context:?} is not known here; default_value is used");
             let help =
                 "request headers are: from_context: metadata.NAME, with include_metadata in the receiver";
             section.warn(&section.mark_of("from_context"), "from_context", message, Some(help.into()));
         }
-        let header = context.strip_prefix("metadata.").unwrap_or(&context);
+        let header = self.context.strip_prefix("metadata.").unwrap_or(&self.context).to_ascii_lowercase();
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Ok(Source {
             value: self.value.as_ref().map(|value| value.encoded.clone()),
-            header: text(header),
+            header: text(&header),
             attribute: text(&self.attribute),
             default: self.default.as_ref().map(|value| value.encoded.clone()),
         })

@@ -4,21 +4,27 @@ use super::any::Any;
 use crate::config::decode::{Cut, Section};
 use crate::edit::{Condition, Library, Match, Matching, SeverityBound, Value};
 use crate::outcome::Signal;
+use crate::semconv::Names;
 
 /// Reads `include` or `exclude`; `signals` say which properties make sense.
 pub(super) fn condition(
     section: &mut Section<'_>,
     key: &'static str,
     signals: &[Signal],
+    names: Names,
 ) -> Option<Condition> {
     section.when_filled(key, |section| {
         section.shared_as("include and exclude");
-        read(section, signals)
+        Condition { names, ..read(section, signals) }
     })
 }
 
 /// `include` or `exclude` of metrics in `filter`.
-pub(super) fn metric_condition(section: &mut Section<'_>, key: &'static str) -> Option<Condition> {
+pub(super) fn metric_condition(
+    section: &mut Section<'_>,
+    key: &'static str,
+    names: Names,
+) -> Option<Condition> {
     section.when_filled(key, |section| {
         section.shared_as("filter of metrics");
         let kind = match_type(section);
@@ -27,13 +33,14 @@ pub(super) fn metric_condition(section: &mut Section<'_>, key: &'static str) -> 
         Condition {
             metric_names: texts(section, "metric_names", kind),
             resources: pairs(section, "resource_attributes", kind),
+            names,
             ..Condition::default()
         }
     })
 }
 
 /// `include` or `exclude` of log records in `filter`.
-pub(super) fn log_condition(section: &mut Section<'_>, key: &'static str) -> Option<Condition> {
+pub(super) fn log_condition(section: &mut Section<'_>, key: &'static str, names: Names) -> Option<Condition> {
     section.when_filled(key, |section| {
         section.shared_as("filter of logs");
         let kind = match_type(section);
@@ -46,6 +53,7 @@ pub(super) fn log_condition(section: &mut Section<'_>, key: &'static str) -> Opt
                 min: severity(section),
                 match_undefined: section.get("match_undefined", false),
             }),
+            names,
             ..Condition::default()
         }
     })
@@ -120,6 +128,7 @@ fn read(section: &mut Section<'_>, signals: &[Signal]) -> Condition {
         attributes: pairs(section, "attributes", kind),
         resources: pairs(section, "resources", kind),
         libraries: section.list("libraries", |section| library(section, kind)),
+        names: Names::default(),
     };
     if let Some(wrong) = signals.iter().find_map(|signal| misfit(&condition, *signal)) {
         section.error("", wrong, None);

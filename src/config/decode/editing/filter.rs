@@ -6,6 +6,7 @@ use crate::config::decode::{KeyKind, Section};
 use crate::edit::{Compiled, ErrorMode, Filter, PerSignal};
 use crate::ottl::{self, Context, Dialect};
 use crate::outcome::Signal;
+use crate::semconv::Names;
 
 pub(super) fn filter(section: &mut Section<'_>) -> PerSignal<Filter> {
     let mode = error_mode(section, ErrorMode::Ignore);
@@ -51,9 +52,10 @@ impl Reader<'_, '_> {
             [("resource", Context::Resource), ("span", Context::Span), ("spanevent", Context::SpanEvent)];
         let older = self.lists("traces", Signal::Traces, &KEYS, |_, _| {});
         let (mut include, mut exclude) = (None, None);
+        let names = Names::of(self.dialect.semconv);
         self.section.section("spans", |section| {
-            include = condition(section, "include", &[Signal::Traces]);
-            exclude = condition(section, "exclude", &[Signal::Traces]);
+            include = condition(section, "include", &[Signal::Traces], names);
+            exclude = condition(section, "exclude", &[Signal::Traces], names);
         });
         let listed = "\"traces.resource\", \"traces.span\", \"traces.spanevent\"";
         let both = |what: &str| format!("cannot use {what} at the same time");
@@ -74,9 +76,10 @@ impl Reader<'_, '_> {
         const KEYS: [(&str, Context); 3] =
             [("resource", Context::Resource), ("metric", Context::Metric), ("datapoint", Context::DataPoint)];
         let (mut include, mut exclude) = (None, None);
+        let names = Names::of(self.dialect.semconv);
         let older = self.lists("metrics", Signal::Metrics, &KEYS, |section, _| {
-            include = metric_condition(section, "include");
-            exclude = metric_condition(section, "exclude");
+            include = metric_condition(section, "include", names);
+            exclude = metric_condition(section, "exclude", names);
             section.find("regexp", KeyKind::Ignored);
         });
         let listed = "\"metrics.resource\", \"metrics.metric\", \"metrics.datapoint\"";
@@ -88,9 +91,10 @@ impl Reader<'_, '_> {
     fn older_logs(&mut self, filter: &mut Filter) {
         const KEYS: [(&str, Context); 2] = [("resource", Context::Resource), ("log_record", Context::Log)];
         let (mut include, mut exclude) = (None, None);
+        let names = Names::of(self.dialect.semconv);
         let older = self.lists("logs", Signal::Logs, &KEYS, |section, _| {
-            include = log_condition(section, "include");
-            exclude = log_condition(section, "exclude");
+            include = log_condition(section, "include", names);
+            exclude = log_condition(section, "exclude", names);
         });
         let listed = "\"logs.resource\", \"logs.log\"";
         self.together("logs", "log", listed, filter, &older, include.is_some() || exclude.is_some());

@@ -28,6 +28,7 @@ pub(super) fn redaction(section: &mut Section<'_>) -> Redaction {
         redact_all_types: section.get("redact_all_types", false),
         hashing: hashing(section),
         summary: summary(section),
+        names: super::names(section),
     }
 }
 

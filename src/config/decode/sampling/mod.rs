@@ -55,6 +55,7 @@ pub(super) fn tail_sampling(section: &mut Section<'_>) -> TailSampling {
         second_chance: section.get("second_chance", default.second_chance),
         max_spans: unless_none(section, "maximum_spans_per_trace", default.max_spans.filter(|_| !compat)),
         when_full,
+        semconv: section.get("semconv", false),
         explain_traces: section.get("explain_traces", default.explain_traces),
     };
     section.ignored::<u64>("expected_new_traces_per_sec");

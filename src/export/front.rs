@@ -1,0 +1,78 @@
+//! What stands in front of pages for others: TLS, an authenticator, headers of answers.
+
+use std::io;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::auth::{AuthError, Authenticator, Guard};
+use crate::observe::{Gate, Handshake, Manner, Stream};
+use crate::tls::{self, TlsError};
+
+/// What a listener of pages was told.
+pub struct Front<'a> {
+    /// `tls`; plaintext when absent.
+    pub tls: Option<&'a tls::ServerConfig>,
+    /// `auth`; anyone may look when absent.
+    pub auth: Option<&'a Authenticator>,
+    /// `response_headers`.
+    pub response_headers: &'a [(String, String)],
+}
+
+/// Why a listener cannot be used like that.
+#[derive(Debug, thiserror::Error)]
+pub enum FrontError {
+    /// The certificate cannot be used.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
+    /// The authenticator cannot be used.
+    #[error("auth: {0}")]
+    Auth(#[from] AuthError),
+    /// A header that HTTP does not allow.
+    #[error("response_headers: {0}")]
+    Header(String),
+}
+
+impl Front<'_> {
+    /// Pages behind it.
+    pub fn before(&self, pages: Manner) -> Result<Manner, FrontError> {
+        let mut pages = pages.with_headers(headers(self.response_headers)?);
+        if let Some(config) = self.tls {
+            pages = pages.secured(handshake(config)?);
+        }
+        if let Some(authenticator) = self.auth {
+            pages = pages.guarded(gate(authenticator)?);
+        }
+        Ok(pages)
+    }
+}
+
+fn handshake(config: &tls::ServerConfig) -> Result<Handshake, TlsError> {
+    let acceptor = tls::acceptor(config, &[b"http/1.1"])?;
+    Ok(Arc::new(move |stream| {
+        let acceptor = acceptor.clone();
+        Box::pin(async move {
+            let stream = acceptor.accept(stream).await.map_err(io::Error::other)?;
+            Ok(Box::new(stream) as Box<dyn Stream>)
+        })
+    }))
+}
+
+fn gate(authenticator: &Authenticator) -> Result<Gate, AuthError> {
+    let guard = Guard::open(authenticator)?;
+    Ok(Arc::new(move |headers| {
+        let guard = guard.clone();
+        Box::pin(async move { guard.check(&headers).await })
+    }))
+}
+
+fn headers(given: &[(String, String)]) -> Result<HeaderMap, FrontError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        let wrong = |error: String| FrontError::Header(format!("{name}: {error}"));
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+        let value = HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?;
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}

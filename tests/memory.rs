@@ -1,0 +1,96 @@
+//! `memory_limiter` under load: what it counts, when it refuses, and that it lets in again.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use support::backend::Backend;
+use support::ledger::Scrape;
+use support::load::{span, text, traces};
+use support::process::Ringtail;
+use support::sampling::Sampling;
+use support::{Traces, wait};
+
+const MIB: f64 = 1048576.0;
+
+/// Sixteen traces of one span of 64 KiB.
+fn heavy(request: u64) -> Traces {
+    let one = |trace| {
+        let mut span = span(trace, 0);
+        span.attributes.push(text("payload", &"x".repeat(64 << 10)));
+        span
+    };
+    traces((request * 16..request * 16 + 16).map(one))
+}
+
+fn limited(setup: Sampling, limit_mib: u32, processors: &str, exporters: &str) -> Sampling {
+    let limiter =
+        format!("  memory_limiter: {{check_interval: 20ms, limit_mib: {limit_mib}, spike_limit_mib: 1}}");
+    setup.processors(&limiter).pipelines(&format!(
+        "{{traces: {{receivers: [otlp], processors: [memory_limiter, {processors}], exporters: [{exporters}]}}}}"
+    ))
+}
+
+/// Sends until the limiter refuses; says how many requests were taken.
+async fn fill(ringtail: &Ringtail, first: u64) -> u64 {
+    for request in first..first + 1000 {
+        match ringtail.export(heavy(request)).await {
+            Ok(_) => {}
+            Err(status) => {
+                assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+                assert_eq!(status.message(), "data refused due to high memory usage");
+                return request - first;
+            }
+        }
+    }
+    panic!("a gigabyte was taken");
+}
+
+fn held(scrape: &Scrape, component: &str) -> f64 {
+    scrape.sum("ringtail_held_bytes", &[("component", component)]) / MIB
+}
+
+/// Scenario: a backend stalls; a batch processor and the exporter's queue take what they may; the backend goes on.
+/// Guarantee: senders are refused, and told to come back, before more is held than the limit; what is held is what was
+/// taken; when it has left, senders are let in again and everything taken has arrived.
+#[tokio::test]
+async fn batches_and_queues_are_limited() {
+    let backend = Backend::grpc().await;
+    backend.close_gate();
+    let setup = Sampling::to(&backend, "policies: []").batch("timeout: 50ms, send_batch_size: 16");
+    let setup = setup.exporter("sending_queue: {queue_size: 10000}");
+    let ringtail = limited(setup, 81, "batch", "otlp").start().await;
+    let taken = fill(&ringtail, 0).await;
+    assert!((20..=80).contains(&taken), "{taken} MiB");
+    let scrape = ringtail.scrape().await;
+    let in_all = held(&scrape, "batch") + held(&scrape, "otlp");
+    assert!(in_all >= taken as f64 * 0.95, "{in_all} MiB of {taken} are counted");
+    assert_eq!(scrape.sum("ringtail_memory_limiter_limit_bytes", &[("limit", "soft")]), 80.0 * MIB);
+    assert_eq!(scrape.sum("ringtail_memory_limiter_limit_bytes", &[("limit", "hard")]), 81.0 * MIB);
+    assert!(scrape.sum("otelcol_process_memory_rss", &[]) < 250.0 * MIB);
+    assert!(scrape.sum("otelcol_processor_memory_limiter_refused_spans", &[]) >= 16.0);
+    backend.open_gate();
+    ringtail
+        .scrape_until("it lets in again", |s| s.sum("ringtail_memory_limiter_refusing", &[]) == 0.0)
+        .await;
+    wait::until_some("a sender is let in", || async { ringtail.export(heavy(5000)).await.ok() }).await;
+    let scrape = ringtail.settled().await;
+    assert_eq!((held(&scrape, "batch"), held(&scrape, "otlp"), held(&scrape, "otlp")), (0.0, 0.0, 0.0));
+    assert!(backend.spans().len() as u64 >= (taken + 1) * 16);
+}
+
+/// Scenario: a sampler with its journal in memory gets more than may be in memory.
+/// Guarantee: senders are refused by what the journal holds, and let in again after the verdicts.
+#[tokio::test]
+async fn a_journal_in_memory_is_limited() {
+    let backend = Backend::grpc().await;
+    let none = "{name: none, type: string_attribute, string_attribute: {key: no, values: [x]}}";
+    let keys = format!("decision_wait: 10s, early_verdicts: off, policies: [{none}]");
+    let ringtail = limited(Sampling::to(&backend, &keys), 101, "tail_sampling", "otlp").start().await;
+    let taken = fill(&ringtail, 0).await;
+    assert!((20..=105).contains(&taken), "{taken} MiB");
+    let counted = |s: &Scrape| held(s, "tail_sampling") >= taken as f64 * 0.95;
+    ringtail.scrape_until("the journal counts", counted).await;
+    wait::until_some("a sender is let in", || async { ringtail.export(heavy(5000)).await.ok() }).await;
+    ringtail.scrape_until("what was judged is gone", |s| held(s, "tail_sampling") < 20.0).await;
+}
