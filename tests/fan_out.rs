@@ -304,7 +304,7 @@ async fn a_queue_on_disk_spares_the_others_after_a_crash() {
     dead.restart().await;
     wait::until("the dead one has everything", || dead.spans().len() >= 50).await;
     ringtail.settled().await;
-    assert_arrived_once(&[sent.clone()], &[&healthy]);
+    assert_arrived_once(std::slice::from_ref(&sent), &[&healthy]);
     assert_arrived_once(&[sent], &[&dead]);
 }
 

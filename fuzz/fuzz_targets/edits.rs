@@ -60,7 +60,7 @@ const PROCESSORS: [(&str, bool, &str); 8] = [
         false,
         "allowed_keys: [k, n], blocked_values: ['[a-z]+'], blocked_key_patterns: ['^n'], summary: debug, ignored_keys: [service.name]",
     ),
-    ("probabilistic_sampler", true, "sampling_percentage: 50, hash_seed: 7"),
+    ("probabilistic_sampler", false, "sampling_percentage: 50, hash_seed: 7"),
 ];
 
 thread_local! {
@@ -86,12 +86,14 @@ fn editors((name, _, keys): (&str, bool, &str), signal: Signal) -> Vec<Box<dyn E
     loaded.settings.processors.values().flat_map(of).collect()
 }
 
-fn decodes(signal: Signal, body: &[u8]) -> bool {
-    match signal {
-        Signal::Traces => Traces::decode(body).is_ok(),
-        Signal::Metrics => Metrics::decode(body).is_ok(),
-        Signal::Logs => Logs::decode(body).is_ok(),
-    }
+/// Why it cannot be decoded, if it cannot.
+fn undecodable(signal: Signal, body: &[u8]) -> Option<String> {
+    let decoded = match signal {
+        Signal::Traces => Traces::decode(body).map(drop),
+        Signal::Metrics => Metrics::decode(body).map(drop),
+        Signal::Logs => Logs::decode(body).map(drop),
+    };
+    decoded.err().map(|error| error.to_string())
 }
 
 /// Edits; none when an editor refuses the request.
@@ -117,7 +119,12 @@ fuzz_target!(|data: &[u8]| {
     EDITORS.with_borrow_mut(|editors| {
         let editors = &mut editors[signal as usize][chosen];
         let Some(edited) = edit(signal, &body, editors) else { return };
-        assert!(!decodes(signal, &body) || decodes(signal, &edited), "it could be decoded before");
+        if undecodable(signal, &body).is_none()
+            && let Some(reason) = undecodable(signal, &edited)
+        {
+            // A text that is none travels, out of scopes of older senders too, which the decoder does not look at.
+            assert!(reason.contains("UTF-8"), "it could be decoded before: {reason}");
+        }
         if PROCESSORS[chosen].1 {
             assert_eq!(edit(signal, &edited, editors), Some(edited), "the second time changes nothing");
         }

@@ -174,13 +174,15 @@ impl Live {
     async fn reload_now(&self, trigger: Trigger) -> Outcome {
         let mut retired = self.retired.lock().await;
         let outcome = self.try_reload(&mut retired).await;
-        let before = self.view().last.clone();
-        let again = before.is_some_and(|last| last.outcome == outcome);
+        let view = self.view();
+        let before = view.last.as_deref().map(|last| &last.outcome);
+        let again = before == Some(&outcome);
+        let was_refused = matches!(before, Some(Outcome::Refused { .. }));
         match &outcome {
             Outcome::Applied { .. } => {}
             Outcome::Unchanged => {
                 self.metrics.succeeded();
-                if trigger == Trigger::Poll {
+                if trigger == Trigger::Poll && !was_refused {
                     return outcome;
                 }
                 self.metrics.unchanged();

@@ -36,7 +36,7 @@
 //! | pipelines, exporters, receivers, connectors that come | are there with the next request |
 //! | those that go | as above |
 //! | members | as before, see [`ownership`](super::ownership) |
-//! | `num_shards`, and `directory`, `compression` of a journal | need a restart: the reload is refused and names them |
+//! | `num_shards`; `directory` and `compression` of a sampler's journal, its `sync` from or to `never` | need a restart: the reload is refused and names them |
 //!
 //! A sampler belongs to its pipeline and its id. Under another name it is another sampler: the old one judges what it
 //! holds, the new one begins empty, and traces that are open at that moment are judged in two parts.

@@ -67,7 +67,9 @@ impl<'a> Target<'a> {
         Target {
             messages: self.messages.map(|mut message| {
                 message.index.clear();
-                Message { index: message.index, ..Message::default() }
+                message.index_attributes.clear();
+                let Message { index, index_attributes, .. } = message;
+                Message { index, index_attributes, ..Message::default() }
             }),
             caches: self.caches.map(|mut cache| {
                 cache.clear();

@@ -31,6 +31,8 @@ pub use processor::{Parts, TailSampling};
 #[cfg(test)]
 mod change_tests;
 #[cfg(test)]
+mod change_world;
+#[cfg(test)]
 mod end_tests;
 #[cfg(test)]
 mod live_tests;

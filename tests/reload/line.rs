@@ -287,3 +287,39 @@ async fn exporters_take_over_addresses_and_files() {
     wait::until("the address is free", || std::net::TcpListener::bind(address).is_ok()).await;
     ringtail.settled().await;
 }
+
+/// Scenario: a `load_balancing` exporter gets other members, and then a second signal; then it loses the first one.
+/// Guarantee: each member has what came while it was one; the page shows the members in force.
+#[tokio::test]
+async fn a_balancer_gets_other_members_and_signals() {
+    let [a, b] = [Backend::grpc().await, Backend::grpc().await];
+    let base = Config::new();
+    let over = |backend: &Backend| {
+        base.clone().exporter(&format!(
+            "load_balancing: {{protocol: {{otlp: {{tls: {{insecure: true}}}}}}, resolver: {{static: {{hostnames: ['{}']}}}}}}",
+            backend.address()
+        ))
+    };
+    let (traces_in, metrics_in) = (
+        "traces: {receivers: [otlp], exporters: [load_balancing]}",
+        "metrics: {receivers: [otlp], exporters: [load_balancing]}",
+    );
+    let ringtail = over(&a).pipeline(traces_in).start().await;
+    let sender = RawGrpc::connect(ringtail.ports.grpc).await;
+    send(&sender, body(1, 0)).await;
+    apply(&ringtail, &over(&b).pipeline(traces_in)).await;
+    wait::until_some("the other member is in force", || async {
+        let members = ringtail.page("/membership").await["load_balancing"]["members"].clone();
+        (members[0]["address"] == b.address()).then_some(())
+    })
+    .await;
+    send(&sender, body(2, 0)).await;
+    apply(&ringtail, &over(&b).pipeline(traces_in).pipeline(metrics_in)).await;
+    send(&sender, body(3, 0)).await;
+    ringtail.metrics().export(metrics_of("shop", 1)).await.unwrap();
+    apply(&ringtail, &over(&b).pipeline(metrics_in)).await;
+    ringtail.metrics().export(metrics_of("shop", 1)).await.unwrap();
+    assert_eq!(ringtail.export(traces([span(4, 0)])).await.unwrap_err().code(), tonic::Code::Unimplemented);
+    assert_eq!((a.spans().len(), b.spans().len(), b.taken().len()), (1, 2, 4));
+    ringtail.settled().await;
+}

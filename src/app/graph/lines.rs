@@ -98,12 +98,12 @@ impl<'a> Lines<'a> {
     }
 
     /// Builds all pipelines, those behind connectors first. Returns what has to be ended, in its order.
-    pub fn build(&mut self) -> Result<Stages, String> {
+    pub async fn build(&mut self) -> Result<Stages, String> {
         let mut stages = Stages::default();
         for level in order::levels(self.settings).into_iter().rev() {
             let mut lines = Vec::new();
             for pipeline in level {
-                lines.push(self.line(pipeline)?);
+                lines.push(self.line(pipeline).await?);
             }
             stages.levels.insert(0, lines);
         }
@@ -111,7 +111,7 @@ impl<'a> Lines<'a> {
         Ok(stages)
     }
 
-    fn line(&mut self, pipeline: &Pipeline) -> Result<Line, String> {
+    async fn line(&mut self, pipeline: &Pipeline) -> Result<Line, String> {
         let mut front: Arc<dyn Consumer> = Arc::new(self.ends(pipeline)?);
         let mut line = Vec::new();
         for id in pipeline.processors.iter().rev() {
@@ -119,7 +119,7 @@ impl<'a> Lines<'a> {
             let config = config.ok_or_else(|| format!("processors::{id}: not built"))?;
             let place = (pipeline.id.clone(), id.clone());
             if matches!(config, Processor::TailSampling(_) | Processor::Batch(_)) {
-                let node = self.holding(&place, config, pipeline, front)?;
+                let node = self.holding(&place, config, pipeline, front).await?;
                 front = Arc::clone(&node.stage) as _;
                 line.insert(0, Arc::clone(&node.stage));
                 self.nodes.insert(place, node);
@@ -150,7 +150,7 @@ impl<'a> Lines<'a> {
     }
 
     /// A processor that holds something: the one there is, if it can go on.
-    fn holding(
+    async fn holding(
         &mut self,
         place: &Place,
         config: &Processor,
@@ -164,7 +164,7 @@ impl<'a> Lines<'a> {
             return Ok(Node { config: config.clone(), ..node.clone() });
         }
         let link = Link::new(next);
-        let (stage, sampler) = self.start(place, config, pipeline, &link)?;
+        let (stage, sampler) = start(self.ground, place, config, pipeline, &link).await?;
         self.work.started(&stage);
         Ok(Node { config: config.clone(), link, stage, sampler })
     }
@@ -183,43 +183,6 @@ impl<'a> Lines<'a> {
         let (old, new) = (old.as_ref().clone(), new.as_ref().clone());
         self.work.samplers.push(Rejudging { key, sampler: sampler.clone(), old, new });
         true
-    }
-
-    fn start(
-        &self,
-        (pipeline_id, id): &Place,
-        config: &Processor,
-        pipeline: &Pipeline,
-        link: &Link,
-    ) -> Result<(Arc<dyn Stage>, Option<TailSampling>), String> {
-        let (name, next) = (id.to_string(), Arc::new(link.clone()));
-        let (workers, registry) = (&self.ground.workers, &self.ground.registry);
-        match config {
-            Processor::TailSampling(config) => {
-                let config: &config::TailSampling = config;
-                let parts = shard::Parts {
-                    name: &name,
-                    component: &id.name,
-                    pipeline: &pipeline_id.to_string(),
-                    sampling: config.sampling.clone(),
-                    journal: config.journal.clone(),
-                    series: series(config),
-                    next,
-                    workers,
-                    registry,
-                };
-                let sampler =
-                    TailSampling::start(parts).map_err(|error| format!("processors::{id}::{error}"))?;
-                Ok((Arc::new(sampler.clone()), Some(sampler)))
-            }
-            Processor::Batch(config) => {
-                let config = config.clone();
-                let parts =
-                    BatchParts { name: &name, signal: pipeline.signal, config, next, workers, registry };
-                Ok((Arc::new(BatchProcessor::new(parts)), None))
-            }
-            _ => Err(format!("processors::{id}: it holds nothing")),
-        }
     }
 
     /// A processor that holds nothing.
@@ -259,4 +222,53 @@ impl<'a> Lines<'a> {
         self.gates.insert(id.clone(), gate.clone());
         Ok(gate.gate)
     }
+}
+
+/// A processor that holds something, in front of a joint.
+async fn start(
+    ground: &Ground,
+    place: &Place,
+    config: &Processor,
+    pipeline: &Pipeline,
+    link: &Link,
+) -> Result<(Arc<dyn Stage>, Option<TailSampling>), String> {
+    let id = &place.1;
+    match config {
+        Processor::TailSampling(config) => {
+            let (place, config) = (place.clone(), config.as_ref().clone());
+            let (link, ground) = (link.clone(), ground.clone());
+            // A journal that is large is read for long, and others wait on this thread.
+            let start = move || start_sampler(&place, config, link, &ground);
+            let started = tokio::task::spawn_blocking(start).await.map_err(|error| error.to_string());
+            let sampler = started.flatten().map_err(|error| format!("processors::{id}::{error}"))?;
+            Ok((Arc::new(sampler.clone()), Some(sampler)))
+        }
+        Processor::Batch(config) => {
+            let (name, signal, next) = (id.to_string(), pipeline.signal, Arc::new(link.clone()));
+            let (workers, registry) = (&ground.workers, &ground.registry);
+            let config = config.clone();
+            let parts = BatchParts { name: &name, signal, config, next, workers, registry };
+            Ok((Arc::new(BatchProcessor::new(parts)), None))
+        }
+        _ => Err(format!("processors::{id}: it holds nothing")),
+    }
+}
+
+fn start_sampler(
+    (pipeline, id): &Place,
+    config: config::TailSampling,
+    link: Link,
+    ground: &Ground,
+) -> Result<TailSampling, String> {
+    TailSampling::start(shard::Parts {
+        name: &id.to_string(),
+        component: &id.name,
+        pipeline: &pipeline.to_string(),
+        series: series(&config),
+        sampling: config.sampling,
+        journal: config.journal,
+        next: Arc::new(link),
+        workers: &ground.workers,
+        registry: &ground.registry,
+    })
 }

@@ -98,7 +98,7 @@ impl Graph {
         let servers = servers::prepare(settings, &self.servers, ground, pages).await?;
         let exporters = exporters::prepare(settings, &self.exporters, ground, work).await?;
         let mut lines = Lines::new(self, settings, &exporters, ground, work);
-        let stages = lines.build()?;
+        let stages = lines.build().await?;
         let Lines { nodes: processors, gates, fronts, .. } = lines;
         receivers.lead(settings, &fronts, work)?;
         let graph = Self { exporters, processors, gates, stages, ..Self::default() };

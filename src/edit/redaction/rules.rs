@@ -148,7 +148,7 @@ impl Redaction {
     }
 
     pub(super) fn ignores(&self, key: &[u8]) -> bool {
-        self.names.any(key, |key| has(&self.ignored_keys, key) || self.ignored_key_patterns.is_match(key))
+        self.names.any(key, |key| has(&self.ignored_keys, key) || finds(&self.ignored_key_patterns, key))
     }
 
     pub(super) fn passes(&self, key: &[u8]) -> bool {
@@ -157,11 +157,11 @@ impl Redaction {
     }
 
     pub(super) fn allows(&self, text: &[u8]) -> bool {
-        self.allowed_values.is_match(text)
+        finds(&self.allowed_values, text)
     }
 
     pub(super) fn masks_key(&self, key: &[u8]) -> bool {
-        self.names.any(key, |key| self.blocked_key_patterns.is_match(key))
+        self.names.any(key, |key| finds(&self.blocked_key_patterns, key))
     }
 
     fn mask_at(&self, key: &[u8], text: &[u8]) -> Option<Vec<u8>> {
@@ -178,6 +178,10 @@ impl Redaction {
     pub(super) fn mask(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut masked = Cow::Borrowed(text);
         for pattern in &self.blocked_values {
+            // Most values hold nothing to mask, and to ask is cheaper than to get ready to replace.
+            if !pattern.regex.is_match(&masked) {
+                continue;
+            }
             let before: &[u8] = &masked;
             let by = |found: &regex::bytes::Captures<'_>| match found.get(0) {
                 Some(found) if found.is_empty() && is_inside_character(before, found.start()) => Vec::new(),
@@ -205,6 +209,11 @@ impl Redaction {
 /// Patterns find nothing at all there in Go, and here an empty text.
 fn is_inside_character(text: &[u8], at: usize) -> bool {
     text.get(at).is_some_and(|byte| byte & 0xc0 == 0x80)
+}
+
+/// Whether any of the patterns finds something; mostly there are none.
+fn finds(patterns: &RegexSet, text: &[u8]) -> bool {
+    !patterns.is_empty() && patterns.is_match(text)
 }
 
 fn has(keys: &BTreeSet<String>, key: &[u8]) -> bool {
