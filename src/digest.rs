@@ -21,14 +21,19 @@ pub enum Digest {
 impl Digest {
     /// The digest of a text.
     pub fn hex(self, text: &[u8]) -> String {
+        hex(&self.bytes(text))
+    }
+
+    /// The digest itself.
+    pub fn bytes(self, text: &[u8]) -> Vec<u8> {
         let algorithm = match self {
-            Self::Md5 => return hex(&md5::Md5::digest(text)),
+            Self::Md5 => return md5::Md5::digest(text).to_vec(),
             Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha256 => &digest::SHA256,
             Self::Sha512 => &digest::SHA512,
             Self::Sha3 => &digest::SHA3_256,
         };
-        hex(digest::digest(algorithm, text).as_ref())
+        digest::digest(algorithm, text).as_ref().to_vec()
     }
 }
 

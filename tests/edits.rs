@@ -11,6 +11,10 @@ mod support;
 mod cases;
 #[path = "edits/generated.rs"]
 mod generated;
+#[path = "edits/statements.rs"]
+mod statements;
+#[path = "edits/tables.rs"]
+mod tables;
 #[path = "edits/traffic.rs"]
 mod traffic;
 #[path = "edits/wild.rs"]
@@ -40,7 +44,7 @@ const ROUNDS: u64 = 2;
 #[tokio::test(flavor = "multi_thread")]
 async fn edits_are_the_collectors_item_by_item() {
     let Some(collector) = collector() else { return };
-    compare(&collector, &cases(), true).await;
+    compare(&collector, &all(), true).await;
 }
 
 /// Another number in `RINGTAIL_SEED` means other configurations and other traffic.
@@ -85,7 +89,8 @@ async fn compare(collector: &Path, cases: &[Case], all_speak: bool) {
                 None => json!([status, requests]),
             };
             traffic::differences("", &shown(theirs), &shown(ours), &mut paths);
-            let of = |path| format!("{}, request {index}: {path}", case.name);
+            let place = |path: &str| statements::named(&case.statements, path);
+            let of = |path: String| format!("{}, request {index}: {path}{}", case.name, place(&path));
             wrong.extend(paths.into_iter().take(SHOWN).map(of));
         }
         let came = theirs.iter().any(|(_, requests)| !requests.is_empty());
@@ -99,11 +104,17 @@ async fn compare(collector: &Path, cases: &[Case], all_speak: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_runs_and_loses_nothing_unnamed() {
-    let cases = cases();
+    let cases = all();
     let outcome = outcome(ringtail().to_owned(), &cases, true).await;
     for (case, answers) in cases.iter().zip(&outcome) {
         assert!(answers.iter().all(|(status, _)| *status == 200), "{}: {answers:?}", case.name);
     }
+}
+
+fn all() -> Vec<Case> {
+    let mut all = cases();
+    all.extend(tables::tables());
+    all
 }
 
 /// Runs all cases in one process, a port each.
@@ -123,9 +134,10 @@ async fn outcome(program: PathBuf, cases: &[Case], ours: bool) -> Outcome {
     let mut outcome = Outcome::new();
     for (index, case) in cases.iter().enumerate() {
         let mut answers = Vec::new();
-        let contents = match case.wild {
-            Some(number) => wild::requests(number, case.signals, generated::takes_twice(case)),
-            None => traffic::requests(case.signals),
+        let contents = match (&case.requests, case.wild) {
+            (Some(requests), _) => requests.clone(),
+            (None, Some(number)) => wild::requests(number, case.signals, generated::takes_twice(case)),
+            (None, None) => traffic::requests(case.signals),
         };
         for content in contents {
             let (path, body) = match &content {

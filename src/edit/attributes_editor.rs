@@ -107,7 +107,7 @@ impl Editor for AttributesEditor {
     fn point(
         &mut self,
         point: &mut Message<'_>,
-        _metric: &[u8],
+        _metric: &mut Message<'_>,
         kind: u32,
         _: &mut Parents<'_, '_, '_>,
     ) -> Result<Fate, Failure> {

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::message::Message;
 use super::splice::{Opened, Splices};
+use super::value::write_field;
 use crate::outcome::Signal;
 use crate::split::count_item;
 use crate::wire::{Field, Fields, Malformed, otlp, read_varint, write_varint};
@@ -42,15 +43,25 @@ pub trait Editor: Send {
         Ok(Fate::Keep)
     }
 
+    /// Whether it changes metrics when it is asked about their data points.
+    fn edits_metrics_of_points(&self) -> bool {
+        false
+    }
+
     /// A data point of that metric. `kind` is the metric's field that holds it.
     fn point(
         &mut self,
         _point: &mut Message<'_>,
-        _metric: &[u8],
+        _metric: &mut Message<'_>,
         _kind: u32,
         _parents: &mut Parents<'_, '_, '_>,
     ) -> Result<Fate, Failure> {
         Ok(Fate::Keep)
+    }
+
+    /// What a sampler has decided since this was last asked, and with what.
+    fn take_counts(&mut self) -> Option<super::Counts> {
+        None
     }
 
     /// What went wrong since this was last asked without failing the request: the first error, and how many.
@@ -99,6 +110,8 @@ pub struct Parents<'p, 'a, 'b> {
     pub resource: &'p mut Message<'a>,
     /// The instrumentation scope, likewise.
     pub scope: &'p mut Message<'b>,
+    /// Metrics that were made of those of the scope, and follow them.
+    pub made: &'p mut Vec<Vec<u8>>,
 }
 
 /// A request after its edit.
@@ -113,9 +126,9 @@ pub struct Edited {
 /// Edits requests; its memory is reused from one to the next.
 #[derive(Debug, Default)]
 pub struct Walker {
-    splices: Splices,
-    inner: Splices,       // of one metric
-    memory: [Vec<u8>; 4], // of resource, scope, item, point
+    pub(super) splices: Splices,
+    pub(super) inner: Splices,       // of one metric
+    pub(super) memory: [Vec<u8>; 4], // of resource, scope, item, point
     dropped: u64,
 }
 
@@ -144,11 +157,11 @@ impl Walker {
 }
 
 /// One request.
-struct Walk<'w> {
+pub(super) struct Walk<'w> {
     signal: Signal,
     body: &'w [u8],
-    editor: &'w mut dyn Editor,
-    of: &'w mut Walker,
+    pub(super) editor: &'w mut dyn Editor,
+    pub(super) of: &'w mut Walker,
 }
 
 /// The fields that describe an entry; more than one only from odd senders, whose later parts are merged into the first.
@@ -156,19 +169,19 @@ type Parts = SmallVec<[Range<usize>; 1]>;
 
 /// What is left of an entry.
 #[derive(Clone, Copy, Default)]
-struct Left {
+pub(super) struct Left {
     kept: bool,
     dropped: bool,
 }
 
 impl Left {
-    fn add(&mut self, fate: Fate) {
+    pub(super) fn add(&mut self, fate: Fate) {
         self.kept |= fate == Fate::Keep;
         self.dropped |= fate == Fate::Drop;
     }
 
     /// An entry that became empty by what was dropped goes with it.
-    fn fate(self) -> Fate {
+    pub(super) fn fate(self) -> Fate {
         if self.dropped && !self.kept { Fate::Drop } else { Fate::Keep }
     }
 }
@@ -178,12 +191,14 @@ impl Walk<'_> {
         let body = self.body;
         let range = entry.bytes()?;
         let opened = self.of.splices.open();
-        let (mut parts, mut scopes) = (Parts::new(), SmallVec::<[Field; 8]>::new());
+        let (mut parts, mut urls) = (Parts::new(), Parts::new());
+        let mut scopes = SmallVec::<[Field; 8]>::new();
         let mut has_scopes = false;
         for field in Fields::within(body, range.clone()) {
             let field = field?;
             match field.number {
                 otlp::ENTRY_RESOURCE => parts.push(field.bytes().map(|_| field.whole)?),
+                otlp::ENTRY_SCHEMA_URL => urls.push(field.bytes().map(|_| field.whole)?),
                 otlp::ENTRY_SCOPES | otlp::ENTRY_SCOPES_DEPRECATED => {
                     has_scopes |= field.number == otlp::ENTRY_SCOPES;
                     scopes.push(field);
@@ -192,7 +207,8 @@ impl Walk<'_> {
             }
         }
         let joined = join(body, &parts)?;
-        let mut resource = Message::new(&joined, std::mem::take(&mut self.of.memory[0]));
+        let mut resource =
+            Message::new(&joined, std::mem::take(&mut self.of.memory[0])).beside(last(body, &urls)?);
         if self.editor.resource(&mut resource)? == Fate::Drop {
             for scope in scopes.iter().filter(|scope| !has_scopes || scope.number == otlp::ENTRY_SCOPES) {
                 self.count_all(scope.bytes()?)?;
@@ -208,7 +224,7 @@ impl Walk<'_> {
             let counted = !has_scopes || scope.number == otlp::ENTRY_SCOPES;
             left.add(self.scope(scope, &mut resource, counted)?);
         }
-        self.describe(otlp::ENTRY_RESOURCE, &parts, range.start, &resource);
+        self.describe(otlp::ENTRY_RESOURCE, [&parts, &urls], range.start, &resource);
         self.of.memory[0] = resource.into_memory();
         self.end(opened, entry, &range, left.fate());
         Ok(())
@@ -218,15 +234,18 @@ impl Walk<'_> {
         let body = self.body;
         let range = entry.bytes()?;
         let opened = self.of.splices.open();
-        let mut parts = Parts::new();
+        let (mut parts, mut urls) = (Parts::new(), Parts::new());
         for field in Fields::within(body, range.clone()) {
             let field = field?;
-            if field.number == otlp::SCOPE_SCOPE {
-                parts.push(field.bytes().map(|_| field.whole)?);
+            match field.number {
+                otlp::SCOPE_SCOPE => parts.push(field.bytes().map(|_| field.whole)?),
+                otlp::ENTRY_SCHEMA_URL => urls.push(field.bytes().map(|_| field.whole)?),
+                _ => {}
             }
         }
         let joined = join(body, &parts)?;
-        let mut scope = Message::new(&joined, std::mem::take(&mut self.of.memory[1]));
+        let mut scope =
+            Message::new(&joined, std::mem::take(&mut self.of.memory[1])).beside(last(body, &urls)?);
         if self.editor.scope(&mut scope, resource)? == Fate::Drop {
             if counted {
                 self.count_all(range.clone())?;
@@ -236,14 +255,18 @@ impl Walk<'_> {
             return Ok(Fate::Drop);
         }
         let mut left = Left::default();
+        let mut made = Vec::new();
         for field in Fields::within(body, range.clone()) {
             let field = field?;
             if field.number == otlp::SCOPE_ITEMS {
-                let mut parents = Parents { resource, scope: &mut scope };
+                let mut parents = Parents { resource, scope: &mut scope, made: &mut made };
                 left.add(self.item(&field, &mut parents, counted)?);
             }
         }
-        self.describe(otlp::SCOPE_SCOPE, &parts, range.start, &scope);
+        if !made.is_empty() {
+            self.made(made, range.end, resource, &mut scope, &mut left)?;
+        }
+        self.describe(otlp::SCOPE_SCOPE, [&parts, &urls], range.start, &scope);
         self.of.memory[1] = scope.into_memory();
         let fate = left.fate();
         self.end(opened, entry, &range, fate);
@@ -261,6 +284,20 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Asks about an item and what is in it.
+    #[inline]
+    pub(super) fn look(
+        &mut self,
+        item: &mut Message<'_>,
+        parents: &mut Parents<'_, '_, '_>,
+    ) -> Result<Fate, Failure> {
+        let fate = self.editor.item(item, parents)?;
+        if fate == Fate::Keep && self.signal == Signal::Metrics && self.editor.looks_at_points() {
+            return self.points(item, parents);
+        }
+        Ok(fate)
+    }
+
     #[inline]
     fn item(
         &mut self,
@@ -271,10 +308,7 @@ impl Walk<'_> {
         let range = entry.bytes()?;
         let original = &self.body[range.clone()];
         let mut item = Message::new(original, std::mem::take(&mut self.of.memory[2]));
-        let mut fate = self.editor.item(&mut item, parents)?;
-        if fate == Fate::Keep && self.signal == Signal::Metrics && self.editor.looks_at_points() {
-            fate = self.points(&mut item, parents)?;
-        }
+        let fate = self.look(&mut item, parents)?;
         if fate == Fate::Drop {
             let opened = self.of.splices.open();
             self.of.splices.remove(opened, entry.whole.clone());
@@ -290,57 +324,17 @@ impl Walk<'_> {
         Ok(fate)
     }
 
-    /// The data points of a metric; when all were dropped, so is the metric.
-    fn points(&mut self, item: &mut Message<'_>, parents: &mut Parents<'_, '_, '_>) -> Result<Fate, Failure> {
-        self.of.inner.clear();
-        let metric = item.bytes();
-        let mut left = Left::default();
-        for data in Fields::new(metric) {
-            let data = data?;
-            if !otlp::METRIC_DATA.contains(&data.number) {
-                continue;
-            }
-            let range = data.bytes()?;
-            let opened = self.of.inner.open();
-            for field in Fields::within(metric, range.clone()) {
-                let field = field?;
-                if field.number != otlp::DATA_POINTS {
-                    continue;
-                }
-                let inside = field.bytes()?;
-                let memory = std::mem::take(&mut self.of.memory[3]);
-                let mut point = Message::new(&metric[inside.clone()], memory);
-                let fate = self.editor.point(&mut point, metric, data.number, parents)?;
-                left.add(fate);
-                if fate == Fate::Drop {
-                    self.of.inner.put(field.whole, |_| {});
-                } else if point.is_edited() {
-                    let length = length_of(metric, &field, &inside);
-                    self.of.inner.put(length.start..inside.end, |out| write_bytes(out, point.bytes()));
-                }
-                self.of.memory[3] = point.into_memory();
-            }
-            self.of.inner.close(opened, length_of(metric, &data, &range), range.len());
-        }
-        if !self.of.inner.is_empty() {
-            let mut metric = self.of.inner.apply(metric);
-            item.replace(&mut metric);
-        }
-        Ok(left.fate())
-    }
-
     /// A resource or scope was looked at: if it was edited, it is one field now, in place of the first of its parts.
-    fn describe(&mut self, number: u32, parts: &Parts, entry_start: usize, message: &Message<'_>) {
-        if !message.is_edited() {
-            return;
-        }
-        let place = parts.first().cloned().unwrap_or(entry_start..entry_start);
-        self.of.splices.put(place, |out| {
-            write_varint(out, u64::from(number << 3 | 2));
-            write_bytes(out, message.bytes());
-        });
-        for part in parts.iter().skip(1) {
-            self.of.splices.put(part.clone(), |_| {});
+    fn describe(&mut self, number: u32, places: [&Parts; 2], entry_start: usize, message: &Message<'_>) {
+        let edited = message.is_edited().then(|| message.bytes());
+        let fields = [(number, edited), (otlp::ENTRY_SCHEMA_URL, message.new_schema_url())];
+        for ((number, bytes), parts) in fields.into_iter().zip(places) {
+            let Some(bytes) = bytes else { continue };
+            let place = parts.first().cloned().unwrap_or(entry_start..entry_start);
+            self.of.splices.put(place, |out| write_field(number, bytes, out));
+            for part in parts.iter().skip(1) {
+                self.of.splices.put(part.clone(), |_| {});
+            }
         }
     }
 
@@ -368,13 +362,24 @@ fn join<'a>(body: &'a [u8], parts: &Parts) -> Result<Cow<'a, [u8]>, Malformed> {
     Ok(joined)
 }
 
+/// The payload of the last of these fields.
+fn last<'a>(body: &'a [u8], parts: &Parts) -> Result<&'a [u8], Malformed> {
+    let mut found = &body[0..0];
+    for part in parts {
+        for field in Fields::within(body, part.clone()) {
+            found = &body[field?.bytes()?];
+        }
+    }
+    Ok(found)
+}
+
 /// Where the length of a field with `payload` stands.
-fn length_of(body: &[u8], field: &Field, payload: &Range<usize>) -> Range<usize> {
+pub(super) fn length_of(body: &[u8], field: &Field, payload: &Range<usize>) -> Range<usize> {
     let tag_end = read_varint(body, field.whole.start).map_or(field.whole.start, |(_, end)| end);
     tag_end..payload.start
 }
 
-fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     write_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::held::Quiet;
 use super::{Answer, Consumer, Request};
 use crate::edit::{Around, Config, Edited, Editor, Failure, Walker};
-use crate::observe::{Ledger, ProcessorMetrics, Registry};
+use crate::observe::{self, Counter, Ledger, ProcessorMetrics, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
 /// A processor of one pipeline that edits. It holds nothing: a request is edited where it is polled.
@@ -38,6 +38,8 @@ struct Inner {
     next: Arc<dyn Consumer>,
     ledger: Ledger,
     metrics: ProcessorMetrics,
+    filtered: Option<Counter>,
+    sampled: Vec<[Counter; 2]>, // by what decides
 }
 
 /// What an edit needs, with memory that is reused.
@@ -50,7 +52,16 @@ impl EditProcessor {
     /// A processor in front of `next`.
     pub fn new(parts: EditParts<'_>) -> Self {
         let EditParts { name, signal, config, next, registry } = parts;
+        let filtered = matches!(config, Config::Filter(_)).then(|| observe::filtered(registry, name, signal));
+        let sampled = match &config {
+            Config::Sampler(sampling) => {
+                sampling.deciders().map(|decider| observe::sampled(registry, signal, decider)).into()
+            }
+            _ => Vec::new(),
+        };
         Self(Arc::new(Inner {
+            filtered,
+            sampled,
             name: name.to_owned(),
             config,
             errors: Quiet::default(),
@@ -93,6 +104,7 @@ impl Inner {
         };
         let left = items.saturating_sub(edited.dropped);
         self.metrics.outgoing.add(left);
+        self.filtered.iter().for_each(|filtered| filtered.add(edited.dropped));
         let answer = match left {
             0 if items > 0 => Ok(Accepted::default()),
             _ => self.next.consume(Request { body: edited.body, items: left, ..request }).await,
@@ -116,6 +128,13 @@ impl Inner {
         });
         let edited = self.run(request, &mut tools);
         for editor in &mut tools.editors {
+            for (counters, counts) in self.sampled.iter().zip(editor.take_counts().into_iter().flatten()) {
+                counters
+                    .iter()
+                    .zip(counts)
+                    .filter(|(_, count)| *count > 0)
+                    .for_each(|(counter, n)| counter.add(n));
+            }
             if let Some((error, count)) = editor.take_errors()
                 && let Some(more) = self.errors.may_say()
             {

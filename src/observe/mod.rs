@@ -41,7 +41,9 @@ pub use logs::{LogError, LogHandle, init as init_logs, subscriber};
 pub use memory::available_memory;
 pub use metrics::{CONTENT_TYPE, Registry};
 pub use process::{expose_process, memory_in_use};
-pub use processing::{MemoryLimiterMetrics, MemoryLimiterState, ProcessorMetrics, expose_memory_limiter};
+pub use processing::{
+    MemoryLimiterMetrics, MemoryLimiterState, ProcessorMetrics, expose_memory_limiter, filtered, sampled,
+};
 pub use prometheus::metrics_server;
 pub use reloads::ConfigMetrics;
 pub use sampling::{Decision, JournalMetrics, SamplerMetrics, SamplerOwn, SamplerSeries};

@@ -28,6 +28,27 @@ impl ProcessorMetrics {
     }
 }
 
+/// What a filter leaves out, under the Collector's name: items of the signal, where metrics count by their points.
+pub fn filtered(registry: &Registry, processor: &str, signal: Signal) -> Counter {
+    let (items, what) = match signal {
+        Signal::Traces => ("spans", "spans"),
+        Signal::Metrics => ("datapoints", "metric data points"),
+        Signal::Logs => ("logs", "logs"),
+    };
+    let help = format!("Number of {what} dropped by the filter processor");
+    registry.counter(&format!("otelcol_processor_filter_{items}_filtered"), &help, &[("filter", processor)])
+}
+
+/// `otelcol_processor_probabilistic_sampler_count_*_sampled`: of a policy, what was kept and what was not. All samplers
+/// count together, as in the Collector.
+pub fn sampled(registry: &Registry, signal: Signal, policy: &str) -> [Counter; 2] {
+    let items = if signal == Signal::Logs { "logs" } else { "traces" };
+    let name = format!("otelcol_processor_probabilistic_sampler_count_{items}_sampled");
+    let help = format!("Count of {items} that were sampled or not");
+    ["false", "true"]
+        .map(|kept| registry.sparse_counter(&name, &help, &[("policy", policy), ("sampled", kept)]))
+}
+
 /// `otelcol_processor_memory_limiter_*` of one processor and signal.
 #[derive(Clone, Debug)]
 pub struct MemoryLimiterMetrics {
@@ -79,4 +100,30 @@ pub fn expose_memory_limiter(
     let help = "Whether data is refused now, because too much memory is in use";
     let read = move || state().map(|state| f64::from(u8::from(state.refuses)));
     registry.computed_gauge("ringtail_memory_limiter_refusing", help, &[("processor", processor)], read);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_have_the_collectors_names() {
+        let registry = Registry::new();
+        for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+            filtered(&registry, "filter/a", signal).add(2);
+        }
+        sampled(&registry, Signal::Logs, "missing_randomness")[0].add(1);
+        sampled(&registry, Signal::Traces, "trace_id_hash")[1].add(3);
+        let text = registry.render(false);
+        for line in [
+            "otelcol_processor_filter_spans_filtered{filter=\"filter/a\"} 2",
+            "otelcol_processor_filter_datapoints_filtered{filter=\"filter/a\"} 2",
+            "otelcol_processor_filter_logs_filtered{filter=\"filter/a\"} 2",
+            "otelcol_processor_probabilistic_sampler_count_logs_sampled{policy=\"missing_randomness\",sampled=\"false\"} 1",
+            "otelcol_processor_probabilistic_sampler_count_traces_sampled{policy=\"trace_id_hash\",sampled=\"true\"} 3",
+        ] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
+        }
+        assert!(!text.contains("sampled=\"true\",policy=\"missing"), "what has not occurred is not shown");
+    }
 }

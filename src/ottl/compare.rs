@@ -47,7 +47,8 @@ fn standing(left: &Value<'_>, right: &Value<'_>, depth: usize) -> Result<Standin
         (Text(a), Text(b)) | (Bytes(a), Bytes(b)) => Standing::Ordered(a.cmp(b)),
         (Nil, Nil) => Standing::Equal(true),
         (Bool(a), Bool(b)) => Standing::Ordered(a.cmp(b)),
-        (Int(a), Int(b)) | (Time(a), Time(b)) | (Duration(a), Duration(b)) => Standing::Ordered(a.cmp(b)),
+        (Int(a), Int(b)) | (Duration(a), Duration(b)) => Standing::Ordered(a.cmp(b)),
+        (Time(a), Time(b)) => Standing::Ordered(a.nanos.cmp(&b.nanos)),
         (Int(a), Double(b)) => floats(*a as f64, *b),
         (Double(a), Int(b)) => floats(*a, *b as f64),
         (Double(a), Double(b)) => floats(*a, *b),
@@ -55,7 +56,7 @@ fn standing(left: &Value<'_>, right: &Value<'_>, depth: usize) -> Result<Standin
         (SpanId(a), SpanId(b)) => Standing::Ordered(a.cmp(b)),
         (List(a), List(b)) => Standing::Equal(a == b || same_lists(a, b, depth)?),
         (Map(a, m), Map(b, n)) => Standing::Equal((a == b && m == n) || same_maps((a, *m), (b, *n), depth)?),
-        (Opaque(a, _), Opaque(b, _)) => Standing::Equal(a == b),
+        (Opaque(a, m), Opaque(b, n)) => Standing::Equal(m == n && a == b),
         _ => Standing::Apart,
     })
 }

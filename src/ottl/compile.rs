@@ -25,6 +25,16 @@ fn compared(left: Expression, comparison: Comparison, right: Expression) -> Test
     }
 }
 
+fn undefined(at: usize, name: &str) -> ParseError {
+    let absent = functions::absent(name);
+    let near = || nearest(name, functions::converter_names()).map(str::to_owned);
+    let message = match absent {
+        Some(why) => format!("the function {name:?} is not here: {why}"),
+        None => format!("undefined function {name:?}"),
+    };
+    ParseError { at, message, help: if absent.is_some() { None } else { near() } }
+}
+
 /// Compiles for a context.
 #[derive(Debug)]
 pub(super) struct Compiler {
@@ -32,6 +42,8 @@ pub(super) struct Compiler {
     pub(super) semconv: bool,
     /// The contexts that paths have named, a bit each.
     pub(super) seen: u8,
+    /// Whether one of them names the metadata of the request.
+    pub(super) metadata: bool,
 }
 
 impl Compiler {
@@ -124,6 +136,7 @@ impl Compiler {
         let segments = &path.segments[usize::from(named.is_some())..];
         let keys = self.keys(&path.keys)?;
         self.see(context);
+        self.metadata |= segments.first().is_some_and(|first| first == "otelcol");
         Place::of(context, segments, keys, self.semconv).map_err(|message| ParseError {
             at: path.at,
             message,
@@ -136,19 +149,21 @@ impl Compiler {
     }
 
     fn call(&mut self, text: &CallText) -> Result<Call, ParseError> {
-        let converter = functions::converter(&text.name).ok_or_else(|| ParseError {
-            at: text.at,
-            message: format!("undefined function {:?}", text.name),
-            help: nearest(&text.name, functions::converter_names()).map(str::to_owned),
-        })?;
-        if converter.looks_at_span {
-            if !self.context.sees(Context::Span) {
-                let message = format!("undefined function {:?}: it is for spans", text.name);
+        let converter = functions::converter(&text.name).ok_or_else(|| undefined(text.at, &text.name))?;
+        if let Some(context) = converter.looks_at {
+            if !self.context.sees(context) {
+                let message = format!("undefined function {:?}: it is for {}s", text.name, context.name());
                 return Err(ParseError::new(text.at, message));
             }
-            self.see(Context::Span);
+            self.see(context);
         }
-        let arguments = self.arguments(text, converter.params)?;
+        let mut arguments = self.arguments(text, converter.params)?;
+        (converter.prepare)(&mut arguments).map_err(|message| {
+            ParseError::new(
+                text.at,
+                format!("error while parsing arguments for call to {:?}: {message}", text.name),
+            )
+        })?;
         Ok(Call { converter, arguments, keys: self.keys(&text.keys)? })
     }
 
@@ -211,11 +226,7 @@ impl Compiler {
             let ValueText::Name { at, name } = &text.value else {
                 return Err(wrong("it must be the name of a converter".into()));
             };
-            let converter = functions::converter(name).ok_or_else(|| ParseError {
-                at: *at,
-                message: format!("undefined function {name:?}"),
-                help: nearest(name, functions::converter_names()).map(str::to_owned),
-            })?;
+            let converter = functions::converter(name).ok_or_else(|| undefined(*at, name))?;
             if converter.params.iter().filter(|param| !param.optional).count() != 1 {
                 return Err(wrong(format!("{name} does not take one argument")));
             }

@@ -5,6 +5,8 @@
 pub struct Env<'e> {
     /// What `Now()` gives: nanoseconds since 1970.
     pub now_unix_nanos: u64,
+    /// Headers of the request, names in lower case, where the receiver keeps them.
+    pub metadata: &'e [(String, String)],
     /// Random bits for `UUID()`; called once for each.
     pub random: &'e (dyn Fn() -> u128 + Sync),
 }

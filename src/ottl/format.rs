@@ -1,8 +1,9 @@
 //! Go's `fmt.Sprintf`, for what OTTL's values can be.
 
 use super::error::EvalError;
-use super::render;
 use super::value::Value;
+use super::zone::{Moment, offset_text};
+use super::{calendar, render, strftime};
 
 /// Widest padding and longest fraction.
 const WIDTH_MAX: usize = 1024;
@@ -80,8 +81,22 @@ fn plain(value: &Value<'_>) -> Result<String, EvalError> {
         Value::Double(value) if (1e-4..1e21).contains(&value.abs()) || *value == 0.0 => value.to_string(),
         Value::Double(value) => exponent(format!("{value:e}")),
         Value::Nil => "<nil>".into(),
+        Value::TraceId(id) => render::hex(id),
+        Value::SpanId(id) => render::hex(id),
+        Value::Duration(nanos) => calendar::duration_text(*nanos),
+        Value::Time(moment) => strftime::write(moment, "%Y-%m-%d %H:%M:%S.%s")? + &zone_text(moment),
+        Value::Bytes(bytes) => {
+            let numbers: Vec<_> = bytes.iter().map(u8::to_string).collect();
+            format!("[{}]", numbers.join(" "))
+        }
         value => String::from_utf8_lossy(&render::text(value)?.unwrap_or_default()).into_owned(),
     })
+}
+
+/// As Go's `Time.String` ends.
+fn zone_text(moment: &Moment) -> String {
+    let offset = offset_text(moment.zone.offset_seconds(moment.nanos), "");
+    format!(" {offset} {}", moment.zone.abbreviation(moment.nanos))
 }
 
 /// Go writes exponents with a sign and two digits.
@@ -99,6 +114,7 @@ impl Verb {
     fn text(&self, letter: char, value: &Value<'_>) -> Result<String, EvalError> {
         let precision = self.precision.unwrap_or(6);
         Ok(match (letter, value) {
+            ('s', Value::Bytes(text)) => self.cut(&String::from_utf8_lossy(text)),
             ('v' | 's', Value::Text(text)) => self.cut(&String::from_utf8_lossy(text)),
             ('q', Value::Text(text)) => format!("{:?}", String::from_utf8_lossy(text)),
             ('x', Value::Text(bytes) | Value::Bytes(bytes)) => render::hex(bytes),
@@ -120,6 +136,7 @@ impl Verb {
             ('v' | 't', Value::Bool(value)) => value.to_string(),
             ('v', value) => plain(value)?,
             ('s', Value::List(_) | Value::Map(..) | Value::TraceId(_) | Value::SpanId(_)) => plain(value)?,
+            ('s', Value::Time(_) | Value::Duration(_)) => plain(value)?,
             (letter, Value::Nil) => format!("%!{letter}(<nil>)"),
             (letter, value) => format!("%!{letter}({}={})", go_kind(value), plain(value)?),
         })

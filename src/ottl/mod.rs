@@ -7,6 +7,7 @@
 //! Loses: nothing; what cannot be evaluated is an error, and what follows from that is the caller's error mode.
 
 mod calendar;
+mod case;
 mod compare;
 mod compile;
 mod context;
@@ -23,6 +24,7 @@ mod murmur3;
 mod named;
 mod parse;
 mod path;
+mod points;
 mod render;
 mod strftime;
 mod suggest;
@@ -30,6 +32,8 @@ mod syntax;
 mod target;
 mod url;
 mod value;
+mod xml;
+mod zone;
 
 use compile::Compiler;
 use expression::{Test, View};
@@ -41,6 +45,7 @@ pub use error::{EvalError, ParseError};
 pub use named::{Named, read_by, written_by};
 pub use target::Target;
 pub use value::Value;
+pub use zone::Moment;
 
 /// How texts are read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,6 +60,7 @@ pub struct Dialect {
 pub struct Condition {
     test: Test,
     seen: u8,
+    metadata: bool,
 }
 
 /// A compiled statement: an editor and its condition.
@@ -65,6 +71,7 @@ pub struct Statement {
     arguments: Vec<Argument>,
     condition: Option<Test>,
     seen: u8,
+    metadata: bool,
 }
 
 /// Compiles a condition on items of a context.
@@ -95,12 +102,19 @@ pub fn infer(texts: &[&str]) -> Result<Option<Context>, ParseError> {
     Ok(innermost)
 }
 
+/// What paths name, and what functions exist in.
 fn innermost_of(statement: &syntax::StatementText) -> Option<Context> {
     let mut innermost = None;
-    statement.each_path(&mut |path| {
-        if path.segments.len() > 1 {
-            innermost = innermost.max(Context::of_name(&path.segments[0]));
-        }
+    statement.each(&mut |node| {
+        let context = match node {
+            syntax::Node::Path(path) if path.segments.len() > 1 => Context::of_name(&path.segments[0]),
+            syntax::Node::Path(_) => None,
+            syntax::Node::Call(call) => {
+                let editor = functions::editor(&call.name).and_then(|editor| editor.only);
+                editor.or_else(|| functions::converter(&call.name)?.looks_at)
+            }
+        };
+        innermost = innermost.max(context);
     });
     innermost
 }
@@ -115,12 +129,12 @@ impl Dialect {
             message: format!("condition has invalid syntax: 1:{}: {}", error.at + 1, error.message),
             ..error
         })?;
-        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0 };
+        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0, metadata: false };
         let test = compiler.test(&parsed).map_err(|error| ParseError {
             message: format!("unable to parse OTTL condition {text:?}: {}", error.message),
             ..error
         })?;
-        Ok(Condition { test, seen: compiler.seen })
+        Ok(Condition { test, seen: compiler.seen, metadata: compiler.metadata })
     }
 
     /// As [`statement`].
@@ -146,7 +160,7 @@ impl Dialect {
             message: format!("undefined function {:?}", call.name),
             help: suggest::nearest(&call.name, functions::editor_names()).map(str::to_owned),
         })?;
-        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0 };
+        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0, metadata: false };
         let arguments = compiler.arguments(call, editor.params)?;
         (editor.check)(&arguments).map_err(|message| ParseError::new(call.at, message))?;
         if let Some(only) = editor.only {
@@ -157,7 +171,8 @@ impl Dialect {
             compiler.seen |= 1 << only as u8;
         }
         let condition = parsed.condition.as_ref().map(|text| compiler.test(text)).transpose()?;
-        Ok(Statement { context, editor, arguments, condition, seen: compiler.seen })
+        let (seen, metadata) = (compiler.seen, compiler.metadata);
+        Ok(Statement { context, editor, arguments, condition, seen, metadata })
     }
 }
 
@@ -167,6 +182,11 @@ fn of_statement(text: &str, error: ParseError) -> ParseError {
 }
 
 impl Condition {
+    /// Whether it reads the headers of the request.
+    pub fn reads_metadata(&self) -> bool {
+        self.metadata
+    }
+
     /// Whether the item meets the condition.
     ///
     /// # Errors
@@ -182,6 +202,16 @@ impl Statement {
     /// The items that it runs on.
     pub fn context(&self) -> Context {
         self.context
+    }
+
+    /// Whether it reads the headers of the request.
+    pub fn reads_metadata(&self) -> bool {
+        self.metadata
+    }
+
+    /// Whether its editor writes to messages of this context.
+    pub fn writes(&self, context: Context) -> bool {
+        matches!(self.arguments.first(), Some(Argument::Place(place)) if place.context == context)
     }
 
     /// Runs on the item if its condition holds. Gives whether it changed anything that is exported.

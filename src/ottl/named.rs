@@ -5,7 +5,7 @@ use super::context::Context;
 use super::error::ParseError;
 use super::functions::{self, Kind};
 use super::parse;
-use super::syntax::{PathText, StatementText, ValueText};
+use super::syntax::{Node, PathText, StatementText, ValueText};
 
 /// A field of an item, or one of its attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,11 @@ pub struct Named {
 /// A text that is not a condition.
 pub fn read_by(condition: &str, context: Context) -> Result<Vec<Named>, ParseError> {
     let mut named = Vec::new();
-    parse::condition(condition)?.each_path(&mut |path| named.push(Named::of(path, context)));
+    parse::condition(condition)?.each(&mut |node| {
+        if let Node::Path(path) = node {
+            named.push(Named::of(path, context));
+        }
+    });
     Ok(named)
 }
 

@@ -85,54 +85,62 @@ pub(super) struct ArgumentText {
     pub(super) value: ValueText,
 }
 
+/// What names contexts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Node<'t> {
+    Path(&'t PathText),
+    Call(&'t CallText),
+}
+
 impl StatementText {
-    /// Shows `look` every path.
-    pub(super) fn each_path(&self, look: &mut dyn FnMut(&PathText)) {
-        self.editor.each_path(look);
+    /// Shows `look` every path and call.
+    pub(super) fn each(&self, look: &mut dyn FnMut(Node<'_>)) {
+        self.editor.each(look);
         if let Some(condition) = &self.condition {
-            condition.each_path(look);
+            condition.each(look);
         }
     }
 }
 
 impl BoolText {
-    pub(super) fn each_path(&self, look: &mut dyn FnMut(&PathText)) {
+    pub(super) fn each(&self, look: &mut dyn FnMut(Node<'_>)) {
         match self {
             Self::Literal(_) => {}
-            Self::Not(inner) => inner.each_path(look),
-            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.each_path(look)),
+            Self::Not(inner) => inner.each(look),
+            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.each(look)),
             Self::Compare(left, _, right) => {
-                left.each_path(look);
-                right.each_path(look);
+                left.each(look);
+                right.each(look);
             }
-            Self::Value(value) => value.each_path(look),
+            Self::Value(value) => value.each(look),
         }
     }
 }
 
 impl ValueText {
-    fn each_path(&self, look: &mut dyn FnMut(&PathText)) {
+    fn each(&self, look: &mut dyn FnMut(Node<'_>)) {
         match self {
             Self::Path(path) => {
-                look(path);
-                path.keys.iter().for_each(|key| key.each_path(look));
+                look(Node::Path(path));
+                path.keys.iter().for_each(|key| key.each(look));
             }
-            Self::Call(call) => call.each_path(look),
-            Self::List(values) => values.iter().for_each(|value| value.each_path(look)),
-            Self::Map(entries) => entries.iter().for_each(|(_, value)| value.each_path(look)),
+            Self::Call(call) => call.each(look),
+            Self::List(values) => values.iter().for_each(|value| value.each(look)),
+            Self::Map(entries) => entries.iter().for_each(|(_, value)| value.each(look)),
             Self::Math(left, _, right) => {
-                left.each_path(look);
-                right.each_path(look);
+                left.each(look);
+                right.each(look);
             }
-            Self::Negated(value) => value.each_path(look),
+            Self::Negated(value) => value.each(look),
             _ => {}
         }
     }
 }
 
 impl CallText {
-    fn each_path(&self, look: &mut dyn FnMut(&PathText)) {
-        self.arguments.iter().for_each(|argument| argument.value.each_path(look));
-        self.keys.iter().for_each(|key| key.each_path(look));
+    fn each(&self, look: &mut dyn FnMut(Node<'_>)) {
+        look(Node::Call(self));
+        self.arguments.iter().for_each(|argument| argument.value.each(look));
+        self.keys.iter().for_each(|key| key.each(look));
     }
 }

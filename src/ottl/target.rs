@@ -17,6 +17,8 @@ pub struct Target<'a> {
     caches: [Vec<u8>; Context::COUNT],
     /// The place of the event among the span's.
     event_index: i64,
+    /// Metrics that statements have made.
+    made: Vec<Vec<u8>>,
 }
 
 /// One message.
@@ -85,13 +87,18 @@ impl<'a> Target<'a> {
         message.attributes = context.attributes();
         self.caches[context as usize].clear();
         if context == Context::Metric {
-            let data = Fields::new(&message.bytes)
-                .map_while(Result::ok)
-                .map(|field| field.number)
-                .filter(|number| otlp::METRIC_DATA.contains(number))
-                .last();
-            self.set_data(data.unwrap_or(0));
+            self.find_data();
         }
+    }
+
+    /// Finds what the metric's data is, after the metric has become another.
+    pub(super) fn find_data(&mut self) {
+        let data = Fields::new(&self.messages[Context::Metric as usize].bytes)
+            .map_while(Result::ok)
+            .map(|field| field.number)
+            .filter(|number| otlp::METRIC_DATA.contains(number))
+            .last();
+        self.set_data(data.unwrap_or(0));
     }
 
     /// Says what the metric's data is: the field of [`otlp::METRIC_DATA`], or 0. For callers who set a metric without it.
@@ -125,10 +132,20 @@ impl<'a> Target<'a> {
         message.changed.then_some(&*message.bytes)
     }
 
-    /// The schema url, if a statement has changed it since it was set.
-    pub fn changed_schema_url(&self, context: Context) -> Option<&[u8]> {
+    /// Takes the schema url out, if a statement has changed it since it was set.
+    pub fn take_changed_schema_url(&mut self, context: Context) -> Option<Vec<u8>> {
         let at = schema_slot(context)?;
-        self.schema_urls[at].as_deref().filter(|_| self.schema_urls_changed[at])
+        let changed = std::mem::take(&mut self.schema_urls_changed[at]);
+        self.schema_urls[at].take().filter(|_| changed).map(Cow::into_owned)
+    }
+
+    /// Takes out the metrics that statements have made of those they saw, which belong into the same scope.
+    pub fn take_made(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.made)
+    }
+
+    pub(super) fn make(&mut self, metric: Vec<u8>) {
+        self.made.push(metric);
     }
 
     /// Takes the changed message out.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::EvalError;
+use super::zone::Moment;
 use crate::wire::{Fields, Malformed, Payload, otlp, write_varint};
 
 /// The tag of a string in an attribute's value.
@@ -39,16 +40,42 @@ pub enum Value<'a> {
     List(Cow<'a, [u8]>),
     /// A message and the number of its field that repeats key and value.
     Map(Cow<'a, [u8]>, u32),
-    /// Nanoseconds since 1970.
-    Time(i64),
+    /// A time.
+    Time(Moment),
     /// Nanoseconds.
     Duration(i64),
     /// A trace id.
     TraceId([u8; 16]),
     /// A span id.
     SpanId([u8; 8]),
-    /// Messages without a form of their own here, such as events: encoded, and how many.
-    Opaque(Cow<'a, [u8]>, usize),
+    /// A message without a form of its own here, or those of a list as [`LIST_VALUES`].
+    Opaque(Cow<'a, [u8]>, Shape),
+}
+
+/// What the messages of [`Value::Opaque`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Events of a span.
+    Events,
+    /// Links of a span.
+    Links,
+    /// The status of a span.
+    Status,
+    /// Data points of the data in this field of a metric; those of gauges and sums are the same.
+    Points(u32),
+    /// Exemplars of a data point.
+    Exemplars,
+    /// Quantiles of a summary.
+    Quantiles,
+    /// Buckets of an exponential histogram.
+    Buckets,
+}
+
+impl Shape {
+    /// Whether there are any number of them.
+    pub(super) fn is_list(self) -> bool {
+        !matches!(self, Self::Status | Self::Buckets)
+    }
 }
 
 impl<'a> Value<'a> {
@@ -95,11 +122,11 @@ impl<'a> Value<'a> {
             Self::Bytes(bytes) => Value::Bytes(lend(bytes)),
             Self::List(bytes) => Value::List(lend(bytes)),
             Self::Map(bytes, field) => Value::Map(lend(bytes), *field),
-            Self::Time(nanos) => Value::Time(*nanos),
+            Self::Time(moment) => Value::Time(moment.clone()),
             Self::Duration(nanos) => Value::Duration(*nanos),
             Self::TraceId(id) => Value::TraceId(*id),
             Self::SpanId(id) => Value::SpanId(*id),
-            Self::Opaque(bytes, count) => Value::Opaque(lend(bytes), *count),
+            Self::Opaque(bytes, shape) => Value::Opaque(lend(bytes), *shape),
         }
     }
 
@@ -115,11 +142,11 @@ impl<'a> Value<'a> {
             Self::Bytes(bytes) => Value::Bytes(own(bytes)),
             Self::List(bytes) => Value::List(own(bytes)),
             Self::Map(bytes, field) => Value::Map(own(bytes), field),
-            Self::Time(nanos) => Value::Time(nanos),
+            Self::Time(moment) => Value::Time(moment),
             Self::Duration(nanos) => Value::Duration(nanos),
             Self::TraceId(id) => Value::TraceId(id),
             Self::SpanId(id) => Value::SpanId(id),
-            Self::Opaque(bytes, count) => Value::Opaque(own(bytes), count),
+            Self::Opaque(bytes, shape) => Value::Opaque(own(bytes), shape),
         }
     }
 
@@ -138,6 +165,8 @@ impl<'a> Value<'a> {
             Self::Duration(_) => "time.Duration",
             Self::TraceId(_) => "pcommon.TraceID",
             Self::SpanId(_) => "pcommon.SpanID",
+            Self::Opaque(_, Shape::Status) => "ptrace.Status",
+            Self::Opaque(_, Shape::Buckets) => "buckets",
             Self::Opaque(..) => "a list of messages",
         }
     }

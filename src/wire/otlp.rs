@@ -9,6 +9,8 @@ pub const REQUEST_RESOURCES: u32 = 1;
 pub const ENTRY_RESOURCE: u32 = 1;
 /// `scope_spans`, `scope_metrics`, `scope_logs` of a resource entry.
 pub const ENTRY_SCOPES: u32 = 2;
+/// `schema_url` of `ResourceSpans`, of `ScopeSpans` and of their like.
+pub const ENTRY_SCHEMA_URL: u32 = 3;
 /// `instrumentation_library_spans` and its siblings: the scopes of senders from before 2022, same layout.
 pub const ENTRY_SCOPES_DEPRECATED: u32 = 1000;
 /// `spans`, `metrics`, `log_records` of a scope entry.

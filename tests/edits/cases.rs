@@ -1,6 +1,8 @@
 //! Configurations that are compared.
 
-/// Processors in order, for pipelines of these signals.
+use crate::support::Content;
+
+/// Processors in order, for pipelines of these signals, and what is sent through them.
 #[derive(Clone)]
 pub struct Case {
     pub name: String,
@@ -8,6 +10,10 @@ pub struct Case {
     pub processors: Vec<(&'static str, String)>,
     /// The number that its own traffic follows from; none for the traffic that all share.
     pub wild: Option<u64>,
+    /// What is sent instead of all that.
+    pub requests: Option<Vec<Content>>,
+    /// Statements that run on one scope entry each.
+    pub statements: Vec<String>,
 }
 
 pub const ALL: &[&str] = &["traces", "metrics", "logs"];
@@ -22,6 +28,8 @@ pub fn cases() -> Vec<Case> {
         signals,
         processors: processors.iter().map(|(kind, body)| (*kind, (*body).to_owned())).collect(),
         wild: None,
+        requests: None,
+        statements: Vec::new(),
     };
     vec![
         case("nothing", ALL, &[]),
@@ -165,6 +173,35 @@ metrics:
   datapoint: ['attributes[\"number\"] == 12']
 logs:
   log_record: ['severity_number < SEVERITY_NUMBER_WARN']",
+            )],
+        ),
+        case(
+            "filter by data points of metrics",
+            METRICS,
+            &[(
+                "filter",
+                "metrics: {metric: ['HasAttrKeyOnDatapoint(\"secret.key\")', 'HasAttrOnDatapoint(\"user\", \"ann\")']}",
+            )],
+        ),
+        case(
+            "metadata of requests",
+            ALL,
+            &[
+                (
+                    "transform",
+                    "trace_statements: ['set(span.attributes[\"tenant\"], otelcol.client.metadata[\"X-Tenant\"][0])']
+metric_statements: ['set(datapoint.attributes[\"tenant\"], otelcol.client.metadata[\"x-tenant\"])']
+log_statements: ['set(log.attributes[\"tenant\"], otelcol.client.metadata[\"none\"]) where otelcol.client.metadata[\"none\"] == nil']",
+                ),
+                ("filter", "trace_conditions: ['span.name == \"work\" and otelcol.client.metadata[\"x-tenant\"][0] == \"blue\"']"),
+            ],
+        ),
+        case(
+            "contexts by functions",
+            TRACES,
+            &[(
+                "transform",
+                "trace_statements: ['set(resource.attributes[\"has.root\"], true) where IsRootSpan()']",
             )],
         ),
         case(

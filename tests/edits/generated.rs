@@ -67,6 +67,8 @@ pub fn case(number: u64) -> Case {
         signals,
         processors: vec![(kind, body)],
         wild: Some(number),
+        requests: None,
+        statements: Vec::new(),
     }
 }
 

@@ -302,7 +302,24 @@ pub fn plain(content: &Content) -> Value {
     }
     .unwrap();
     prune(&mut value);
+    in_order(&mut value);
     value
+}
+
+/// Entries of maps in order of their keys: the collector makes many of them in none.
+fn in_order(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(in_order);
+            if let Some(Value::Array(entries)) =
+                fields.get_mut("kvlistValue").and_then(|map| map.get_mut("values"))
+            {
+                entries.sort_by_key(|pair| pair["key"].as_str().unwrap_or_default().to_owned());
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(in_order),
+        _ => {}
+    }
 }
 
 fn prune(value: &mut Value) {
@@ -389,6 +406,17 @@ pub fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<Str
                     |fields: &serde_json::Map<String, Value>| fields.get(key).cloned().unwrap_or_default();
                 differences(&format!("{path}.{key}"), &of(a), &of(b), found);
             }
+        }
+        (Value::Array(a), Value::Array(b))
+            if a.len() != b.len() && a.iter().chain(b).all(|pair| pair["key"].is_string()) =>
+        {
+            let by_key = |pairs: &[Value]| {
+                pairs
+                    .iter()
+                    .map(|pair| (pair["key"].as_str().unwrap_or_default().to_owned(), pair["value"].clone()))
+                    .collect()
+            };
+            differences(path, &Value::Object(by_key(a)), &Value::Object(by_key(b)), found);
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             for (index, (a, b)) in a.iter().zip(b).enumerate() {

@@ -122,7 +122,7 @@ impl Editor for Redactor {
     fn point(
         &mut self,
         point: &mut Message<'_>,
-        _metric: &[u8],
+        _metric: &mut Message<'_>,
         kind: u32,
         _: &mut Parents<'_, '_, '_>,
     ) -> Result<Fate, Failure> {

@@ -27,7 +27,10 @@ impl Sampler {
         let read = self.carried(record)?;
         let hashed = if matches!(self.method, Method::Hash(_)) { self.hashed(record, id)? } else { None };
         let judged = self.judge(read, || hashed, randomness_of(id));
-        let Decided { kept, carried, sets } = self.decide(judged, self.priority(record)?);
+        let priority = self.priority(record)?;
+        let Decided { kept, carried, sets } = self.decide(judged, priority);
+        let by_attribute = self.sampling.by_attribute || id.iter().all(|byte| *byte == 0);
+        self.count(judged, read, priority.is_some(), by_attribute, kept);
         if !kept {
             return Ok(Fate::Drop);
         }

@@ -59,6 +59,21 @@ pub struct Sampler {
     signal: Signal,
     list: Attributes,
     out: Vec<u8>,
+    counts: Counts,
+}
+
+/// What decided about items; of each the number of those that were left out and of those that were kept.
+pub type Counts = [[u64; 2]; 6];
+
+/// Where the randomness came from that decided, by its place in [`Counts`].
+#[derive(Clone, Copy, Debug)]
+enum Decider {
+    TraceIdHash,
+    Attribute,
+    SamplingRandomness,
+    TraceIdW3c,
+    Priority,
+    Missing,
 }
 
 /// What an item says of itself, or that it cannot be judged.
@@ -89,7 +104,7 @@ impl Sampler {
     pub fn new(sampling: Sampling) -> Self {
         let method = sampling.method();
         let (list, out) = (Attributes::default(), Vec::new());
-        Self { sampling, method, signal: Signal::Traces, list, out }
+        Self { sampling, method, signal: Signal::Traces, list, out, counts: Counts::default() }
     }
 
     /// What becomes of an item. `priority` is the threshold that it asks for itself.
@@ -159,7 +174,42 @@ impl Sampler {
     }
 }
 
+impl Sampler {
+    /// Counts a decision by what it was made with.
+    fn count(
+        &mut self,
+        judged: Judged,
+        read: Option<Ot>,
+        has_priority: bool,
+        by_attribute: bool,
+        kept: bool,
+    ) {
+        let decider = match self.method {
+            _ if has_priority => Decider::Priority,
+            Method::Never => Decider::Priority, // the Collector's name where nothing is asked
+            _ if judged.randomness.is_none() => Decider::Missing,
+            Method::Hash(_) if by_attribute => Decider::Attribute,
+            Method::Hash(_) => Decider::TraceIdHash,
+            _ if read.is_some_and(|ot| ot.randomness.is_some()) => Decider::SamplingRandomness,
+            _ => Decider::TraceIdW3c,
+        };
+        self.counts[decider as usize][usize::from(kept)] += 1;
+    }
+}
+
 impl Sampling {
+    /// The Collector's names of what decides, in the order of [`Counts`].
+    pub fn deciders(&self) -> [&str; 6] {
+        [
+            "trace_id_hash",
+            &self.from_attribute,
+            "sampling_randomness",
+            "trace_id_w3c",
+            "sampling_priority",
+            "missing_randomness",
+        ]
+    }
+
     fn method(&self) -> Method {
         let percentage = self.percentage.min(100.0);
         if percentage <= 0.0 {
@@ -182,6 +232,10 @@ impl Sampling {
 impl Editor for Sampler {
     fn begin(&mut self, around: &Around<'_>) {
         self.signal = around.signal;
+    }
+
+    fn take_counts(&mut self) -> Option<Counts> {
+        Some(std::mem::take(&mut self.counts))
     }
 
     fn item(&mut self, item: &mut Message<'_>, _: &mut Parents<'_, '_, '_>) -> Result<Fate, Failure> {

@@ -21,10 +21,12 @@ impl Sampler {
                 _ => {}
             }
         }
-        let judged = self.judge_by_id(id, trace_state::read(state).ok().map(Option::unwrap_or_default));
+        let read = trace_state::read(state).ok().map(Option::unwrap_or_default);
+        let judged = self.judge_by_id(id, read);
         let priority = find(span, otlp::SPAN_ATTRIBUTES, b"sampling.priority")?;
         let priority = priority.map(priority_of).transpose()?.flatten();
         let Decided { kept, carried, .. } = self.decide(judged, priority);
+        self.count(judged, read, priority.is_some(), false, kept);
         if !kept {
             return Ok(Fate::Drop);
         }
@@ -133,6 +135,28 @@ mod tests {
         assert_eq!(after(open(Mode::HashSeed), "ot=th:8", vec![]).as_deref(), Some("ot=th:8"));
         let lies = "ot=rv:10000000000000;th:8";
         assert_eq!(after(open(Mode::Equalizing), lies, vec![]).as_deref(), Some("ot=rv:10000000000000;th:0"));
+    }
+
+    #[test]
+    fn decisions_are_counted_by_what_they_are_made_with() {
+        let mut plain = span("s", vec![]);
+        let mut asked = span("s", vec![("sampling.priority", Any::IntValue(1))]);
+        let mut carried = span("s", vec![]);
+        carried.trace_state = "ot=rv:f0000000000000".into();
+        let mut without = span("s", vec![]);
+        without.trace_id = vec![0; 16];
+        for one in [&mut plain, &mut asked, &mut carried, &mut without] {
+            one.name = "counted".into();
+        }
+        let mut sampler = Sampler::new(sampling(Mode::Equalizing, 50.0));
+        edit(&request(vec![], vec![plain.clone(), asked, carried, without]), &mut sampler);
+        let counts = crate::edit::Editor::take_counts(&mut sampler).unwrap();
+        assert_eq!(counts, [[0, 0], [0, 0], [0, 1], [1, 0], [0, 1], [1, 0]]);
+        let mut sampler = Sampler::new(sampling(Mode::HashSeed, 100.0));
+        edit(&request(vec![], vec![plain]), &mut sampler);
+        let counts = crate::edit::Editor::take_counts(&mut sampler).unwrap();
+        assert_eq!(counts[0], [0, 1]);
+        assert_eq!(crate::edit::Editor::take_counts(&mut sampler), Some(Default::default()), "counted once");
     }
 
     #[test]

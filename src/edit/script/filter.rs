@@ -34,7 +34,8 @@ pub struct FilterEditor {
 impl FilterEditor {
     /// With these conditions.
     pub fn new(filter: Filter) -> Self {
-        let (target, run) = (Target::new(), Run::default());
+        let reads_headers = filter.conditions.iter().any(|(_, one, _)| one.code.reads_metadata());
+        let (target, run) = (Target::new(), Run::new(reads_headers));
         Self { filter: Arc::new(filter), target, run, resource: [true; 2], around: [true; 2] }
     }
 
@@ -53,7 +54,7 @@ impl FilterEditor {
             return Ok(false);
         }
         let (filter, run) = (&self.filter, &mut self.run);
-        show(&mut self.target, messages, |target| {
+        show(&mut self.target, messages, &mut Vec::new(), |target| {
             prepare(target);
             for (_, condition, mode) in filter.conditions.iter().filter(|(of, ..)| *of == context) {
                 let result = run.with(|env| condition.code.matches(target, env));
@@ -151,18 +152,18 @@ impl Editor for FilterEditor {
     fn point(
         &mut self,
         point: &mut Message<'_>,
-        metric: &[u8],
+        metric: &mut Message<'_>,
         kind: u32,
         parents: &mut Parents<'_, '_, '_>,
     ) -> Result<Fate, Failure> {
         let (resource, scope) = (&mut *parents.resource, &mut *parents.scope);
-        let metric = metric.to_vec();
-        let messages: Messages<'_, '_> =
-            &mut [(Context::Resource, resource), (Context::Scope, scope), (Context::DataPoint, point)];
-        let dropped = self.drops(Context::DataPoint, messages, |target| {
-            target.set(Context::Metric, metric);
-            target.set_data(kind);
-        })?;
+        let messages: Messages<'_, '_> = &mut [
+            (Context::Resource, resource),
+            (Context::Scope, scope),
+            (Context::Metric, metric),
+            (Context::DataPoint, point),
+        ];
+        let dropped = self.drops(Context::DataPoint, messages, |target| target.set_data(kind))?;
         Ok(if dropped { Fate::Drop } else { Fate::Keep })
     }
 

@@ -45,25 +45,44 @@ struct Run {
     signal: Signal,
     now_unix_nanos: u64,
     random: fn() -> u128,
+    /// Of the request, where something reads them.
+    headers: Vec<(String, String)>,
+    reads_headers: bool,
     errors: u64,
     first_error: Option<String>,
 }
 
 impl Default for Run {
     fn default() -> Self {
-        Self { signal: Signal::Traces, now_unix_nanos: 0, random: || 0, errors: 0, first_error: None }
+        Self {
+            signal: Signal::Traces,
+            now_unix_nanos: 0,
+            random: || 0,
+            headers: Vec::new(),
+            reads_headers: false,
+            errors: 0,
+            first_error: None,
+        }
     }
 }
 
 impl Run {
+    /// Of texts of which some may read the headers of requests.
+    fn new(reads_headers: bool) -> Self {
+        Self { reads_headers, ..Self::default() }
+    }
+
     fn begin(&mut self, around: &Around<'_>) {
         self.signal = around.signal;
         (self.now_unix_nanos, self.random) = (around.now_unix_nanos, around.random);
+        if self.reads_headers {
+            self.headers = around.headers.map(<[_]>::to_vec).unwrap_or_default();
+        }
     }
 
     fn with<T>(&self, evaluate: impl FnOnce(&Env<'_>) -> T) -> T {
         let random = self.random;
-        evaluate(&Env { now_unix_nanos: self.now_unix_nanos, random: &random })
+        evaluate(&Env { now_unix_nanos: self.now_unix_nanos, metadata: &self.headers, random: &random })
     }
 
     /// What cannot be evaluated is nothing, unless the request is to fail.
@@ -97,6 +116,8 @@ impl Run {
 trait Shown {
     fn bytes(&self) -> &[u8];
     fn replace(&mut self, new: &mut Vec<u8>);
+    fn schema_url(&self) -> &[u8];
+    fn set_schema_url(&mut self, url: Vec<u8>);
 }
 
 impl Shown for Message<'_> {
@@ -107,29 +128,43 @@ impl Shown for Message<'_> {
     fn replace(&mut self, new: &mut Vec<u8>) {
         Message::replace(self, new);
     }
+
+    fn schema_url(&self) -> &[u8] {
+        Message::schema_url(self)
+    }
+
+    fn set_schema_url(&mut self, url: Vec<u8>) {
+        Message::set_schema_url(self, url);
+    }
 }
 
 type Messages<'m, 's> = &'m mut [(Context, &'s mut dyn Shown)];
 
-/// Shows messages to `evaluate`, and puts what it changed back into them.
+/// Shows messages to `evaluate`, puts what it changed back into them, and adds the metrics that it made.
 fn show<T>(
     memory: &mut Target<'static>,
     messages: Messages<'_, '_>,
+    made: &mut Vec<Vec<u8>>,
     evaluate: impl FnOnce(&mut Target<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let mut target = std::mem::take(memory).emptied();
     for (context, message) in messages.iter() {
         target.set(*context, message.bytes());
+        target.set_schema_url(*context, message.schema_url());
     }
     let result = evaluate(&mut target);
-    let mut changed: [Option<Vec<u8>>; 4] = Default::default();
+    let mut changed: [[Option<Vec<u8>>; 2]; 4] = Default::default();
     for ((context, _), changed) in messages.iter().zip(&mut changed) {
-        *changed = target.take_changed(*context);
+        *changed = [target.take_changed(*context), target.take_changed_schema_url(*context)];
     }
+    made.append(&mut target.take_made());
     *memory = target.emptied();
-    for ((_, message), changed) in messages.iter_mut().zip(changed) {
+    for ((_, message), [changed, url]) in messages.iter_mut().zip(changed) {
         if let Some(mut changed) = changed {
             message.replace(&mut changed);
+        }
+        if let Some(url) = url {
+            message.set_schema_url(url);
         }
     }
     result

@@ -105,6 +105,65 @@ fn each_context_is_run_on_its_items() {
 }
 
 #[test]
+fn schema_urls_beside_the_messages_are_written() {
+    let group = statements(
+        Context::Span,
+        &[
+            r#"set(resource.schema_url, "r2") where name == "b""#,
+            r#"set(scope.schema_url, resource.schema_url)"#,
+        ],
+    );
+    let mut before = request(vec![], vec![span("a", vec![]), span("b", vec![])]);
+    before.resource_spans[0].scope_spans[0].schema_url = "s1".into();
+    let (edited, _) = edit(&before, &mut TransformEditor::new(group));
+    let entry = &decoded(&edited).resource_spans[0];
+    assert_eq!((entry.schema_url.as_str(), entry.scope_spans[0].schema_url.as_str()), ("r2", "r2"));
+}
+
+fn metrics_after(group: Group) -> Result<Vec<(String, String)>, Failure> {
+    let before = crate::edit::tests::metrics::every_kind_of_metric().encode_to_vec();
+    let mut editor = TransformEditor::new(group);
+    let edited = Walker::default().edit(&before.into(), &around(Signal::Metrics), &mut editor)?;
+    let after = ExportMetricsServiceRequest::decode(edited.body).unwrap();
+    let metrics = after.resource_metrics.into_iter().flat_map(|entry| entry.scope_metrics);
+    let shown = |metric: opentelemetry_proto::tonic::metrics::v1::Metric| {
+        let points = crate::edit::tests::metrics::points(&metric);
+        let points: Vec<_> = points.into_iter().map(|attributes| shown(attributes)).collect();
+        (metric.name.clone(), points.join(", "))
+    };
+    Ok(metrics.flat_map(|scope| scope.metrics).map(shown).collect())
+}
+
+#[test]
+fn points_change_the_metric_around_them() {
+    let group = statements(
+        Context::DataPoint,
+        &[r#"set(metric.name, Concat([metric.name, "x"], "."))"#, r#"set(attributes["of"], metric.name)"#],
+    );
+    let after = metrics_after(group).unwrap();
+    assert_eq!(after[0], ("gauge.x.x".into(), "b=x of=gauge.x, b=x of=gauge.x.x".into()));
+    assert_eq!(after[4], ("summary.x".into(), "b=x of=summary.x".into()));
+}
+
+#[test]
+fn metrics_that_statements_make_follow_and_are_looked_at_too() {
+    let texts =
+        [r#"copy_metric(name="copy") where name == "gauge""#, r#"set(name, Concat([name, "seen"], "."))"#];
+    let after = metrics_after(statements(Context::Metric, &texts)).unwrap();
+    let names: Vec<_> = after.iter().map(|(name, _)| name.as_str()).collect();
+    let expected =
+        ["gauge.seen", "sum.seen", "histogram.seen", "exponential.seen", "summary.seen", "copy.seen"];
+    assert_eq!(names, expected);
+    assert_eq!(after[0].1, after[5].1);
+}
+
+#[test]
+fn a_statement_that_copies_its_own_copies_is_stopped() {
+    let error = metrics_after(statements(Context::Metric, &["copy_metric()"])).unwrap_err();
+    assert!(error.to_string().contains("more than 1000 metrics"), "{error}");
+}
+
+#[test]
 fn conditions_of_a_group_gate_all_its_statements() {
     let mut group = statements(Context::Span, &[r#"set(attributes["hit"], true)"#]);
     group.conditions =

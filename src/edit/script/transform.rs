@@ -32,12 +32,19 @@ pub struct TransformEditor {
 impl TransformEditor {
     /// With these statements.
     pub fn new(group: Group) -> Self {
-        Self { group: Arc::new(group), target: Target::new(), run: Run::default() }
+        let reads_headers = group.conditions.iter().any(|one| one.code.reads_metadata())
+            || group.statements.iter().any(|one| one.code.reads_metadata());
+        Self { group: Arc::new(group), target: Target::new(), run: Run::new(reads_headers) }
     }
 
-    fn run(&mut self, messages: Messages<'_, '_>, index: usize) -> Result<(), Failure> {
+    fn run(
+        &mut self,
+        messages: Messages<'_, '_>,
+        index: usize,
+        made: &mut Vec<Vec<u8>>,
+    ) -> Result<(), Failure> {
         let (group, run) = (&self.group, &mut self.run);
-        show(&mut self.target, messages, |target| {
+        show(&mut self.target, messages, made, |target| {
             target.set_event_index(index);
             group.run(target, run)
         })
@@ -71,20 +78,25 @@ impl Editor for TransformEditor {
         self.group.context == Context::DataPoint
     }
 
+    fn edits_metrics_of_points(&self) -> bool {
+        self.group.statements.iter().any(|statement| statement.code.writes(Context::Metric))
+    }
+
     fn begin(&mut self, around: &Around<'_>) {
         self.run.begin(around);
     }
 
     fn resource(&mut self, resource: &mut Message<'_>) -> Result<Fate, Failure> {
         if self.group.context == Context::Resource {
-            self.run(&mut [(Context::Resource, resource)], 0)?;
+            self.run(&mut [(Context::Resource, resource)], 0, &mut Vec::new())?;
         }
         Ok(Fate::Keep)
     }
 
     fn scope(&mut self, scope: &mut Message<'_>, resource: &mut Message<'_>) -> Result<Fate, Failure> {
         if self.group.context == Context::Scope {
-            self.run(&mut [(Context::Resource, resource), (Context::Scope, scope)], 0)?;
+            let messages: Messages<'_, '_> = &mut [(Context::Resource, resource), (Context::Scope, scope)];
+            self.run(messages, 0, &mut Vec::new())?;
         }
         Ok(Fate::Keep)
     }
@@ -93,7 +105,9 @@ impl Editor for TransformEditor {
         let context = item_context(self.run.signal);
         if self.group.context == context {
             let (resource, scope) = (&mut *parents.resource, &mut *parents.scope);
-            self.run(&mut [(Context::Resource, resource), (Context::Scope, scope), (context, item)], 0)?;
+            let messages: Messages<'_, '_> =
+                &mut [(Context::Resource, resource), (Context::Scope, scope), (context, item)];
+            self.run(messages, 0, parents.made)?;
         } else if self.group.context == Context::SpanEvent {
             each_event(item, |event, index, span| {
                 let (resource, scope) = (&mut *parents.resource, &mut *parents.scope);
@@ -103,7 +117,7 @@ impl Editor for TransformEditor {
                     (Context::Span, span),
                     (Context::SpanEvent, event),
                 ];
-                self.run(messages, index)?;
+                self.run(messages, index, parents.made)?;
                 Ok(Fate::Keep)
             })?;
         }
@@ -113,17 +127,19 @@ impl Editor for TransformEditor {
     fn point(
         &mut self,
         point: &mut Message<'_>,
-        metric: &[u8],
+        metric: &mut Message<'_>,
         kind: u32,
         parents: &mut Parents<'_, '_, '_>,
     ) -> Result<Fate, Failure> {
         let (group, run) = (&self.group, &mut self.run);
         let (resource, scope) = (&mut *parents.resource, &mut *parents.scope);
-        let metric = metric.to_vec();
-        let messages: Messages<'_, '_> =
-            &mut [(Context::Resource, resource), (Context::Scope, scope), (Context::DataPoint, point)];
-        show(&mut self.target, messages, |target| {
-            target.set(Context::Metric, metric);
+        let messages: Messages<'_, '_> = &mut [
+            (Context::Resource, resource),
+            (Context::Scope, scope),
+            (Context::Metric, metric),
+            (Context::DataPoint, point),
+        ];
+        show(&mut self.target, messages, parents.made, |target| {
             target.set_data(kind);
             group.run(target, run)
         })?;

@@ -85,7 +85,7 @@ impl Editor for EverySecond {
     fn point(
         &mut self,
         _: &mut Message<'_>,
-        _: &[u8],
+        _: &mut Message<'_>,
         _: u32,
         _: &mut Parents<'_, '_, '_>,
     ) -> Result<Fate, Failure> {

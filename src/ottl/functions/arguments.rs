@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use regex::bytes::Regex;
 
-use super::{Argument, Converter};
+use super::{Argument, Converter, Made};
 use crate::ottl::error::EvalError;
 use crate::ottl::expression::{Expression, View};
 use crate::ottl::path::expected;
 use crate::ottl::render;
 use crate::ottl::value::{self, Value};
+use crate::ottl::zone::Moment;
 use crate::pattern;
 
 /// Arguments and what they are evaluated on.
@@ -75,9 +76,9 @@ impl<'v> Arguments<'v> {
         }
     }
 
-    pub(super) fn time(&self, at: usize) -> Result<i64, EvalError> {
+    pub(super) fn time(&self, at: usize) -> Result<Moment, EvalError> {
         match self.value(at)? {
-            Value::Time(nanos) => Ok(nanos),
+            Value::Time(moment) => Ok(moment),
             other => Err(expected("time.Time", &other)),
         }
     }
@@ -103,8 +104,7 @@ impl<'v> Arguments<'v> {
             Value::Int(value) => Cow::Owned(value.to_be_bytes().to_vec()),
             Value::Double(value) => Cow::Owned(value.to_be_bytes().to_vec()),
             Value::Bool(value) => Cow::Owned(vec![u8::from(value)]),
-            Value::TraceId(id) => Cow::Owned(id.to_vec()),
-            Value::SpanId(id) => Cow::Owned(id.to_vec()),
+            Value::Nil => Cow::Borrowed(&[]),
             _ => return self.bytes(at),
         })
     }
@@ -157,6 +157,14 @@ impl<'v> Arguments<'v> {
             return Ok(Cow::Borrowed(pattern));
         }
         Ok(Cow::Owned(pattern::compile(&self.utf8(at)?)?))
+    }
+
+    /// What was made of the argument at the start.
+    pub(super) fn made(&self, at: usize) -> Option<&'v Made> {
+        match self.arguments.get(at) {
+            Some(Argument::Made(made)) => Some(made),
+            _ => None,
+        }
     }
 
     /// The converter that was named.

@@ -1,6 +1,7 @@
 //! Editors of maps by key: what is kept, deleted, merged, flattened.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use super::edit_value::{target_of, write};
 use super::{Argument, Arguments, Editor, Kind, edits, optional, param, value};
@@ -35,16 +36,19 @@ pub(super) const EDITORS: &[Editor] = &[
         &[TARGET, value("source"), param("strategy", Kind::Choice(&["insert", "update", "upsert"]))],
         merge_maps,
     ),
-    edits(
-        "flatten",
-        &[
-            TARGET,
-            optional("prefix", Kind::Value),
-            optional("depth", Kind::Value),
-            optional("resolve_conflicts", Kind::Value),
-        ],
-        flatten,
-    ),
+    Editor {
+        check: check_flatten,
+        ..edits(
+            "flatten",
+            &[
+                TARGET,
+                optional("prefix", Kind::Value),
+                optional("depth", Kind::Value),
+                optional("resolve_conflicts", Kind::Value),
+            ],
+            flatten,
+        )
+    },
     edits("clear", &[TARGET], clear),
     edits("stringify_all", &[TARGET], stringify_all),
 ];
@@ -160,8 +164,24 @@ fn merge_maps(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) ->
     place.edit(target, &steps, &mut edit, &appended)
 }
 
+/// Makes empty what is there: maps, lists, and scalars, which become zero.
 fn clear(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
-    each(arguments, target, env, &mut |_, _| Ok(Edit::Remove))
+    write(arguments, target, env, |given| {
+        Ok(match given.value(0)? {
+            Value::Nil => Some(Value::Nil),
+            Value::Bool(_) => Some(Value::Bool(false)),
+            Value::Int(_) => Some(Value::Int(0)),
+            Value::Double(_) => Some(Value::Double(0.0)),
+            Value::Text(_) => Some(Value::text("")),
+            Value::Bytes(_) => Some(Value::Bytes(Cow::Borrowed(&[]))),
+            Value::List(_) => Some(Value::list([])?),
+            Value::Map(..) => Some(Value::map::<&str>([])?),
+            Value::TraceId(_) => Some(Value::TraceId([0; 16])),
+            Value::SpanId(_) => Some(Value::SpanId([0; 8])),
+            Value::Opaque(_, shape) => Some(Value::Opaque(Cow::Borrowed(&[]), shape)),
+            Value::Time(_) | Value::Duration(_) => return Err("a time cannot be cleared".into()),
+        })
+    })
 }
 
 fn stringify_all(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
@@ -169,7 +189,7 @@ fn stringify_all(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>)
         let value = codec::read_any(any)?;
         Ok(match &value {
             Value::Text(_) => Edit::Keep,
-            other => Edit::Replace(Value::Text(render::text(other)?.unwrap_or_default()).any()?),
+            other => Edit::Replace(Value::Text(render::plain(other)?).any()?),
         })
     })
 }
@@ -177,21 +197,34 @@ fn stringify_all(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>)
 fn flatten(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
     write(arguments, target, env, |given| {
         let prefix = given.utf8_or(1, "")?;
-        let depth = match given.is_given(2) {
-            true => usize::try_from(given.int(2)?).map_err(|_| "depth must not be negative")?,
-            false => DEPTH_MAX,
-        };
-        let mut flat = Flat { entries: Vec::new(), resolve: given.flag(3, false)?, known: HashSet::new() };
+        let depth = if given.is_given(2) { given.int(2)? } else { i64::MAX };
+        let depth = usize::try_from(depth).unwrap_or(0).min(DEPTH_MAX);
+        let mut flat = Flat { depth, resolve: given.flag(3, false)?, ..Flat::default() };
         let (map, field) = given.map(0)?;
-        flat.map(prefix.as_bytes(), &map, field, depth.min(DEPTH_MAX))?;
+        flat.map(prefix.as_bytes(), &map, field, 0)?;
         Ok(Some(Value::map(flat.entries)?))
     })
 }
 
+fn check_flatten(arguments: &[Argument]) -> Result<(), String> {
+    match arguments.get(2) {
+        Some(Argument::Value(expression)) => match expression.literal() {
+            Some(Value::Int(depth)) if *depth < 1 => {
+                Err(format!("invalid depth '{depth}' for flatten function, must be greater than 0"))
+            }
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+#[derive(Default)]
 struct Flat {
-    entries: Vec<(Vec<u8>, Value<'static>)>,
+    depth: usize,
     resolve: bool,
-    known: HashSet<Vec<u8>>,
+    entries: Vec<(Vec<u8>, Value<'static>)>,
+    /// Where a key stands, and how many more of it there were.
+    known: HashMap<Vec<u8>, (usize, usize)>,
 }
 
 impl Flat {
@@ -205,14 +238,22 @@ impl Flat {
 
     fn value(&mut self, key: Vec<u8>, value: Value<'_>, depth: usize) -> Result<(), EvalError> {
         match value {
-            Value::Map(map, field) if depth > 0 => self.map(&key, &map, field, depth - 1),
-            Value::List(list) if depth > 0 => {
+            Value::Map(map, field) if depth < self.depth => self.map(&key, &map, field, depth + 1),
+            Value::List(list) if depth < self.depth => {
                 for (at, element) in codec::elements(&list).enumerate() {
-                    let key = match self.resolve {
-                        true => key.clone(),
-                        false => join(&key, at.to_string().as_bytes()),
-                    };
-                    self.value(key, element?, depth - 1)?;
+                    let element = element?;
+                    let numbered = join(&key, at.to_string().as_bytes());
+                    match element {
+                        Value::Map(map, field) if depth + 1 < self.depth => {
+                            self.map(&numbered, &map, field, depth + 2)?;
+                        }
+                        Value::List(_) if depth + 1 < self.depth => {
+                            self.value(numbered, element, depth + 1)?;
+                        }
+                        // The elements of a list are one key's values, which are told apart where they meet.
+                        element if self.resolve => self.put(key.clone(), element.into_owned()),
+                        element => self.put(numbered, element.into_owned()),
+                    }
                 }
                 Ok(())
             }
@@ -225,17 +266,23 @@ impl Flat {
 
     /// The later of two values under one key counts, or gets a number of its own.
     fn put(&mut self, key: Vec<u8>, value: Value<'static>) {
-        if self.known.insert(key.clone()) {
+        let Some((place, more)) = self.known.get_mut(&key) else {
+            self.known.insert(key.clone(), (self.entries.len(), 0));
             self.entries.push((key, value));
-        } else if self.resolve {
-            let numbered = (0usize..).map(|n| join(&key, n.to_string().as_bytes()));
-            let free = numbered.into_iter().find(|key| !self.known.contains(key));
-            self.entries.extend(free.map(|key| {
-                self.known.insert(key.clone());
-                (key, value)
-            }));
-        } else if let Some(entry) = self.entries.iter_mut().find(|(known, _)| *known == key) {
-            entry.1 = value;
+            return;
+        };
+        if !self.resolve {
+            self.entries[*place].1 = value;
+            return;
+        }
+        let numbered = join(&key, more.to_string().as_bytes());
+        *more += 1;
+        match self.known.get(&numbered) {
+            Some((place, _)) => self.entries[*place].1 = value,
+            None => {
+                self.known.insert(numbered.clone(), (self.entries.len(), 0));
+                self.entries.push((numbered, value));
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Editors of strings: replacing, truncating, masking.
 
+use std::collections::HashMap;
+
 use regex::bytes::Regex;
 
 use super::edit_map::each;
@@ -282,7 +284,7 @@ fn replace_all_patterns(
     env: &Env<'_>,
 ) -> Result<bool, EvalError> {
     let keys = matches!(literal(arguments.get(1)), Some(Value::Text(mode)) if **mode == *b"key");
-    each_text(arguments, target, env, |given, key, any| {
+    let edited = each_text(arguments, target, env, |given, key, any| {
         let pattern = given.pattern(2)?;
         let text = if keys { Some(key) } else { text_of(any)? };
         let Some(text) = text.filter(|text| pattern.is_match(text)) else { return Ok(Edit::Keep) };
@@ -292,7 +294,26 @@ fn replace_all_patterns(
             Some(key) if keys => Ok(Edit::Entry(key, any.to_vec())),
             new => replaced(new),
         }
-    })
+    })?;
+    Ok(edited && (!keys || once_each(arguments, target, env)?))
+}
+
+/// Of entries that have come to the same key, the last value stands in the place of the first.
+fn once_each(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
+    let mut last: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
+    let mut count = 0;
+    {
+        let (map, field) = Arguments::new(arguments, View { target, env }).map(0)?;
+        for entry in codec::payloads(&map, field) {
+            let (key, any) = codec::key_and_any(entry?)?;
+            last.insert(key.to_vec(), any.to_vec());
+            count += 1;
+        }
+    }
+    if last.len() < count {
+        each(arguments, target, env, &mut |key, _| Ok(last.remove(key).map_or(Edit::Remove, Edit::Replace)))?;
+    }
+    Ok(true)
 }
 
 fn check_truncate(arguments: &[Argument]) -> Result<(), String> {

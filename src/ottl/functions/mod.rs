@@ -4,12 +4,21 @@ mod arguments;
 mod edit_map;
 mod edit_text;
 mod edit_value;
+mod encodings;
+mod grok;
 mod hash;
+mod metrics;
 mod moment;
 mod parsers;
+mod records;
+mod rows;
 mod span_name;
 mod strings;
 mod types;
+mod xml;
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use regex::bytes::Regex;
 
@@ -20,10 +29,12 @@ use super::expression::Expression;
 use super::path::Place;
 use super::target::Target;
 use super::value::Value;
+use super::xml::XPath;
+use super::zone::Zone;
 
 pub(super) use arguments::Arguments;
+pub(super) use encodings::base64;
 pub(super) use moment::rfc3339;
-pub(super) use strings::base64;
 
 /// A function with a value: its name begins in upper case.
 #[derive(Debug)]
@@ -31,8 +42,10 @@ pub(super) struct Converter {
     pub(super) name: &'static str,
     pub(super) params: &'static [Param],
     pub(super) call: for<'v> fn(&Arguments<'v>) -> Result<Value<'v>, EvalError>,
-    /// It reads the span beside its arguments.
-    pub(super) looks_at_span: bool,
+    /// Checks what is written out among the arguments, and makes what can be made of it once.
+    pub(super) prepare: fn(&mut [Argument]) -> Result<(), String>,
+    /// It reads this message beside its arguments.
+    pub(super) looks_at: Option<Context>,
 }
 
 /// A function that changes its target: its name is in lower case.
@@ -82,6 +95,25 @@ pub(super) enum Argument {
     Place(Place),
     Pattern(Regex),
     Function(&'static Converter),
+    Made(Arc<Made>),
+}
+
+/// What is made of arguments once.
+#[derive(Debug)]
+pub(super) enum Made {
+    Zone(Zone),
+    Networks(Vec<parsers::Network>),
+    Grok(grok::Grok),
+    Severities(records::Severities),
+    XPath(XPath),
+}
+
+/// A string that is written out.
+fn literal_text(arguments: &[Argument], at: usize) -> Option<Cow<'_, str>> {
+    match arguments.get(at) {
+        Some(Argument::Value(Expression::Literal(Value::Text(text)))) => Some(String::from_utf8_lossy(text)),
+        _ => None,
+    }
 }
 
 const fn param(name: &'static str, kind: Kind) -> Param {
@@ -99,18 +131,43 @@ const fn optional(name: &'static str, kind: Kind) -> Param {
 type Call = for<'v> fn(&Arguments<'v>) -> Result<Value<'v>, EvalError>;
 
 const fn converts(name: &'static str, params: &'static [Param], call: Call) -> Converter {
-    Converter { name, params, call, looks_at_span: false }
+    Converter { name, params, call, prepare: |_| Ok(()), looks_at: None }
 }
 
 const fn edits(name: &'static str, params: &'static [Param], run: Run) -> Editor {
     Editor { name, params, check: |_| Ok(()), run, only: None }
 }
 
-const CONVERTERS: &[&[Converter]] =
-    &[strings::CONVERTERS, types::CONVERTERS, hash::CONVERTERS, moment::CONVERTERS, parsers::CONVERTERS];
+const CONVERTERS: &[&[Converter]] = &[
+    strings::CONVERTERS,
+    types::CONVERTERS,
+    hash::CONVERTERS,
+    moment::CONVERTERS,
+    parsers::CONVERTERS,
+    rows::CONVERTERS,
+    encodings::CONVERTERS,
+    grok::CONVERTERS,
+    records::CONVERTERS,
+    xml::CONVERTERS,
+    metrics::CONVERTERS,
+];
 
 const EDITORS: &[&[Editor]] =
-    &[edit_value::EDITORS, edit_map::EDITORS, edit_text::EDITORS, span_name::EDITORS];
+    &[edit_value::EDITORS, edit_map::EDITORS, edit_text::EDITORS, span_name::EDITORS, metrics::EDITORS];
+
+/// Why a name that the Collector knows is not one here.
+pub(super) fn absent(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "All" | "Any" | "Filter" | "Find" | "MapEach" | "MapKeys" | "Reduce" | "When" => {
+            "it takes a lambda, which the Collector has behind the alpha gate ottl.functions.enableLambda"
+        }
+        "UserAgent" => "the list of user agents is not here; extract what is needed with ExtractPatterns",
+        "ParseCEF" | "ParseCLF" | "ParseELF" | "ParseLEEF" => {
+            "take the line apart with ExtractGrokPatterns, ExtractPatterns or ParseKeyValue"
+        }
+        _ => return None,
+    })
+}
 
 /// The converter of a name.
 pub(super) fn converter(name: &str) -> Option<&'static Converter> {

@@ -7,8 +7,7 @@ use regex::bytes::Regex;
 use super::{Arguments, Converter, Kind, Param, converts, optional, param, value};
 use crate::ottl::error::EvalError;
 use crate::ottl::value::Value;
-use crate::ottl::{format, mask, render};
-use crate::wire::json::base64 as codec;
+use crate::ottl::{case, format, mask, render};
 
 const TARGET: &[Param] = &[value("target")];
 
@@ -20,10 +19,10 @@ pub(super) const CONVERTERS: &[Converter] = &[
         &[value("target"), value("start"), value("length"), optional("utf8_safe", Kind::Value)],
         substring,
     ),
-    converts("ToLowerCase", TARGET, |given| cased(given, str::to_lowercase)),
-    converts("ToUpperCase", TARGET, |given| cased(given, str::to_uppercase)),
-    converts("ToSnakeCase", TARGET, |given| cased(given, snake)),
-    converts("ToCamelCase", TARGET, |given| cased(given, camel)),
+    converts("ToLowerCase", TARGET, |given| cased(given, case::lower)),
+    converts("ToUpperCase", TARGET, |given| cased(given, case::upper)),
+    converts("ToSnakeCase", TARGET, |given| cased(given, case::snake)),
+    converts("ToCamelCase", TARGET, |given| cased(given, case::camel)),
     converts(
         "ConvertCase",
         &[value("target"), param("to_case", Kind::Choice(&["lower", "upper", "snake", "camel"]))],
@@ -53,11 +52,6 @@ pub(super) const CONVERTERS: &[Converter] = &[
         Ok(Value::text(format::sprintf(&given.utf8(0)?, &given.list(1)?)?))
     }),
     converts("Hex", TARGET, |given| Ok(Value::text(render::hex(&given.bytes_like(0)?)))),
-    converts("Base64Encode", &[value("target"), optional("variant", Kind::Value)], base64_encode),
-    converts("Base64Decode", TARGET, |given| decoded(&given.text(0)?, "base64")),
-    converts("Decode", &[value("value"), value("encoding")], |given| {
-        decoded(&given.bytes(0)?, &given.utf8(1)?)
-    }),
     converts("MaskEmail", TARGET, |given| {
         let text = given.text(0)?;
         Ok(Value::Text(mask::emails(&text).map_or(text, Cow::Owned)))
@@ -120,12 +114,13 @@ fn substring<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     })?;
     if given.flag(3, false)? {
         let inside = |at: usize| text.get(at).is_some_and(|byte| (byte & 0xc0) == 0x80);
-        while start > 0 && inside(start) {
-            start -= 1;
+        while start < text.len() && inside(start) {
+            start += 1;
         }
         while end > start && inside(end) {
             end -= 1;
         }
+        end = end.max(start);
     }
     Ok(owned(&text[start..end]))
 }
@@ -136,56 +131,12 @@ fn cased(given: &Arguments<'_>, case: fn(&str) -> String) -> Result<Value<'stati
 
 fn convert_case<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     let case = match given.utf8(1)?.as_str() {
-        "lower" => str::to_lowercase,
-        "upper" => str::to_uppercase,
-        "snake" => snake,
-        _ => camel,
+        "lower" => case::lower,
+        "upper" => case::upper,
+        "snake" => case::snake,
+        _ => case::camel,
     };
     cased(given, case)
-}
-
-fn snake(text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    let mut out = String::new();
-    for (at, c) in chars.iter().enumerate() {
-        let last = at.checked_sub(1).map(|at| chars[at]);
-        let next = chars.get(at + 1);
-        if matches!(c, ' ' | '-' | '.' | '_') {
-            out.push('_');
-            continue;
-        }
-        let begins = match last {
-            Some(last) if c.is_uppercase() => {
-                last.is_lowercase()
-                    || last.is_numeric()
-                    || (last.is_uppercase() && next.is_some_and(|n| n.is_lowercase()))
-            }
-            Some(last) if c.is_numeric() => last.is_alphabetic(),
-            Some(last) if c.is_lowercase() => last.is_numeric(),
-            _ => false,
-        };
-        if begins {
-            out.push('_');
-        }
-        out.extend(c.to_lowercase());
-    }
-    out
-}
-
-fn camel(text: &str) -> String {
-    let mut out = String::new();
-    let mut up = true;
-    for c in text.trim().chars() {
-        match c {
-            '_' | ' ' | '-' | '.' => up = true,
-            c if std::mem::take(&mut up) => out.extend(c.to_uppercase()),
-            c => {
-                up = c.is_numeric();
-                out.push(c);
-            }
-        }
-    }
-    out
 }
 
 fn trim<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
@@ -207,37 +158,4 @@ fn named_groups<'t>(pattern: &Regex, text: &'t [u8]) -> Vec<(String, Value<'t>)>
     let names = pattern.capture_names().enumerate().filter_map(|(at, name)| Some((at, name?)));
     let group = |at| captures.get(at).map_or(&b""[..], |group| group.as_bytes());
     names.map(|(at, name)| (name.to_owned(), Value::Text(Cow::Borrowed(group(at))))).collect()
-}
-
-/// Standard base64 with padding.
-pub(in crate::ottl) fn base64(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    codec::encode(bytes, true, &mut out);
-    out
-}
-
-fn base64_encode<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
-    let text = base64(&given.bytes(0)?);
-    let url = |text: &str| text.replace('+', "-").replace('/', "_");
-    Ok(Value::text(match given.utf8_or(1, "base64")?.as_str() {
-        "base64" => text,
-        "base64-raw" => text.trim_end_matches('=').to_owned(),
-        "base64-url" => url(&text),
-        "base64-raw-url" => url(&text).trim_end_matches('=').to_owned(),
-        other => return Err(format!("unsupported base64 variant: {other}").into()),
-    }))
-}
-
-fn decoded(text: &[u8], encoding: &str) -> Result<Value<'static>, EvalError> {
-    match encoding {
-        "base64" | "base64-raw" | "base64-url" | "base64-raw-url" => {
-            let bytes = codec::decode(text).ok_or("could not decode: illegal base64 data")?;
-            Ok(Value::Text(Cow::Owned(bytes)))
-        }
-        "utf-8" | "utf8" | "us-ascii" | "ascii" => {
-            Ok(Value::text(String::from_utf8_lossy(text).into_owned()))
-        }
-        "iso-8859-1" | "latin1" => Ok(Value::text(text.iter().copied().map(char::from).collect::<String>())),
-        other => Err(format!("no decoder available for encoding {other:?}").into()),
-    }
 }

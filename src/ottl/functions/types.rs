@@ -23,7 +23,10 @@ pub(super) const CONVERTERS: &[Converter] = &[
     converts("IsBool", TARGET, |given| is(given, |value| matches!(value, Value::Bool(_)))),
     converts("IsMap", TARGET, |given| is(given, |value| matches!(value, Value::Map(..)))),
     converts("IsList", TARGET, |given| {
-        is(given, |value| matches!(value, Value::List(_) | Value::Opaque(..)))
+        is(given, |value| match value {
+            Value::Opaque(_, shape) => shape.is_list(),
+            value => matches!(value, Value::List(_)),
+        })
     }),
     converts("IsEmpty", TARGET, is_empty),
     converts("Len", TARGET, |given| {
@@ -52,10 +55,15 @@ pub(super) const CONVERTERS: &[Converter] = &[
     converts("SpanID", TARGET, |given| Ok(Value::SpanId(id(given)?))),
     converts("ProfileID", TARGET, |given| Ok(Value::TraceId(id(given)?))),
     converts("Log", TARGET, |given| {
-        Ok(number(&given.value(0)?)?.map_or(Value::Nil, |number| Value::Double(number.ln())))
+        let number = number(&given.value(0)?)?.ok_or("invalid input: <nil>")?;
+        if number <= 0.0 {
+            let message = format!("invalid input: expected number greater than zero but got {number}");
+            return Err(message.into());
+        }
+        Ok(Value::Double(number.ln()))
     }),
     Converter {
-        looks_at_span: true,
+        looks_at: Some(Context::Span),
         ..converts("IsRootSpan", &[], |given| {
             let parent = given.view.target.message(Context::Span).field(otlp::SPAN_PARENT_SPAN_ID)?;
             Ok(Value::Bool(parent.unwrap_or_default().iter().all(|byte| *byte == 0)))
@@ -123,7 +131,7 @@ fn length(value: &Value<'_>) -> Result<Option<usize>, EvalError> {
         Value::Bytes(bytes) => Some(bytes.len()),
         Value::List(list) => Some(count(list, codec::LIST_VALUES)?),
         Value::Map(map, field) => Some(count(map, *field)?),
-        Value::Opaque(_, count) => Some(*count),
+        Value::Opaque(items, shape) if shape.is_list() => Some(count(items, codec::LIST_VALUES)?),
         _ => None,
     })
 }
@@ -131,7 +139,9 @@ fn length(value: &Value<'_>) -> Result<Option<usize>, EvalError> {
 fn is_empty<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     let value = given.value(0)?;
     Ok(Value::Bool(match &value {
-        Value::Nil => true,
+        Value::Nil | Value::Bool(false) | Value::Int(0) | Value::Duration(0) => true,
+        Value::Double(value) => *value == 0.0,
+        Value::Opaque(..) => false, // as in the Collector, however many there are
         Value::TraceId(id) => *id == [0; 16],
         Value::SpanId(id) => *id == [0; 8],
         value => length(value)? == Some(0),
@@ -172,9 +182,12 @@ fn index<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     Ok(Value::Int(place.map_or(-1, |place| place as i64)))
 }
 
-/// Numbers by size, others as strings when their types differ.
+/// Numbers by size, others as strings; lists with maps, lists or bytes in them stay as they are.
 fn sort<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     let mut values = given.list(0)?;
+    if values.iter().any(|value| matches!(value, Value::Map(..) | Value::List(_) | Value::Bytes(_))) {
+        return Value::list(values);
+    }
     let descending = given.utf8_or(1, "asc")? == "desc";
     let numeric = values.iter().all(|value| matches!(value, Value::Int(_) | Value::Double(_)));
     if numeric {
@@ -190,7 +203,7 @@ fn sort<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     } else {
         let mut texts = Vec::with_capacity(values.len());
         for value in values {
-            texts.push((render::text(&value)?.unwrap_or_default().into_owned(), value));
+            texts.push((render::plain(&value)?.into_owned(), value));
         }
         texts.sort_by(|a, b| a.0.cmp(&b.0));
         values = texts.into_iter().map(|(_, value)| value).collect();

@@ -1,5 +1,6 @@
 //! Paths: what they name in each context, and how it is read and written in place.
 
+mod put;
 mod read;
 mod table;
 mod write;
@@ -46,6 +47,9 @@ impl Place {
         let name = segments.join(".");
         let access = table::access(context, &name).ok_or_else(|| {
             let first = segments.first().map_or("", String::as_str);
+            if first == "otelcol" {
+                return format!("path {name:?} is not here: of a request only otelcol.client.metadata is known");
+            }
             format!(
                 "segment {first:?} from path {name:?} is not a valid path nor a valid OTTL keyword for the {} context",
                 context.title()
@@ -63,7 +67,7 @@ impl Place {
 
     /// Whether editors may write here.
     pub(super) fn is_writable(&self) -> bool {
-        !matches!(self.access, Access::EventIndex | Access::MetricType | Access::Opaque(_))
+        !matches!(self.access, Access::EventIndex | Access::MetricType | Access::Metadata)
     }
 }
 

@@ -6,8 +6,10 @@ use super::table::{Access, Form, KINDS};
 use super::{Key, Place, Step};
 use crate::ottl::error::EvalError;
 use crate::ottl::expression::View;
+use crate::ottl::points;
 use crate::ottl::target::{MAP_FIELD, Message, number_in};
-use crate::ottl::value::{self, Value};
+use crate::ottl::value::{self, Shape, Value};
+use crate::ottl::zone::Moment;
 use crate::wire::{Malformed, otlp};
 
 impl Place {
@@ -49,6 +51,7 @@ impl Place {
                 _ => Value::Map(Cow::Borrowed(message.bytes()), message.attributes_field()),
             },
             Access::Cache => Value::Map(Cow::Borrowed(view.target.cache(self.context)), MAP_FIELD),
+            Access::Metadata => return self.metadata(view),
             Access::Any(number) => match message.field(*number)? {
                 Some(any) => value::read_any(any)?,
                 None => Value::Nil,
@@ -68,6 +71,29 @@ impl Place {
             _ => return self.get_scalar(message, view),
         };
         step_all(whole, &self.keys, view)
+    }
+
+    /// The headers of the request: all as a map of lists, or those of a name, however it is written.
+    fn metadata<'v>(&'v self, view: View<'v>) -> Result<Value<'v>, EvalError> {
+        let headers = view.env.metadata;
+        let of = |name: &str| {
+            let values = headers.iter().filter(|(known, _)| known == name);
+            Value::list(values.map(|(_, value)| Value::text(value.as_str())))
+        };
+        let Some((key, rest)) = self.keys.split_first() else {
+            let mut names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            let lists =
+                names.into_iter().map(|name| Ok((name, of(name)?))).collect::<Result<Vec<_>, EvalError>>()?;
+            return Value::map(lists);
+        };
+        let Step::Text(name) = key.step(view)? else { return Err("metadata is indexed by strings".into()) };
+        let name = String::from_utf8_lossy(&name).to_lowercase();
+        if !headers.iter().any(|(known, _)| *known == name) {
+            return Ok(Value::Nil);
+        }
+        step_all(of(&name)?, rest, view)
     }
 
     fn get_scalar<'v>(&self, message: &'v Message<'_>, view: View<'v>) -> Result<Value<'v>, EvalError> {
@@ -93,13 +119,35 @@ impl Place {
             Access::AnyText(number) => {
                 let any = message.field(*number)?.unwrap_or_default();
                 let value = value::read_any(any)?;
-                let text = crate::ottl::render::text(&value)?;
-                Value::Text(Cow::Owned(text.map_or_else(Vec::new, Cow::into_owned)))
+                Value::Text(Cow::Owned(crate::ottl::render::plain(&value)?.into_owned()))
             }
-            Access::Opaque(number) => read_opaque(message, *number)?,
+            Access::Opaque(number, shape) => read_opaque(message.bytes(), *number, *shape)?,
+            Access::PointOpaque(numbers, shape) => match point_field(message, numbers) {
+                0 => Value::Nil,
+                number => read_opaque(message.bytes(), number, *shape)?,
+            },
+            Access::DataPoints => match message.data() {
+                0 => Value::Nil,
+                data => {
+                    let inside = message.field(data)?.unwrap_or_default();
+                    read_opaque(inside, otlp::DATA_POINTS, points_of(data))?
+                }
+            },
+            Access::PointList(numbers, inner, form) => match (point_field(message, numbers), *inner) {
+                (0, _) => Value::Nil,
+                (number, 0) => points::list(&points::numbers(message.bytes(), number, *form)?, *form)?,
+                (number, inner) => {
+                    let inside = message.field(number)?.unwrap_or_default();
+                    points::list(&points::numbers(inside, inner, *form)?, *form)?
+                }
+            },
+            Access::PointInner(numbers, inner, form) => match point_field(message, numbers) {
+                0 => Value::Nil,
+                number => read_inner(message, number, *inner, *form)?,
+            },
             Access::SchemaUrl => Value::Text(Cow::Borrowed(view.target.schema_url(self.context))),
             Access::EventIndex => Value::Int(view.target.event_index()),
-            Access::Attributes | Access::Cache | Access::Any(_) => Value::Nil, // read above
+            Access::Attributes | Access::Cache | Access::Any(_) | Access::Metadata => Value::Nil, // read above
         })
     }
 }
@@ -114,18 +162,21 @@ pub(super) fn point_field(message: &Message<'_>, numbers: &[u32; 4]) -> u32 {
     }
 }
 
-fn read_opaque<'v>(message: &'v Message<'_>, number: u32) -> Result<Value<'v>, Malformed> {
-    let (bytes, number) = match number {
-        0 => (message.field(message.data())?.unwrap_or_default(), otlp::DATA_POINTS),
-        number => (message.bytes(), number),
-    };
-    let mut count = 0;
+/// Data points as values of their own.
+pub(super) fn points_of(data: u32) -> Shape {
+    // Gauges and sums have the same.
+    Shape::Points(if data == otlp::METRIC_DATA[0] { otlp::METRIC_DATA[1] } else { data })
+}
+
+fn read_opaque(message: &[u8], number: u32, shape: Shape) -> Result<Value<'static>, Malformed> {
     let mut out = Vec::new();
-    for item in value::payloads(bytes, number) {
-        value::push_message(1, item?, &mut out);
-        count += 1;
+    for item in value::payloads(message, number) {
+        match shape.is_list() {
+            true => value::push_message(value::LIST_VALUES, item?, &mut out),
+            false => out = item?.to_vec(),
+        }
     }
-    Ok(Value::Opaque(Cow::Owned(out), count))
+    Ok(Value::Opaque(Cow::Owned(out), shape))
 }
 
 fn read_field<'v>(message: &'v Message<'_>, number: u32, form: Form) -> Result<Value<'v>, EvalError> {
@@ -173,7 +224,7 @@ fn sized<const N: usize>(bytes: &[u8]) -> [u8; N] {
 }
 
 fn id_text(id: &[u8]) -> String {
-    if id.iter().all(|byte| *byte == 0) { String::new() } else { crate::ottl::render::hex(id) }
+    crate::ottl::render::hex(id)
 }
 
 fn read_number(raw: Option<u64>, form: Form) -> Value<'static> {
@@ -183,8 +234,8 @@ fn read_number(raw: Option<u64>, form: Form) -> Value<'static> {
     match form {
         Form::Varint => Value::Int(i64::from(raw as i32)),
         Form::Fixed32 => Value::Int(i64::from(raw as u32)),
-        Form::Sint32 => Value::Int((raw >> 1) as i64 ^ -((raw & 1) as i64)),
-        Form::Time => Value::Time(raw as i64),
+        Form::Sint32 => Value::Int(points::zigzag(raw)),
+        Form::Time => Value::Time(Moment::utc(raw as i64)),
         Form::Double => Value::Double(f64::from_bits(raw)),
         Form::Bool => Value::Bool(raw != 0),
         Form::Kind => Value::text(kind().map_or("", |(name, _)| *name)),

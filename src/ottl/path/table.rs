@@ -1,6 +1,8 @@
 //! The table of paths: by context and name, which field they are and in which form.
 
 use super::super::context::Context;
+use super::super::points::Packed;
+use super::super::value::Shape;
 
 /// How a path is read and written.
 #[derive(Debug)]
@@ -23,11 +25,20 @@ pub(super) enum Access {
     Any(u32),
     /// The same as a string.
     AnyText(u32),
-    /// Repeated messages or numbers, not looked into.
-    Opaque(u32),
+    /// A message or repeated messages, not looked into; in data points the field by kind of point.
+    Opaque(u32, Shape),
+    PointOpaque([u32; 4], Shape),
+    /// The data points of a metric.
+    DataPoints,
+    /// Numbers of a data point, by kind of point; of a message inside of it, unless that is 0.
+    PointList([u32; 4], u32, Packed),
+    /// A field of a message inside of a data point.
+    PointInner([u32; 4], u32, Form),
     Cache,
     SchemaUrl,
     EventIndex,
+    /// The headers of the request, each a list.
+    Metadata,
 }
 
 /// The form of a field.
@@ -58,7 +69,10 @@ pub(super) enum Form {
 
 impl Access {
     pub(super) fn has_keys(&self) -> bool {
-        matches!(self, Self::Attributes | Self::Cache | Self::Any(_) | Self::Field(_, TraceState))
+        matches!(
+            self,
+            Self::Attributes | Self::Cache | Self::Any(_) | Self::Field(_, TraceState) | Self::Metadata
+        )
     }
 }
 
@@ -82,6 +96,9 @@ pub(super) fn of(context: Context) -> Table {
 
 /// The path of a name.
 pub(super) fn access(context: Context, name: &str) -> Option<&'static Access> {
+    if name == "otelcol.client.metadata" {
+        return Some(&Metadata);
+    }
     of(context).iter().find(|(known, _)| *known == name).map(|(_, access)| access)
 }
 
@@ -109,7 +126,7 @@ const SPAN: Table = &[
     ("kind.deprecated_string", Field(6, KindDeprecated)),
     ("status.code", Inner(15, 3, Varint)),
     ("status.message", Inner(15, 2, Text)),
-    ("status", Opaque(15)),
+    ("status", Opaque(15, Shape::Status)),
     ("trace_id", Field(1, TraceId)),
     ("trace_id.string", Field(1, TraceIdText)),
     ("span_id", Field(2, SpanId)),
@@ -122,9 +139,9 @@ const SPAN: Table = &[
     ("start_time", Field(7, Time)),
     ("end_time", Field(8, Time)),
     ("dropped_attributes_count", Field(10, Varint)),
-    ("events", Opaque(11)),
+    ("events", Opaque(11, Shape::Events)),
     ("dropped_events_count", Field(12, Varint)),
-    ("links", Opaque(13)),
+    ("links", Opaque(13, Shape::Links)),
     ("dropped_links_count", Field(14, Varint)),
     ("flags", Field(16, Fixed32)),
     ("cache", Cache),
@@ -147,7 +164,7 @@ const METRIC: Table = &[
     ("type", MetricType),
     ("aggregation_temporality", Data(2, Varint, &[7, 9, 10])),
     ("is_monotonic", Data(3, Bool, &[7])),
-    ("data_points", Opaque(0)),
+    ("data_points", DataPoints),
     ("metadata", Attributes),
     ("cache", Cache),
 ];
@@ -167,6 +184,17 @@ const DATA_POINT: Table = &[
     ("max", Point([0, 12, 13, 0], Double)),
     ("scale", Point([0, 0, 6, 0], Sint32)),
     ("zero_count", Point([0, 0, 7, 0], Fixed64)),
+    ("zero_threshold", Point([0, 0, 14, 0], Double)),
+    ("exemplars", PointOpaque([5, 8, 11, 0], Shape::Exemplars)),
+    ("bucket_counts", PointList([0, 6, 0, 0], 0, Packed::Fixed64)),
+    ("explicit_bounds", PointList([0, 7, 0, 0], 0, Packed::Doubles)),
+    ("positive", PointOpaque([0, 0, 8, 0], Shape::Buckets)),
+    ("positive.offset", PointInner([0, 0, 8, 0], 1, Sint32)),
+    ("positive.bucket_counts", PointList([0, 0, 8, 0], 2, Packed::Varints)),
+    ("negative", PointOpaque([0, 0, 9, 0], Shape::Buckets)),
+    ("negative.offset", PointInner([0, 0, 9, 0], 1, Sint32)),
+    ("negative.bucket_counts", PointList([0, 0, 9, 0], 2, Packed::Varints)),
+    ("quantile_values", PointOpaque([0, 0, 0, 6], Shape::Quantiles)),
     ("cache", Cache),
 ];
 

@@ -2,17 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::read::point_field;
+use super::put::{put, put_any, with_member};
+use super::read::{point_field, points_of};
 use super::table::{Access, Form, KINDS};
 use super::{Place, Step};
 use crate::ottl::error::EvalError;
 use crate::ottl::expression::View;
-use crate::ottl::target::{Edit, EditEntry, MAP_FIELD, Target, edit_map};
+use crate::ottl::points::{self, Packed, replace};
+use crate::ottl::target::{EditEntry, MAP_FIELD, Message, Target, edit_map};
 use crate::ottl::value::{self, DEPTH_MAX, Value};
-use crate::wire::Fields;
-
-/// Longest list that an assignment past its end makes.
-const LIST_GROWTH_MAX: usize = 1024;
+use crate::wire::otlp;
 
 impl Place {
     /// The keys of the path, evaluated.
@@ -47,9 +46,13 @@ impl Place {
                 *cache = put(cache, MAP_FIELD, steps, value)?;
                 return Ok(false);
             }
+            Access::AnyText(_) if !matches!(value, Value::Text(_)) => return Err(expected("string", value)),
             Access::Any(number) | Access::AnyText(number) => {
                 let message = target.message_mut(self.context);
                 let any = message.field(*number)?.unwrap_or_default();
+                if !steps.is_empty() && !matches!(value::read_any(any)?, Value::Map(..) | Value::List(_)) {
+                    return Err("log bodies that are no maps and no lists cannot be indexed".into());
+                }
                 let any = put_any(any, steps, value, DEPTH_MAX)?;
                 let mut field = Vec::with_capacity(any.len() + 8);
                 value::push_message(*number, &any, &mut field);
@@ -71,9 +74,60 @@ impl Place {
                 let written = replace(message.bytes(), &[*number], &field)?;
                 message.write(written);
             }
+            Access::Opaque(..) | Access::PointOpaque(..) | Access::DataPoints | Access::PointList(..) => {
+                let message = target.message_mut(self.context);
+                let Some(written) = self.with_messages(message, value)? else {
+                    return Err("the data point or metric has no such field".into());
+                };
+                message.write(written);
+            }
             _ => return self.set_scalar(target, value),
         }
         Ok(true)
+    }
+
+    /// The message with messages or numbers put here; none when it has no such field.
+    fn with_messages(&self, message: &Message<'_>, value: &Value<'_>) -> Result<Option<Vec<u8>>, EvalError> {
+        let (number, inner, shape) = match self.access {
+            Access::Opaque(number, shape) => (*number, 0, *shape),
+            Access::PointOpaque(numbers, shape) => (point_field(message, numbers), 0, *shape),
+            Access::DataPoints => (message.data(), otlp::DATA_POINTS, points_of(message.data())),
+            Access::PointList(numbers, inner, form) => {
+                let numbers = (point_field(message, numbers), *inner);
+                return self.with_numbers(message, numbers, &points::of_list(value, *form)?, *form);
+            }
+            _ => return Ok(None),
+        };
+        if number == 0 {
+            return Ok(None);
+        }
+        let Value::Opaque(items, found) = value else { return Err(expected("a list of messages", value)) };
+        if *found != shape {
+            return Err(expected("messages of the same kind", value));
+        }
+        let field = if inner == 0 { number } else { inner };
+        let mut fields = Vec::with_capacity(items.len() + 8);
+        if !shape.is_list() {
+            value::push_message(field, items, &mut fields);
+        } else {
+            for item in value::payloads(items, value::LIST_VALUES) {
+                value::push_message(field, item?, &mut fields);
+            }
+        }
+        with_inner(message, number, inner, &fields).map(Some)
+    }
+
+    fn with_numbers(
+        &self,
+        message: &Message<'_>,
+        (number, inner): (u32, u32),
+        values: &[u64],
+        form: Packed,
+    ) -> Result<Option<Vec<u8>>, EvalError> {
+        let field = if inner == 0 { number } else { inner };
+        let mut fields = Vec::new();
+        points::push_numbers(field, values, form, &mut fields);
+        if number == 0 { Ok(None) } else { with_inner(message, number, inner, &fields).map(Some) }
     }
 
     fn set_scalar(&self, target: &mut Target<'_>, value: &Value<'_>) -> Result<bool, EvalError> {
@@ -87,6 +141,9 @@ impl Place {
             Access::Point(numbers, form) if point_field(message, numbers) != 0 => {
                 let number = point_field(message, numbers);
                 (None, number, *form, [number, 0], *form == Form::Double)
+            }
+            Access::PointInner(numbers, inner, form) if point_field(message, numbers) != 0 => {
+                (Some(point_field(message, numbers)), *inner, *form, [*inner, 0], false)
             }
             Access::PointValue(number, form) if point_field(message, &[1, 0, 0, 0]) != 0 => {
                 (None, *number, *form, [4, 6], true)
@@ -158,26 +215,19 @@ impl Place {
     }
 }
 
-pub(in crate::ottl) fn expected(wanted: &str, found: &Value<'_>) -> EvalError {
-    format!("expected {wanted} but got {}", found.kind()).into()
+/// The message with these fields in the place of those of the same number, in it or in the message in one of its fields.
+fn with_inner(message: &Message<'_>, number: u32, inner: u32, fields: &[u8]) -> Result<Vec<u8>, EvalError> {
+    if inner == 0 {
+        return Ok(replace(message.bytes(), &[number], fields)?);
+    }
+    let inside = replace(message.field(number)?.unwrap_or_default(), &[inner], fields)?;
+    let mut whole = Vec::with_capacity(inside.len() + 8);
+    value::push_message(number, &inside, &mut whole);
+    Ok(replace(message.bytes(), &[number], &whole)?)
 }
 
-/// A message without the fields `dropped`; `field` stands where the first of them stood, or at the end.
-fn replace(message: &[u8], dropped: &[u32], field: &[u8]) -> Result<Vec<u8>, EvalError> {
-    let mut out = Vec::with_capacity(message.len() + field.len());
-    let mut written = false;
-    for old in Fields::new(message) {
-        let old = old?;
-        if !dropped.contains(&old.number) {
-            out.extend_from_slice(&message[old.whole]);
-        } else if !std::mem::replace(&mut written, true) {
-            out.extend_from_slice(field);
-        }
-    }
-    if !written {
-        out.extend_from_slice(field);
-    }
-    Ok(out)
+pub(in crate::ottl) fn expected(wanted: &str, found: &Value<'_>) -> EvalError {
+    format!("expected {wanted} but got {}", found.kind()).into()
 }
 
 /// A field, encoded; nothing for the default value, which is not sent.
@@ -202,7 +252,9 @@ fn encode(number: u32, form: Form, value: &Value<'_>, keep_zero: bool) -> Result
         _ => None,
     };
     if let Some(bytes) = bytes {
-        if !bytes.is_empty() {
+        // An id of zeros is none, and none is not sent.
+        let is_none = !matches!(form, Form::Text | Form::TraceState) && bytes.iter().all(|byte| *byte == 0);
+        if !is_none && !bytes.is_empty() {
             value::push_message(number, &bytes, &mut out);
         }
         return Ok(out);
@@ -220,17 +272,23 @@ fn encode(number: u32, form: Form, value: &Value<'_>, keep_zero: bool) -> Result
 
 fn number_of(form: Form, value: &Value<'_>) -> Result<u64, EvalError> {
     Ok(match (form, value) {
+        (Form::Fixed32, Value::Int(value)) if u32::try_from(*value).is_err() => {
+            return Err(format!("value {value} is out of range for uint32").into());
+        }
         (Form::Varint, Value::Int(value)) => *value as i32 as u64,
         (Form::Fixed32 | Form::Fixed64, Value::Int(value)) => *value as u64,
         (Form::Sint32, Value::Int(value)) => u64::from(((*value as i32) << 1 ^ (*value as i32) >> 31) as u32),
-        (Form::Time, Value::Time(nanos)) => *nanos as u64,
+        (Form::Time, Value::Time(moment)) => moment.nanos as u64,
         (Form::Double, Value::Double(value)) => value.to_bits(),
         (Form::Bool, Value::Bool(value)) => u64::from(*value),
         (Form::Kind | Form::KindDeprecated, Value::Text(name)) => {
-            let known = |(short, long): &(&str, &str)| [short.as_bytes(), long.as_bytes()].contains(&&**name);
-            let kind = KINDS.iter().position(known).ok_or("unknown span kind")?;
-            kind as u64
+            let known = |(short, long): &(&str, &str)| {
+                let known = if form == Form::Kind { short } else { long };
+                known.as_bytes() == &**name
+            };
+            KINDS.iter().position(known).ok_or("unknown span kind")? as u64
         }
+
         (Form::Time, other) => return Err(expected("time.Time", other)),
         (Form::Double, other) => return Err(expected("float64", other)),
         (Form::Bool, other) => return Err(expected("bool", other)),
@@ -243,105 +301,4 @@ fn id_of<const N: usize>(text: &[u8]) -> Result<Vec<u8>, EvalError> {
     let digits = std::str::from_utf8(text).map_err(|_| "an id is not hexadecimal")?;
     let id = crate::ottl::lexer::unhex(digits).filter(|id| id.len() == N);
     id.ok_or_else(|| format!("an id must have {} hex digits", 2 * N).into())
-}
-
-/// A trace state with a member set, which then stands first.
-fn with_member(state: &[u8], key: &[u8], text: &[u8]) -> Vec<u8> {
-    let mut out = [key, b"=", text].concat();
-    for member in state.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-        let at = member.iter().position(|byte| *byte == b'=').unwrap_or(member.len());
-        if !member.is_empty() && member[..at] != *key {
-            out.push(b',');
-            out.extend_from_slice(member);
-        }
-    }
-    out
-}
-
-/// A map with a value put under keys.
-fn put(map: &[u8], field: u32, steps: &[Step], value: &Value<'_>) -> Result<Vec<u8>, EvalError> {
-    put_map(map, field, steps, value, DEPTH_MAX)
-}
-
-fn put_map(
-    map: &[u8],
-    field: u32,
-    steps: &[Step],
-    value: &Value<'_>,
-    depth: usize,
-) -> Result<Vec<u8>, EvalError> {
-    let Some((step, rest)) = steps.split_first() else {
-        let Value::Map(new, from) = value else { return Err(expected("pcommon.Map", value)) };
-        return replace(map, &[field], &value::entries(new, *from, field)?);
-    };
-    let Step::Text(wanted) = step else {
-        return Err("a map is indexed by strings".into());
-    };
-    let mut found = false;
-    let edited = edit_map(map, field, &mut |key, any| {
-        if found || key != wanted.as_slice() {
-            return Ok(Edit::Keep);
-        }
-        found = true;
-        Ok(Edit::Replace(put_any(any, rest, value, depth - 1)?))
-    })?;
-    let mut map = edited.unwrap_or_else(|| map.to_vec());
-    if !found {
-        value::push_entry(field, wanted, &put_any(&[], rest, value, depth - 1)?, &mut map);
-    }
-    Ok(map)
-}
-
-fn put_any(any: &[u8], steps: &[Step], value: &Value<'_>, depth: usize) -> Result<Vec<u8>, EvalError> {
-    if depth == 0 {
-        return Err("a path has too many keys".into());
-    }
-    let Some((step, rest)) = steps.split_first() else { return value.any() };
-    let new = match (value::read_any(any)?, step) {
-        (Value::Nil, Step::Text(_)) => {
-            Value::Map(Cow::Owned(put_map(&[], MAP_FIELD, steps, value, depth)?), MAP_FIELD)
-        }
-        (Value::Map(map, field), Step::Text(_)) => {
-            Value::Map(Cow::Owned(put_map(&map, field, steps, value, depth)?), field)
-        }
-        (Value::Nil, Step::Index(index)) => {
-            let room = usize::try_from(*index).ok().filter(|index| *index < LIST_GROWTH_MAX);
-            let room = room.ok_or_else(|| EvalError::from(format!("index {index} out of bounds")))?;
-            let empty = Value::list(std::iter::repeat_n(Value::Nil, room + 1))?;
-            let Value::List(empty) = empty else { return value.any() };
-            put_list(&empty, *index, rest, value, depth)?
-        }
-        (Value::List(list), Step::Index(index)) => put_list(&list, *index, rest, value, depth)?,
-        (other, Step::Text(_)) => {
-            return Err(format!("type {} does not support string indexing", other.kind()).into());
-        }
-        (other, Step::Index(_)) => {
-            return Err(format!("type {} does not support int indexing", other.kind()).into());
-        }
-    };
-    new.any()
-}
-
-fn put_list(
-    list: &[u8],
-    index: i64,
-    rest: &[Step],
-    value: &Value<'_>,
-    depth: usize,
-) -> Result<Value<'static>, EvalError> {
-    let mut out = Vec::with_capacity(list.len());
-    let mut found = false;
-    for (at, any) in (0i64..).zip(value::payloads(list, value::LIST_VALUES)) {
-        let any = any?;
-        if at == index {
-            found = true;
-            value::push_message(value::LIST_VALUES, &put_any(any, rest, value, depth - 1)?, &mut out);
-        } else {
-            value::push_message(value::LIST_VALUES, any, &mut out);
-        }
-    }
-    if !found {
-        return Err(format!("index {index} out of bounds").into());
-    }
-    Ok(Value::List(Cow::Owned(out)))
 }

@@ -3,9 +3,9 @@
 use super::value_of;
 
 fn check(cases: &[(&str, &str)]) {
-    for (expression, expected) in cases {
-        assert_eq!(value_of(expression), *expected, "{expression}");
-    }
+    let wrong: Vec<_> = cases.iter().map(|(text, expected)| (*text, value_of(text), *expected)).collect();
+    let wrong: Vec<_> = wrong.iter().filter(|(_, found, expected)| found != expected).collect();
+    assert!(wrong.is_empty(), "expression, what it gives, what it should: {wrong:#?}");
 }
 
 #[test]
@@ -15,7 +15,10 @@ fn of_strings() {
             r#"Concat([name, attributes["int"], attributes["none"], true], "-")"#,
             r#""GET /users-42-<nil>-true""#,
         ),
-        (r#"Concat([trace_id, ":", span_id], "")"#, r#""0102030405060708090a0b0c0d0e0f10:0102030405060708""#),
+        (
+            r#"Concat([trace_id, ":", span_id], "")"#,
+            r#""[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]:[1,2,3,4,5,6,7,8]""#,
+        ),
         (r#"Split("a|b||c", "|")"#, r#"["a","b","","c"]"#),
         (r#"Split("ab", "")"#, r#"["a","b"]"#),
         (r#"Split("a,b", ",")[1]"#, r#""b""#),
@@ -108,12 +111,22 @@ fn of_times() {
         ("Hour(start_time)", "13"),
         ("Weekday(start_time)", "4"),
         ("Nanosecond(start_time)", "123456789"),
-        (r#"FormatTime(start_time, "%Y-%m-%dT%H:%M:%S.%L%z")"#, r#""2024-02-29T13:14:15.123+0000""#),
+        (r#"FormatTime(start_time, "%Y-%m-%dT%H:%M:%S.%L%z")"#, r#""2024-02-29T13:14:15.123Z""#),
         (r#"UnixSeconds(Time("2024-02-29 13:14:15", "%Y-%m-%d %H:%M:%S"))"#, "1709212455"),
         (r#"UnixSeconds(Time("29/Feb/2024:14:14:15 +0100", "%d/%b/%Y:%H:%M:%S %z"))"#, "1709212455"),
         (r#"FormatTime(TruncateTime(start_time, Duration("1h")), "%T")"#, r#""13:00:00""#),
         (r#"Duration("x")"#, r#"error: time: invalid duration "x""#),
-        (r#"String(start_time)"#, r#""2024-02-29T13:14:15.123456789Z""#),
+        (r#"String(start_time)"#, r#""\"2024-02-29T13:14:15.123456789Z\"""#),
+        (r#"UnixSeconds(Time("2024-02-29 14:14:15", "%F %T", "Europe/Berlin"))"#, "1709212455"),
+        (r#"UnixSeconds(Time("2024-07-29 14:14:15", "%F %T", "Europe/Berlin"))"#, "1722255255"),
+        (
+            r#"FormatTime(Time("2024-07-29 14:14:15", "%F %T", "Europe/Berlin"), "%R %Z %z %j")"#,
+            r#""14:14 CEST +0200 +02:00""#,
+        ),
+        (r#"Hour(Time("2024-02-29 14:14:15+05:30", "%F %T%z", "Asia/Kolkata"))"#, "14"),
+        (r#"UnixSeconds(Time("Feb 29 13:14:15 EST", "%b %d %T %Z"))"#, "1709230455"),
+        (r#"UnixSeconds(Time("Mar  6 13:14:15", "%b %e %T"))"#, "1709730855"),
+        (r#"UnixSeconds(Time("Mar  8 13:14:15", "%b %e %T"))"#, "1678281255"),
     ]);
 }
 
@@ -140,7 +153,7 @@ fn of_parsers() {
             r#"URL("HTTPS://u:p@h.example:8080/a/b.html?q=1#f")"#,
             concat!(
                 r#"{"url.domain":"h.example","url.extension":"html","url.fragment":"f","#,
-                r#""url.original":"HTTPS://u:p@h.example:8080/a/b.html?q=1#f","url.password":"p","#,
+                r#""url.original":"https://u:p@h.example:8080/a/b.html?q=1#f","url.password":"p","#,
                 r#""url.path":"/a/b.html","url.port":8080,"url.query":"q=1","url.scheme":"https","#,
                 r#""url.user_info":"u:p","url.username":"u"}"#
             ),
@@ -153,7 +166,56 @@ fn of_parsers() {
         (r#"ParseInt("ff", 16)"#, "255"),
         (r#"IsInCIDR("10.1.2.3", ["192.168.0.0/16", "10.0.0.0/8"])"#, "true"),
         (r#"IsInCIDR("::1", ["10.0.0.0/8"])"#, "false"),
+        (r#"Decode("aGVsbG8=", "base64")"#, r#""hello""#),
+        (r#"Decode("aGVsbG8", "base64")"#, "error: illegal base64 data"),
+        (r#"Decode(0x680069006500, "utf-16")"#, r#""hie""#),
+        (r#"Decode(0x80, "windows-1252")"#, r#""€""#),
+        (r#"ParseInt("0x1f", 0)"#, "31"),
+        (r#"ParseSeverity("err", {"error": [{"equals": ["err"]}], "ok": [{"range": "2xx"}]})"#, r#""error""#),
+        (r#"ParseSeverity(204, {"error": [{"equals": ["err"]}], "ok": [{"range": "2xx"}]})"#, r#""ok""#),
+        (
+            r#"ParseSeverity(404, {"ok": [{"range": {"min": 1, "max": 9}}]})"#,
+            "error: could not map log level: no matching log level found",
+        ),
+        (
+            r#"CommunityID("128.232.110.120", 34855, "66.35.250.204", 80)"#,
+            r#""1:LQU9qZlK+B5F3KDmev6m5PMibrg=""#,
+        ),
+        (
+            r#"ExtractGrokPatterns("10 apples", "%{NUMBER:n:int} %{WORD:what.is}", true)"#,
+            r#"{"n":10,"what.is":"apples"}"#,
+        ),
+        (
+            r#"ExtractGrokPatterns("abc-1", "%{OWN:a}-(?P<d>\\d)", true, ["OWN=[a-c]+"])"#,
+            r#"{"a":"abc","d":"1"}"#,
+        ),
+        (r#"ExtractGrokPatterns("x", "%{NUMBER}")"#, "{}"),
         (r#"IsValidLuhn("4111 1111 1111 1111")"#, "true"),
         (r#"IsValidLuhn("4111111111111112")"#, "false"),
+    ]);
+}
+
+#[test]
+fn of_xml() {
+    check(&[
+        (
+            r#"ParseXML("<a x=\"1\"> t <b>u</b></a>")"#,
+            r#"{"attributes":{"x":"1"},"children":[{"content":"u","tag":"b"}],"content":"t","tag":"a"}"#,
+        ),
+        (r#"ParseXML("<a/> ")"#, "error: trailing bytes after parsing xml"),
+        (
+            r#"ParseSimplifiedXML("<a><b>1</b><b>2</b><c><d>3</d></c></a>")"#,
+            r#"{"a":{"b":["1","2"],"c":{"d":"3"}}}"#,
+        ),
+        (r#"GetXML("<a><b>1</b><b>2</b></a>", "/a/b[2]")"#, r#""<b>2</b>""#),
+        (r#"GetXML("<a x=\"1\"/>", "/a/@x")"#, r#""1""#),
+        (r#"RemoveXML("<a><b>1</b><b>2</b></a>", "/a/b[. = '1']")"#, r#""<a><b>2</b></a>""#),
+        (r#"RemoveXML("<a x='1' y='2'/>", "//@x")"#, r#""<a y=\"2\"></a>""#),
+        (r#"InsertXML("<a><b/></a>", "/a", "<c>1</c>")"#, r#""<a><b></b><c>1</c></a>""#),
+        (
+            r#"ConvertAttributesToElementsXML("<a x='1' y='2'><b/></a>")"#,
+            r#""<a><b></b><x>1</x><y>2</y></a>""#,
+        ),
+        (r#"ConvertTextToElementsXML("<a>x<b/>y</a>", "/a", "t")"#, r#""<a><t>x</t><b></b><t>y</t></a>""#),
     ]);
 }

@@ -40,6 +40,29 @@ fn fields_of_spans_are_written_in_place() {
 }
 
 #[test]
+fn headers_of_the_request_are_read() {
+    let headers = [("x-tenant", "blue"), ("x-tenant", "red"), ("a", "b")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let with_headers = Env { metadata: &headers, ..env() };
+    let bytes = sample_span().encode_to_vec();
+    let cases = [
+        (r#"otelcol.client.metadata["X-Tenant"]"#, r#"["blue","red"]"#),
+        (r#"otelcol.client.metadata["x-tenant"][1]"#, r#""red""#),
+        (r#"otelcol.client.metadata["none"]"#, "nil"),
+        ("otelcol.client.metadata", r#"{"a":["b"],"x-tenant":["blue","red"]}"#),
+    ];
+    for (path, expected) in cases {
+        let mut target = Target::new();
+        target.set(Context::Span, &bytes);
+        let set = statement(&format!("set(attributes[\"out\"], {path})"), Some(Context::Span)).unwrap();
+        assert!(set.reads_metadata());
+        set.run(&mut target, &with_headers).unwrap();
+        let span = Span::decode(target.bytes(Context::Span)).unwrap();
+        assert_eq!(json_of(&span, "out"), expected, "{path}");
+    }
+}
+
+#[test]
 fn what_stands_around_an_item_is_written_too() {
     let (resource, scope) = (sample_resource().encode_to_vec(), sample_scope().encode_to_vec());
     let span = sample_span().encode_to_vec();
@@ -68,7 +91,7 @@ fn what_stands_around_an_item_is_written_too() {
     assert_eq!(Span::decode(target.changed(Context::Span).unwrap()).unwrap().name, "outer");
     let resource = Resource::decode(target.changed(Context::Resource).unwrap()).unwrap();
     assert_eq!(resource.attributes[1], attribute("seen", Proto::BoolValue(true)));
-    assert_eq!(target.changed_schema_url(Context::Resource), Some(&b"new"[..]));
+    assert_eq!(target.take_changed_schema_url(Context::Resource), Some(b"new".to_vec()));
     assert_eq!(InstrumentationScope::decode(target.changed(Context::Scope).unwrap()).unwrap().version, "2");
 }
 

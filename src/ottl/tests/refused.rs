@@ -11,6 +11,8 @@ fn contexts_follow_from_paths() {
     assert!(inferred(r#"set(name, "x")"#).unwrap_err().message.contains("name no context"));
     let texts = [r#"set(resource.attributes["a"], 1)"#, r#"set(log.body, "x")"#];
     assert_eq!(infer(&texts), Ok(Some(Context::Log)));
+    let by_function = r#"set(resource.attributes["a"], 1) where IsRootSpan()"#;
+    assert_eq!(inferred(by_function), Ok(Context::Span));
 }
 
 #[test]
@@ -37,6 +39,23 @@ fn errors_say_where_and_why() {
         (r#"merge_maps(attributes, {}, "replace")"#, 27, "invalid value", None),
         (r#"set(log.body, "x")"#, 4, "is not valid in the span context", None),
         (r#"set(name, MapEach(attributes, (k, v) => v))"#, 30, "ottl.functions.enableLambda", None),
+        (r#"set(name, UserAgent(name))"#, 10, r#"the function "UserAgent" is not here"#, None),
+        (r#"set(name, Reduce(attributes, 1, 2))"#, 10, "ottl.functions.enableLambda", None),
+        (r#"set(name, otelcol.client.addr)"#, 10, "only otelcol.client.metadata is known", None),
+        (r#"set(otelcol.client.metadata["a"], "x")"#, 4, "the path is read-only", None),
+        (r#"copy_metric(name="x")"#, 0, "it is for metrics", None),
+        (r#"set(name, FormatTime(start_time, "%Q"))"#, 10, "unsupported directive: %Q", None),
+        (r#"set(start_time, Time("x", "%Y", "No/Where"))"#, 16, "unknown time zone No/Where", None),
+        (r#"set(start_time, Time("x", "%B", "UTC", "de"))"#, 16, "read in English only", None),
+        (
+            r#"set(name, ExtractGrokPatterns(name, "%{NOPE}"))"#,
+            10,
+            r#"pattern definition "NOPE" unknown"#,
+            None,
+        ),
+        (r#"set(name, GetXML(name, "//a[id('x')]"))"#, 10, "the function id() is not known here", None),
+        (r#"set(name, Decode(name, "ebcdic"))"#, 10, "unsupported encoding 'ebcdic'", None),
+        (r#"flatten(attributes, "", 0)"#, 0, "must be greater than 0", None),
         (r#"Set(name, "x")"#, 0, "editor names must start with a lowercase letter", None),
         (r#"set(name, "x") where name"#, 25, "expected a comparison", None),
         (r#"set(target=name, "y")"#, 17, "unnamed argument used after named", None),

@@ -25,7 +25,7 @@ fn what_the_last_span_of_a_resource_says_is_not_said_of_the_next_resource() {
 
 #[test]
 fn the_first_of_match_and_failure_decides_in_whatever_requests_they_come() {
-    let plan = plan(true, vec![conditions(ErrorMode::Propagate, r#"ParseJSON(attributes["a"]) == 1.0"#)]);
+    let plan = plan(true, vec![conditions(ErrorMode::Propagate, r#"ParseInt(attributes["a"], 10) == 1"#)]);
     let facts_of = |requests: &[&[&str]]| {
         let mut facts = Facts::default();
         for values in requests {
