@@ -56,7 +56,7 @@ fn case() -> impl Strategy<Value = (Signal, Request, Vec<Step>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn edits_of_encoded_requests_are_edits_of_decoded_requests((signal, request, steps) in case()) {
@@ -69,7 +69,8 @@ proptest! {
         let shown = || rules::config(&steps, signal);
         prop_assert_eq!(wire::decode(&body, signal).sorted(), expected.clone().sorted(), "{}", shown());
         prop_assert_eq!(dropped, request.count(signal) - expected.count(signal), "{}", shown());
-        if expected == request {
+        // What is set and taken away again may leave an empty resource or scope where there was none.
+        if expected == request && request.is_complete() {
             prop_assert_eq!(&body, &sent, "nothing changes: {}", shown());
         }
         let (before, after) = (wire::items(&sent), wire::items(&body));

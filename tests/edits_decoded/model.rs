@@ -53,6 +53,11 @@ pub struct Child {
 }
 
 impl Request {
+    /// Whether each entry has its resource, and each part its scope.
+    pub fn is_complete(&self) -> bool {
+        self.0.iter().all(|entry| entry.marked && entry.scopes.iter().all(|scope| scope.marked))
+    }
+
     pub fn items(&self) -> impl Iterator<Item = &Item> {
         self.0.iter().flat_map(|entry| &entry.scopes).flat_map(|scope| &scope.items)
     }
