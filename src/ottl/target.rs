@@ -1,7 +1,10 @@
 //! What a statement sees: the encoded messages from the resource down to the item, each changed when first written.
 
+mod attribute;
+
 use std::borrow::Cow;
-use std::ops::Range;
+
+use attribute::Attribute;
 
 use super::context::Context;
 use super::error::EvalError;
@@ -45,15 +48,6 @@ struct Entry {
     start: u32,
     end: u32,
     value: u64,
-}
-
-/// An attribute of an indexed message: where its key and its encoded value lie.
-#[derive(Clone, Copy, Debug)]
-struct Attribute {
-    key: u32,
-    key_len: u32,
-    any: u32,
-    any_end: u32,
 }
 
 impl<'a> Target<'a> {
@@ -264,13 +258,18 @@ impl Message<'_> {
         if !self.indexed {
             return value::find(&self.bytes, number, wanted);
         }
+        let found = self.find(wanted);
+        Ok(found.map(|attribute| &self.bytes[attribute.any as usize..attribute.any_end as usize]))
+    }
+
+    /// The first attribute of this key, by the index.
+    #[inline]
+    fn find(&self, wanted: &[u8]) -> Option<&Attribute> {
         let bytes = &*self.bytes;
-        let same = |attribute: &&Attribute| {
+        self.index_attributes.iter().find(|attribute| {
             let key = attribute.key as usize;
             attribute.key_len as usize == wanted.len() && bytes[key..key + wanted.len()] == *wanted
-        };
-        let found = self.index_attributes.iter().find(same);
-        Ok(found.map(|attribute| &bytes[attribute.any as usize..attribute.any_end as usize]))
+        })
     }
 
     /// The bytes of the last field of this number, which is not that of attributes.
@@ -312,48 +311,6 @@ pub(super) fn number_in(message: &[u8], number: u32) -> Result<Option<u64>, Malf
 pub(super) const DATA_EXPONENTIAL: u32 = 10;
 /// `histogram` of a metric.
 pub(super) const DATA_HISTOGRAM: u32 = 9;
-
-impl Attribute {
-    /// Finds key and value of the `KeyValue` in a range.
-    #[inline]
-    fn of(bytes: &[u8], range: Range<usize>) -> Result<Self, Malformed> {
-        let (key, any) = match plain(&bytes[range.clone()]) {
-            Some(key_len) => {
-                let key = range.start + 2..range.start + 2 + key_len;
-                (key.clone(), key.end + 2..range.end)
-            }
-            None => walked(bytes, range)?,
-        };
-        let (key_len, any_end) = (key.len() as u32, any.end as u32);
-        Ok(Self { key: key.start as u32, key_len, any: any.start as u32, any_end })
-    }
-}
-
-/// The length of the key of an entry in the common layout: key, then value, both below 128 bytes.
-#[inline]
-fn plain(entry: &[u8]) -> Option<usize> {
-    const KEY: u8 = (otlp::ATTRIBUTE_KEY << 3 | 2) as u8;
-    const VALUE: u8 = (otlp::ATTRIBUTE_VALUE << 3 | 2) as u8;
-    let [KEY, key_len @ 0..0x80, rest @ ..] = entry else { return None };
-    let key_len = usize::from(*key_len);
-    match rest.get(key_len..)? {
-        [VALUE, len @ 0..0x80, value @ ..] if value.len() == usize::from(*len) => Some(key_len),
-        _ => None,
-    }
-}
-
-fn walked(bytes: &[u8], range: Range<usize>) -> Result<(Range<usize>, Range<usize>), Malformed> {
-    let (mut key, mut any) = (range.start..range.start, range.start..range.start);
-    for field in Fields::within(bytes, range) {
-        let field = field?;
-        match field.number {
-            otlp::ATTRIBUTE_KEY => key = field.bytes()?,
-            otlp::ATTRIBUTE_VALUE => any = field.bytes()?,
-            _ => {}
-        }
-    }
-    Ok((key, any))
-}
 
 /// What to do with an entry of a map.
 pub(super) enum Edit {

@@ -37,6 +37,11 @@ impl Place {
         match self.access {
             Access::Attributes => {
                 let message = target.message_mut(self.context);
+                if let [Step::Text(key)] = steps
+                    && message.set_attribute(key, &value.any()?)?
+                {
+                    return Ok(true);
+                }
                 let field = message.attributes_field();
                 let written = put(message.bytes(), field, steps, value)?;
                 message.write(written);

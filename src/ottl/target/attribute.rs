@@ -1,0 +1,97 @@
+//! Attributes of an indexed message: where they lie, and how one is put in without a copy of all the others.
+
+use std::ops::Range;
+
+use super::Message;
+use crate::ottl::error::EvalError;
+use crate::ottl::value;
+use crate::wire::{Fields, Malformed, otlp};
+
+/// An attribute of an indexed message: where its key and its encoded value lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attribute {
+    pub(super) key: u32,
+    pub(super) key_len: u32,
+    pub(super) any: u32,
+    pub(super) any_end: u32,
+}
+
+impl Message<'_> {
+    /// Puts an encoded value under a key when that moves nothing: the key is new and goes last, or its first value is as
+    /// long as this one. Gives whether it did.
+    pub(in crate::ottl) fn set_attribute(&mut self, key: &[u8], any: &[u8]) -> Result<bool, EvalError> {
+        if !self.indexed {
+            self.build_index()?;
+        }
+        if !self.indexed {
+            return Ok(false);
+        }
+        match self.find(key).copied() {
+            Some(found) if any.is_empty() || found.any_end - found.any != any.len() as u32 => Ok(false),
+            Some(found) => {
+                let place = found.any as usize..found.any_end as usize;
+                self.bytes.to_mut()[place].copy_from_slice(any);
+                self.changed = true;
+                Ok(true)
+            }
+            None => {
+                let field = self.attributes_field();
+                let bytes = self.bytes.to_mut();
+                let before = bytes.len();
+                value::push_entry(field, key, any, bytes);
+                self.changed = true;
+                let end = bytes.len();
+                if end > u32::MAX as usize {
+                    self.indexed = false;
+                    return Ok(true);
+                }
+                for appended in Fields::within(bytes, before..end) {
+                    self.index_attributes.push(Attribute::of(bytes, appended?.bytes()?)?);
+                }
+                Ok(true)
+            }
+        }
+    }
+}
+
+impl Attribute {
+    /// Finds key and value of the `KeyValue` in a range.
+    #[inline]
+    pub(super) fn of(bytes: &[u8], range: Range<usize>) -> Result<Self, Malformed> {
+        let (key, any) = match plain(&bytes[range.clone()]) {
+            Some(key_len) => {
+                let key = range.start + 2..range.start + 2 + key_len;
+                (key.clone(), key.end + 2..range.end)
+            }
+            None => walked(bytes, range)?,
+        };
+        let (key_len, any_end) = (key.len() as u32, any.end as u32);
+        Ok(Self { key: key.start as u32, key_len, any: any.start as u32, any_end })
+    }
+}
+
+/// The length of the key of an entry in the common layout: key, then value, both below 128 bytes.
+#[inline]
+fn plain(entry: &[u8]) -> Option<usize> {
+    const KEY: u8 = (otlp::ATTRIBUTE_KEY << 3 | 2) as u8;
+    const VALUE: u8 = (otlp::ATTRIBUTE_VALUE << 3 | 2) as u8;
+    let [KEY, key_len @ 0..0x80, rest @ ..] = entry else { return None };
+    let key_len = usize::from(*key_len);
+    match rest.get(key_len..)? {
+        [VALUE, len @ 0..0x80, value @ ..] if value.len() == usize::from(*len) => Some(key_len),
+        _ => None,
+    }
+}
+
+fn walked(bytes: &[u8], range: Range<usize>) -> Result<(Range<usize>, Range<usize>), Malformed> {
+    let (mut key, mut any) = (range.start..range.start, range.start..range.start);
+    for field in Fields::within(bytes, range) {
+        let field = field?;
+        match field.number {
+            otlp::ATTRIBUTE_KEY => key = field.bytes()?,
+            otlp::ATTRIBUTE_VALUE => any = field.bytes()?,
+            _ => {}
+        }
+    }
+    Ok((key, any))
+}
