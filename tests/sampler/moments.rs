@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::mixed;
 use crate::support::backend::Backend;
+use crate::support::ledger::Scrape;
 use crate::support::load::{assert_arrived_once, failing, span, text, traces};
 use crate::support::sampling::{ALL, ERRORS, Sampling};
 use crate::support::wait;
@@ -48,9 +49,9 @@ async fn a_verdict_that_cannot_change_is_taken_at_once() {
     ringtail.export(traces((0..9).map(|trace| span(trace, 2)))).await.unwrap();
     wait::until("the errors", || backend.spans().len() == 9).await;
     assert!(start.elapsed() < Duration::from_secs(5), "not early");
-    let scrape = ringtail.scrape().await;
+    let waiting = |s: &Scrape| s.ledger("tail_sampling", "traces").held == 18;
+    let scrape = ringtail.scrape_until("the others wait", waiting).await;
     assert_eq!((verdicts(&scrape, "true"), verdicts(&scrape, "false")), (3.0, 0.0));
-    assert_eq!(scrape.ledger("tail_sampling", "traces").held, 18, "the others wait");
     let whole = [0, 3, 6].into_iter().flat_map(|t| [span(t, 0), failing(span(t, 1)), span(t, 2)]);
     assert_arrived_once(&[traces(whole)], &[&backend]);
     ringtail.settled().await;
