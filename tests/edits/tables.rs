@@ -355,8 +355,8 @@ const MESSAGES: &[&str] = &[
     r#"= CommunityID("no", 143, "10.0.0.1", 0)"#,
     r#"= CommunityID("10.0.0.1", 70000, "10.0.0.1", 0)"#,
     r#"= CommunityID("10.0.0.1", 1, "10.0.0.1", 0, "X")"#,
-    r#"= ExtractGrokPatterns("http://user:password@example.com:80/path?query=string", "%{ELB_URI}", false)"#,
-    r#"= ExtractGrokPatterns("http://user:password@example.com:80/path?query=string", "%{ELB_URI}", true)"#,
+    r#"= ExtractGrokPatterns("http://user:password@example.com:80/path?query=string", "%{URI}", false)"#,
+    r#"= ExtractGrokPatterns("http://user:password@example.com:80/path?query=string", "%{URI:uri}", true)"#,
     r#"= ExtractGrokPatterns("127.0.0.1 - - [23/Apr/2014:22:58:32 +0200] \"GET /index.php HTTP/1.1\" 404 207", "%{COMMONAPACHELOG}", true)"#,
     r#"= ExtractGrokPatterns("127.0.0.1 - - [23/Apr/2014:22:58:32 +0200] \"GET /index.php HTTP/1.1\" 404 207", "%{COMMONAPACHELOG}")"#,
     r#"= ExtractGrokPatterns("10 apples", "%{NUMBER:n:int} %{WORD:what}", true)"#,
@@ -365,6 +365,12 @@ const MESSAGES: &[&str] = &[
     r#"= ExtractGrokPatterns("abc-12", "%{MYPAT:a}-(?P<d>\\d+)", true, ["MYPAT=[a-c]+"])"#,
     r#"= ExtractGrokPatterns("word", "%{WORD:n:int}", true)"#,
     r#"= ExtractGrokPatterns("Jun 10 02:00:00 host su[123]: message", "%{SYSLOGLINE}", true)"#,
+    r#"= ExtractGrokPatterns("x 2001:db8::1 1::1.2.3.4 ::1 fe80::1%eth0 1:2:3:4:5:6:7:8", "%{IPV6:a} %{IPV6:b} %{IPV6:c} %{IPV6:d} %{IPV6:e}", true)"#,
+    r#"= ExtractGrokPatterns("a@b.example C:\\x\\y /a/b 'q'", "%{EMAILADDRESS:m} %{WINPATH:w} %{UNIXPATH:u} %{QS:q}", true)"#,
+    r#"= ExtractGrokPatterns("ab@b.example C:\\x\\y /a/b 'q'", "%{EMAILADDRESS:m} %{WINPATH:w} %{UNIXPATH:u} %{QS:q}", true)"#,
+    r#"= ExtractGrokPatterns("00:11:22:aa:bb:cc 123e4567-e89b-12d3-a456-426614174000", "%{MAC:mac} %{UUID:uuid}", true)"#,
+    r#"= ExtractGrokPatterns("Thu, 29 Feb 2024 13:14:15 +0100|12/31/99-1:02|WARNING", "%{DATESTAMP_RFC2822:a}\\|%{DATESTAMP:b}\\|%{LOGLEVEL:l}", true)"#,
+    r#"= ExtractGrokPatterns("::1 a b [1/May/2014:2:58:32 -0200] \"-\" - - \"-\" \"curl/8\"", "%{COMBINEDAPACHELOG}", true)"#,
     r#"= ExtractGrokPatterns("2024-02-29T13:14:15.123Z 192.168.1.1 ::1", "%{TIMESTAMP_ISO8601:t} %{IP:a} %{IPV6:b}", true)"#,
 ];
 

@@ -1,4 +1,5 @@
-//! Grok: patterns that name others, `%{IP:client.address}`.
+//! Grok: patterns that name others, `%{IP:client.address}`. The library has the general ones and those of syslog and
+//! Apache; definitions in the statement add to it.
 //!
 //! Owns: the library of patterns, and their expansion into one regular expression.
 //! Takes: a pattern, definitions beside the library, whether only what has a name of its own is captured.
@@ -142,8 +143,9 @@ impl Expansion<'_> {
             copied = whole.end();
             let name = name.as_str();
             let pattern = self.definitions.get(name).or_else(|| LIBRARY.get(name)).copied();
-            let pattern =
-                pattern.ok_or_else(|| format!("pattern definition {name:?} unknown: parsing failed"))?;
+            let pattern = pattern.ok_or_else(|| {
+                format!("pattern definition {name:?} unknown: give it in pattern_definitions")
+            })?;
             match found.get(2) {
                 None if self.named_only => self.out.push('('),
                 field => {
