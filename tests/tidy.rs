@@ -149,6 +149,15 @@ fn top_level_is_what_the_design_lists() {
 }
 
 #[test]
+fn links_of_the_readme_lead_somewhere() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let broken: Vec<_> =
+        links.filter(|link| !link.starts_with("http") && !root().join(link).exists()).collect();
+    assert!(broken.is_empty(), "the README links to what is not there: {broken:?}");
+}
+
+#[test]
 fn imports_go_down_only() {
     let table: BTreeMap<_, _> = MAY_IMPORT.iter().copied().collect();
     for (user, uses) in MAY_IMPORT {

@@ -4,7 +4,8 @@
 //! Takes: arguments, the environment, signals, changes of the configuration's files.
 //! Gives: a running service, or the answer of a command that only looks at a configuration.
 //! Bounds: twenty seconds from the first signal to the exit; a hundred reloads whose leavings have not left yet.
-//! Loses: what could not be forwarded by then, counted and logged; only a `sending_queue` had promised it.
+//! Loses: what could not be forwarded by then, counted and logged; only a `sending_queue`, or a `batch` processor of
+//! senders that keep nothing, had promised it.
 
 mod changes;
 pub mod cli;

@@ -4,7 +4,7 @@
 //!   neighbours would translate.
 //! * `workers` and `stream` are the ground that receivers and exporters both stand on: threads, and corked byte streams.
 //! * `compress` and `tls` are used on both sides of the line and belong to neither.
-//! * `flow` holds what travels and the fan-out; the graph itself is built in `app::build`, since only `app` may know
+//! * `flow` holds what travels and the fan-out; the graph itself is built in `app::graph`, since only `app` may know
 //!   every kind of component.
 //! * `client` is one backend as the balancer and the OTLP exporters see it: connections, and how a call ended.
 //! * `flow` also has the shells of what is pure elsewhere and no exporter's own: the `batch` processor, and the fan-out

@@ -9,7 +9,8 @@ use http::Method;
 
 use super::config::Admin;
 use super::health::timestamp;
-use super::serve::{Answers, Asked, BindError, Listening, Manner, Page, Server};
+use super::page::{Answers, Asked, Page};
+use super::serve::{BindError, Listening, Manner, Server};
 
 /// Longest trace id asked for; a valid one has 32 digits.
 const TRACE_ID_MAX: usize = 128;

@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 
 use super::admin::Pages;
 use super::config::HealthCheck;
-use super::serve::{Answers, Asked, Manner, Page};
+use super::page::{Answers, Asked, Page};
+use super::serve::Manner;
 
 struct Health {
     check: HealthCheck,

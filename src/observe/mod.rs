@@ -18,6 +18,7 @@ mod log_outputs;
 mod logs;
 mod memory;
 mod metrics;
+mod page;
 mod process;
 mod processing;
 mod prometheus;
@@ -40,6 +41,7 @@ pub use log_outputs::LogOutput;
 pub use logs::{LogError, LogHandle, init as init_logs, subscriber};
 pub use memory::available_memory;
 pub use metrics::{CONTENT_TYPE, Registry};
+pub use page::{Answers, Asked, Page};
 pub use process::{expose_process, memory_in_use};
 pub use processing::{
     MemoryLimiterMetrics, MemoryLimiterState, ProcessorMetrics, expose_memory_limiter, filtered, sampled,
@@ -48,6 +50,4 @@ pub use prometheus::metrics_server;
 pub use reloads::ConfigMetrics;
 pub use sampling::{Decision, JournalMetrics, SamplerMetrics, SamplerOwn, SamplerSeries};
 pub use series::SERIES_MAX;
-pub use serve::{
-    Address, Answers, Asked, BindError, Gate, Handshake, Listening, Manner, Page, Server, Stream,
-};
+pub use serve::{Address, BindError, Gate, Handshake, Listening, Manner, Server, Stream};

@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 
 use super::config::PrometheusReader;
 use super::metrics::{CONTENT_TYPE, Registry};
-use super::serve::{Answers, Asked, BindError, Listening, Manner, Page, Server};
+use super::page::{Answers, Asked, Page};
+use super::serve::{BindError, Listening, Manner, Server};
 
 struct Metrics {
     registry: Registry,

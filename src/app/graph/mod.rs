@@ -3,6 +3,12 @@
 //! A change has two halves. The first does all that can fail, beside what runs: it binds, opens, connects, checks. The
 //! second cannot fail: it leads the joints of the line to what is new, from the back to the front, so that whatever
 //! passes finds a whole line at any moment. What is not in the line any more ends behind, see [`leaving`].
+//!
+//! Owns: every component that runs, by id, signal and pipeline; the joints between them; what is leaving.
+//! Takes: the graph that runs, and another configuration.
+//! Gives: the graph of that configuration, or the reason why it cannot be, with nothing changed.
+//! Bounds: one change at a time; a hundred that are still leaving, each for ten minutes and its samplers' wait.
+//! Loses: what is leaving and cannot be handed on by then, by the reason of the component that held it: `shutdown`.
 
 mod balancer;
 mod exporters;
