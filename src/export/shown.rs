@@ -119,7 +119,6 @@ const LINES_WAITING_MAX: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Window;
     use bytes::Bytes;
     use std::io;
 
@@ -148,17 +147,7 @@ mod tests {
         };
         let exporter = DebugExporter::start("debug", told(0, 0), &registry, Screen(screen)).unwrap();
         let send = async || {
-            let request = Request {
-                signal: Signal::Logs,
-                body: Bytes::new(),
-                items: 1,
-                arrived: Instant::now(),
-                deadline: None,
-                kept: false,
-                batched: false,
-                metadata: None,
-                window: Window::None,
-            };
+            let request = Request::new(Signal::Logs, Bytes::new(), 1);
             exporter.clone().consume(request).await.unwrap();
         };
         send().await;

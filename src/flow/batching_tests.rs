@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use super::{Answer, BatchParts, BatchProcessor, Consumer, Metadata, Request, Stage, Window};
+use super::{Answer, BatchParts, BatchProcessor, Consumer, Metadata, Request, Stage};
 use crate::batch::Config;
 use crate::observe::Registry;
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
@@ -96,17 +96,7 @@ fn refusal(fault: Fault) -> Answer {
 }
 
 fn request(items: u64) -> Request {
-    Request {
-        signal: Signal::Traces,
-        body: Bytes::from_static(&[0x0a, 0]),
-        items,
-        arrived: Instant::now(),
-        deadline: None,
-        kept: false,
-        batched: false,
-        metadata: None,
-        window: Window::None,
-    }
+    Request::new(Signal::Traces, Bytes::from_static(&[0x0a, 0]), items)
 }
 
 fn kept(items: u64) -> Request {

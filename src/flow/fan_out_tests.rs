@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -85,17 +84,7 @@ fn counted() -> (Request, Arc<AtomicUsize>) {
 }
 
 fn at_the_door() -> Request {
-    Request {
-        signal: Signal::Traces,
-        body: Bytes::new(),
-        items: 1,
-        arrived: Instant::now(),
-        deadline: None,
-        kept: false,
-        batched: false,
-        metadata: None,
-        window: Window::None,
-    }
+    Request::new(Signal::Traces, Bytes::new(), 1)
 }
 
 fn to(exporters: &[&Arc<Choosy>]) -> Outlets {

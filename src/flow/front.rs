@@ -49,7 +49,6 @@ mod tests {
     use super::*;
     use crate::outcome::{Accepted, Fault};
     use bytes::Bytes;
-    use std::time::Instant;
 
     struct Takes;
 
@@ -68,19 +67,7 @@ mod tests {
     #[tokio::test]
     async fn a_signal_comes_and_goes_with_its_pipelines() {
         let front = Front::new(outlets(Signal::Traces));
-        let offer = |signal| {
-            front.consume(Request {
-                signal,
-                body: Bytes::new(),
-                items: 1,
-                arrived: Instant::now(),
-                deadline: None,
-                kept: false,
-                batched: false,
-                metadata: None,
-                window: crate::flow::Window::None,
-            })
-        };
+        let offer = |signal| front.consume(Request::new(signal, Bytes::new(), 1));
         assert!(front.takes(Signal::Traces) && !front.takes(Signal::Logs));
         assert!(offer(Signal::Traces).await.is_ok());
         front.set(outlets(Signal::Logs));

@@ -110,7 +110,6 @@ impl Former {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Window;
     use crate::outcome::Accepted;
     use bytes::Bytes;
     use parking_lot::Mutex;
@@ -141,17 +140,7 @@ mod tests {
     }
 
     fn request() -> Request {
-        Request {
-            signal: Signal::Traces,
-            body: Bytes::new(),
-            items: 1,
-            arrived: Instant::now(),
-            deadline: None,
-            kept: false,
-            batched: false,
-            metadata: None,
-            window: Window::None,
-        }
+        Request::new(Signal::Traces, Bytes::new(), 1)
     }
 
     #[tokio::test(start_paused = true)]

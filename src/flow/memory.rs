@@ -196,10 +196,8 @@ fn refused() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Window;
     use crate::outcome::Accepted;
     use bytes::Bytes;
-    use std::time::Instant;
 
     struct Takes;
 
@@ -230,19 +228,7 @@ mod tests {
         let limit = limit(Amount::Mib(1 << 20), Amount::Mib(0));
         let gate = MemoryGate::start("memory_limiter", &limit, &registry).unwrap();
         let limiter = MemoryLimiter::new(gate.clone(), Signal::Traces, Arc::new(Takes), &registry);
-        let offer = || {
-            limiter.consume(Request {
-                signal: Signal::Traces,
-                body: Bytes::new(),
-                items: 3,
-                arrived: Instant::now(),
-                deadline: None,
-                kept: false,
-                batched: false,
-                metadata: None,
-                window: Window::None,
-            })
-        };
+        let offer = || limiter.consume(Request::new(Signal::Traces, Bytes::new(), 3));
         let quiet = Used { resident: Some(0), held: 0 };
         let refusing = || registry.sum_of_gauges("ringtail_memory_limiter_refusing");
         assert!(offer().await.is_ok());

@@ -61,6 +61,23 @@ pub struct Request {
     pub window: Window,
 }
 
+impl Request {
+    /// One that has just arrived, from a sender that waits and has said nothing more.
+    pub fn new(signal: Signal, body: Bytes, items: u64) -> Self {
+        Self {
+            signal,
+            body,
+            items,
+            arrived: Instant::now(),
+            deadline: None,
+            kept: false,
+            batched: false,
+            metadata: None,
+            window: Window::None,
+        }
+    }
+}
+
 /// Request headers, names in lower case; a name may come several times.
 pub type Metadata = Vec<(String, String)>;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::flow::{Answer, Consumer, Front, Metadata, Request, Window};
+use crate::flow::{Answer, Consumer, Front, Metadata, Request};
 use crate::lane::{Budget, Permit};
 use crate::observe::{Ledger, ReceiverMetrics, Registry};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
@@ -93,17 +93,7 @@ impl Intake {
             return Ok(Accepted::default());
         }
         let counted = Counted::new(self, signal, items);
-        let request = Request {
-            signal,
-            body,
-            items,
-            arrived,
-            deadline,
-            kept: false,
-            batched: false,
-            metadata,
-            window: Window::None,
-        };
+        let request = Request { arrived, deadline, metadata, ..Request::new(signal, body, items) };
         let answer = self.front.consume(request).await;
         counted.settle(&answer);
         answer

@@ -199,17 +199,7 @@ impl Feeder {
                     }
                 },
             };
-            let request = Request {
-                signal: self.signal,
-                body,
-                items: entry.items,
-                arrived: Instant::now(),
-                deadline: None,
-                kept: true,
-                batched: false,
-                metadata: None,
-                window: crate::flow::Window::None,
-            };
+            let request = Request { kept: true, ..Request::new(self.signal, body, entry.items) };
             offers.push(Box::pin(offer(Arc::clone(&self.exporter), request, entry)));
         }
     }
