@@ -71,9 +71,9 @@ async fn a_full_index_decides_the_oldest_when_told_so() {
     assert_arrived_once(&(0..10).map(one).collect::<Vec<_>>(), &[&backend]);
     let page = ringtail.page(&format!("/trace/{}", hex(&trace_id(0)))).await.to_string();
     assert!(page.contains("limit_traces"), "{page}");
-    let scrape = ringtail.scrape().await;
-    scrape.assert_balanced();
-    assert_eq!(scrape.ledger("tail_sampling", "traces").held, 20);
+    let scrape =
+        ringtail.scrape_until("the others wait", |s| s.ledger("tail_sampling", "traces").held == 20).await;
+    scrape.assert_closes();
 }
 
 /// Scenario: the same under `when_full: decide_largest`; the third trace has many spans.
@@ -93,7 +93,7 @@ async fn a_full_index_decides_the_largest_when_told_so() {
     ringtail.scrape_until("one is judged", kept(1.0)).await;
     wait::until("it arrives", || backend.spans().len() >= 50).await;
     assert_arrived_once(&[large], &[&backend]);
-    ringtail.scrape().await.assert_balanced();
+    ringtail.scrape().await.assert_closes();
 }
 
 /// Scenario: `maximum_trace_size_bytes`; a trace grows over it, another does not.
