@@ -255,6 +255,9 @@ pub(super) fn edit_map(
         if matches!(edit, Edit::Keep) {
             continue;
         }
+        if !changed {
+            out.reserve(message.len());
+        }
         changed = true;
         out.extend_from_slice(&message[copied..field.whole.start]);
         copied = field.whole.end;
@@ -264,8 +267,10 @@ pub(super) fn edit_map(
             Edit::Keep | Edit::Remove => {}
         }
     }
-    out.extend_from_slice(&message[copied..]);
-    Ok(changed.then_some(out))
+    Ok(changed.then(|| {
+        out.extend_from_slice(&message[copied..]);
+        out
+    }))
 }
 
 /// The field of a map that stands alone.

@@ -5,6 +5,9 @@ use super::{DATA_EXPONENTIAL, DATA_HISTOGRAM, Entry};
 use crate::ottl::context::Context;
 use crate::wire::{Fields, Malformed, Payload};
 
+/// Longest message that is indexed: offsets have 32 bits, and room to grow.
+pub(super) const INDEXED_MAX: usize = 1 << 31;
+
 /// The memory of a [`Target`](super::Target), and what statements have written into it.
 #[derive(Debug, Default)]
 pub struct Memory(Option<Box<Slots>>);
@@ -36,6 +39,8 @@ pub(super) struct Slot {
     pub(super) index: Vec<Entry>,
     pub(super) index_attributes: Vec<Attribute>,
     pub(super) indexed: bool,
+    /// Room for an entry on its way into the message.
+    pub(super) entry: Vec<u8>,
     /// The map that statements keep beside the message.
     pub(super) cache: Vec<u8>,
 }
@@ -112,14 +117,14 @@ impl Slot {
         let bytes = if self.owned { &self.bytes[..] } else { shown };
         self.index.clear();
         self.index_attributes.clear();
-        if bytes.len() > u32::MAX as usize {
+        if bytes.len() > INDEXED_MAX {
             return Ok(()); // read without an index
         }
         for field in Fields::new(bytes) {
             let field = field?;
             let (range, value) = match field.payload {
-                Payload::Bytes(range) if field.number == attributes => {
-                    self.index_attributes.push(Attribute::of(bytes, range)?);
+                Payload::Bytes(_) if field.number == attributes => {
+                    self.index_attributes.push(Attribute::of(bytes, &field)?);
                     continue;
                 }
                 Payload::Bytes(range) => (Some(range), 0),
