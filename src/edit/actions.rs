@@ -1,11 +1,11 @@
 //! The actions of `resource` and `attributes`: insert, update, upsert, delete, hash, extract, convert.
 
-use super::Headers;
 use super::attributes::Attributes;
 use super::number::float;
 use super::text::as_text;
 use super::value::Value;
 use crate::digest::Digest;
+use crate::origin::Origin;
 use crate::pattern::Pattern;
 use crate::semconv::Names;
 use crate::wire::Malformed;
@@ -57,12 +57,23 @@ pub enum Change {
 pub struct Source {
     /// A value of the configuration, encoded.
     pub value: Option<Vec<u8>>,
-    /// The name of a request header, in lower case.
-    pub header: Option<String>,
+    /// `from_context`.
+    pub context: Option<Asked>,
     /// Another attribute of the same list.
     pub attribute: Option<String>,
     /// What is used when nothing else has a value, encoded.
     pub default: Option<Vec<u8>>,
+}
+
+/// What `from_context` asks about the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// `metadata.…`: the values of a header, whose name is in lower case here, joined by `;`.
+    Header(String),
+    /// `client.address`: the sender's address without the port, which may be empty but is always there.
+    Address,
+    /// `auth.…`: something that the authenticator found out.
+    Identity(String),
 }
 
 impl Actions {
@@ -71,9 +82,9 @@ impl Actions {
         &self,
         message: &[u8],
         list: &mut Attributes,
-        headers: Option<&Headers>,
+        origin: Option<&Origin>,
     ) -> Result<(), Malformed> {
-        let on = On { message, headers, names: self.names };
+        let on = On { message, origin, names: self.names };
         self.list.iter().try_for_each(|action| action.apply(on, list))
     }
 }
@@ -82,7 +93,7 @@ impl Actions {
 #[derive(Clone, Copy)]
 struct On<'a> {
     message: &'a [u8],
-    headers: Option<&'a Headers>,
+    origin: Option<&'a Origin>,
     names: Names,
 }
 
@@ -220,20 +231,29 @@ impl Source {
         if let Some(value) = &self.value {
             return Some(value.clone());
         }
-        let header = self.header.as_ref().and_then(|name| header(name, on.headers?));
+        let context = self.context.as_ref().and_then(|asked| asked.get(on.origin));
         let attribute = || {
             let index = on.find(list, self.attribute.as_ref()?)?;
             Some(list.encoded(on.message, index).to_vec())
         };
-        header.or_else(attribute).or_else(|| self.default.clone())
+        context.or_else(attribute).or_else(|| self.default.clone())
     }
 }
 
-/// The values of a header, encoded as one text.
-fn header(name: &str, headers: &Headers) -> Option<Vec<u8>> {
-    let values: Vec<&str> =
-        headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect();
-    (!values.is_empty()).then(|| Value::Text(values.join(";").as_bytes()).to_bytes())
+impl Asked {
+    /// The answer, encoded as one text.
+    fn get(&self, origin: Option<&Origin>) -> Option<Vec<u8>> {
+        let text = |text: &str| Value::Text(text.as_bytes()).to_bytes();
+        match self {
+            Self::Header(name) => {
+                let headers = origin?.headers().iter().filter(|(known, _)| known == name);
+                let values: Vec<&str> = headers.map(|(_, value)| value.as_str()).collect();
+                (!values.is_empty()).then(|| text(&values.join(";")))
+            }
+            Self::Address => Some(text(origin.map_or("", Origin::address))),
+            Self::Identity(name) => origin?.identity()?.get(name).map(text),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -256,10 +276,10 @@ mod tests {
     }
 
     fn after_with(names: Names, pairs: Vec<(&str, Any)>, list: Vec<Action>) -> String {
-        let headers = [("tenant".to_owned(), "a".to_owned()), ("tenant".to_owned(), "b".to_owned())];
+        let headers = vec![("tenant".to_owned(), "a".to_owned()), ("tenant".to_owned(), "b".to_owned())];
         let mut editor = AttributesEditor::new(Actions { list, names }, None, None);
         let request = request(vec![], vec![span("s", pairs)]);
-        shown(&edit_with(&request, &mut editor, Some(&headers)).1[0].attributes)
+        shown(&edit_with(&request, &mut editor, Some(Origin::of_headers(headers))).1[0].attributes)
     }
 
     #[test]
@@ -267,7 +287,7 @@ mod tests {
         let new = || value(text("new"));
         let from = |attribute: &str| Source { attribute: Some(attribute.into()), ..Source::default() };
         let header = |name: &str| Source {
-            header: Some(name.into()),
+            context: Some(Asked::Header(name.into())),
             default: Some(encoded(text("none"))),
             ..Source::default()
         };

@@ -6,13 +6,14 @@ use super::actions::Actions;
 use super::attributes::Attributes;
 use super::message::Message;
 use super::walk::{Around, Editor, Failure, Fate};
+use crate::origin::Origin;
 use crate::wire::otlp;
 
 /// Changes the attributes of each resource.
 #[derive(Debug)]
 pub struct ResourceEditor {
     actions: Arc<Actions>,
-    headers: Vec<(String, String)>,
+    origin: Option<Arc<Origin>>,
     list: Attributes,
     out: Vec<u8>,
 }
@@ -20,7 +21,7 @@ pub struct ResourceEditor {
 impl ResourceEditor {
     /// With these actions.
     pub fn new(actions: Actions) -> Self {
-        Self { actions: Arc::new(actions), headers: Vec::new(), list: Attributes::default(), out: Vec::new() }
+        Self { actions: Arc::new(actions), origin: None, list: Attributes::default(), out: Vec::new() }
     }
 }
 
@@ -30,13 +31,12 @@ impl Editor for ResourceEditor {
     }
 
     fn begin(&mut self, around: &Around<'_>) {
-        self.headers.clear();
-        self.headers.extend_from_slice(around.headers.unwrap_or_default());
+        self.origin = around.origin.cloned();
     }
 
     fn resource(&mut self, resource: &mut Message<'_>) -> Result<Fate, Failure> {
         self.list.load(resource.bytes(), otlp::RESOURCE_ATTRIBUTES)?;
-        self.actions.apply(resource.bytes(), &mut self.list, Some(&self.headers))?;
+        self.actions.apply(resource.bytes(), &mut self.list, self.origin.as_deref())?;
         self.list.store(resource, &mut self.out);
         Ok(Fate::Keep)
     }

@@ -34,8 +34,7 @@ pub struct FilterEditor {
 impl FilterEditor {
     /// With these conditions.
     pub fn new(filter: Filter) -> Self {
-        let reads_headers = filter.conditions.iter().any(|(_, one, _)| one.code.reads_metadata());
-        let (target, run) = (Target::new(), Run::new(reads_headers));
+        let (target, run) = (Target::new(), Run::default());
         Self { filter: Arc::new(filter), target, run, resource: [true; 2], around: [true; 2] }
     }
 

@@ -118,7 +118,7 @@ impl<'b> Asked<'b> {
         item: Range<usize>,
         facts: &mut Facts,
     ) -> Result<(), Malformed> {
-        let env = Env { now_unix_nanos: self.now_unix_nanos, metadata: &[], random: &|| 0 };
+        let env = Env { now_unix_nanos: self.now_unix_nanos, origin: None, random: &|| 0 };
         self.events.clear();
         for field in Fields::within(body, item.clone()) {
             let field = field?;
