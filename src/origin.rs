@@ -202,9 +202,8 @@ mod tests {
             "trace-bin=hi",
             ":authority=here:4317",
         ];
-        let call = |uri: &Uri, keeps| {
-            Origin::of_call(Arc::default(), None, (uri.clone(), given.clone()), keeps)
-        };
+        let call =
+            |uri: &Uri, keeps| Origin::of_call(Arc::default(), None, (uri.clone(), given.clone()), keeps);
         let secretive = call(&uri, false);
         assert_eq!(shown(secretive.call_metadata().unwrap()), expected);
         assert_eq!(shown(secretive.headers()), [""; 0], "they are asked for with include_metadata only");

@@ -28,7 +28,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("semconv", &[]),
     ("sample", &["trace_id", "wire", "outcome", "ottl", "split", "pattern", "trace_state", "semconv"]),
-    ("edit", &["wire", "outcome", "origin", "ottl", "split", "pattern", "pii", "digest", "trace_state", "semconv"]),
+    (
+        "edit",
+        &["wire", "outcome", "origin", "ottl", "split", "pattern", "pii", "digest", "trace_state", "semconv"],
+    ),
     ("batch", &["wire", "outcome", "split"]),
     ("lane", &[]),
     ("change", &[]),

@@ -274,6 +274,24 @@ mod tests {
         assert_eq!(check(&guard, "x", "y").await, Err("no basic auth provided".into()));
     }
 
+    #[tokio::test]
+    async fn a_name_is_known_afterwards_and_a_token_says_nothing() {
+        let htpasswd = Htpasswd { file: None, inline: Hidden("ann:a:b".into()) };
+        let open = guard(Kind::Htpasswd(htpasswd));
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, basic("ann", "a:b").replace("Basic", "basic").parse().unwrap());
+        for time in ["hashed", "remembered"] {
+            let identity = open.check(&headers).await.unwrap().unwrap();
+            assert_eq!(identity.get("username"), Some("ann"), "{time}");
+            assert_eq!(identity.get("raw"), Some("YW5uOmE6Yg=="), "{time}");
+            assert_eq!(identity.get("subject"), None);
+        }
+        let tokens = vec![Secret::Text(Hidden("t".into()))];
+        let bearer = Bearer { header: "x-token".into(), scheme: String::new(), tokens, may_be_late: false };
+        headers.insert("x-token", "t".parse().unwrap());
+        assert_eq!(guard(Kind::Bearer(bearer)).check(&headers).await, Ok(None));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_password_that_is_gone_from_the_file_is_not_remembered() {
         let folder = tempfile::tempdir().unwrap();

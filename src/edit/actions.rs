@@ -261,6 +261,7 @@ mod tests {
     use super::*;
     use crate::edit::AttributesEditor;
     use crate::edit::testing::{edit_with, encoded, list, request, shown, span, text};
+    use crate::origin::{Identity, Peer};
     use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 
     fn value(value: Any) -> Source {
@@ -276,10 +277,10 @@ mod tests {
     }
 
     fn after_with(names: Names, pairs: Vec<(&str, Any)>, list: Vec<Action>) -> String {
-        let headers = vec![("tenant".to_owned(), "a".to_owned()), ("tenant".to_owned(), "b".to_owned())];
+        let headers = [("tenant", "a"), ("tenant", "b")].map(|(name, value)| (name.into(), value.into()));
         let mut editor = AttributesEditor::new(Actions { list, names }, None, None);
         let request = request(vec![], vec![span("s", pairs)]);
-        shown(&edit_with(&request, &mut editor, Some(Origin::of_headers(headers))).1[0].attributes)
+        shown(&edit_with(&request, &mut editor, Some(Origin::of_headers(headers.into()))).1[0].attributes)
     }
 
     #[test]
@@ -317,6 +318,30 @@ mod tests {
             let shown = after(vec![("a", Any::IntValue(1)), ("b", text("x"))], actions.clone());
             assert_eq!(shown, expected, "{actions:?}");
         }
+    }
+
+    #[test]
+    fn the_sender_is_asked_about() {
+        let asks = |asked: Asked| {
+            let default = Some(encoded(text("none")));
+            action("k", Change::Upsert(Source { context: Some(asked), default, ..Source::default() }))
+        };
+        let shown = |asked: Asked, origin: Option<Origin>| {
+            let actions = Actions { list: vec![asks(asked)], names: Names::Written };
+            let mut editor = AttributesEditor::new(actions, None, None);
+            let request = request(vec![], vec![span("s", vec![])]);
+            shown(&edit_with(&request, &mut editor, origin).1[0].attributes)
+        };
+        let of_ann = || {
+            let peer = Peer { shown: Some("10.0.0.7:99".into()), address: "10.0.0.7".into() };
+            let identity = Identity(vec![("username", "ann".into())]);
+            Some(Origin::of_http(peer.into(), Some(identity.into()), None))
+        };
+        assert_eq!(shown(Asked::Address, of_ann()), "k=10.0.0.7");
+        assert_eq!(shown(Asked::Address, None), "k=", "as in the Collector, and not the default");
+        assert_eq!(shown(Asked::Identity("username".into()), of_ann()), "k=ann");
+        assert_eq!(shown(Asked::Identity("subject".into()), of_ann()), "k=none");
+        assert_eq!(shown(Asked::Identity("username".into()), None), "k=none");
     }
 
     #[test]

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use super::{Answer, BatchParts, BatchProcessor, Consumer, Metadata, Request, Stage};
+use super::{Answer, BatchParts, BatchProcessor, Consumer, Request, Stage};
 use crate::batch::Config;
 use crate::observe::Registry;
+use crate::origin::Origin;
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::workers::Workers;
 

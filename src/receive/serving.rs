@@ -179,7 +179,8 @@ fn open_http(shared: &Shared, bound: Bound<HttpServer>, runtime: &Handle) -> Por
 fn open<S, Serve, Served>(shared: &Shared, bound: Bound<S>, runtime: &Handle, serve: Serve) -> Port<S>
 where
     S: Send + Sync + 'static,
-    Serve: Fn(Arc<ArcSwap<S>>, Box<dyn Stream>, Address, CancellationToken) -> Served + Clone + Send + 'static,
+    Serve:
+        Fn(Arc<ArcSwap<S>>, Box<dyn Stream>, Address, CancellationToken) -> Served + Clone + Send + 'static,
     Served: Future<Output = ()> + Send + 'static,
 {
     let Bound { wanted: Wanted { server, tls, endpoint }, listener } = bound;

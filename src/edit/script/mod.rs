@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::message::Message;
 use super::walk::{Around, Failure};
-use crate::ottl::{Context, Env, EvalError, Target};
 use crate::origin::Origin;
+use crate::ottl::{Context, Env, EvalError, Target};
 use crate::outcome::Signal;
 
 pub use filter::{Filter, FilterEditor};

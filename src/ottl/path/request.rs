@@ -44,12 +44,18 @@ impl Place {
     }
 
     /// All that is known as a map, or one thing. Without an authenticator nothing is, whatever is asked.
-    fn known_of<'v>(&'v self, identity: Option<&'v Identity>, view: View<'v>) -> Result<Value<'v>, EvalError> {
+    fn known_of<'v>(
+        &'v self,
+        identity: Option<&'v Identity>,
+        view: View<'v>,
+    ) -> Result<Value<'v>, EvalError> {
         let Some((key, rest)) = self.keys.split_first() else {
             let known = identity.map_or(&[][..], |identity| &identity.0);
             return Value::map(known.iter().map(|(name, value)| (*name, Value::text(value.as_str()))));
         };
-        let Step::Text(name) = key.step(view)? else { return Err("attributes are indexed by strings".into()) };
+        let Step::Text(name) = key.step(view)? else {
+            return Err("attributes are indexed by strings".into());
+        };
         let Some(identity) = identity else { return Ok(Value::Nil) };
         let value = identity.get(&String::from_utf8_lossy(&name));
         if !rest.is_empty() {

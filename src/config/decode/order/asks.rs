@@ -52,19 +52,17 @@ impl Asks {
     }
 }
 
-/// What an edit asks.
-pub(super) fn of(config: &Config) -> Asks {
+/// What an edit asks about requests of a signal.
+pub(super) fn of(config: &Config, signal: Signal) -> Asks {
     let mut asks = Asks::default();
     match config {
         Config::Resource(actions) | Config::Attributes { actions, .. } => {
             actions.list.iter().for_each(|action| of_action(action, &mut asks));
         }
         Config::Transform(groups) => {
-            Signal::ALL.iter().flat_map(|signal| groups.of(*signal)).for_each(|one| of_group(one, &mut asks));
+            groups.of(signal).iter().for_each(|group| of_group(group, &mut asks));
         }
-        Config::Filter(filters) => {
-            Signal::ALL.iter().for_each(|signal| of_filter(filters.of(*signal), &mut asks));
-        }
+        Config::Filter(filters) => of_filter(filters.of(signal), &mut asks),
         Config::Redaction(_) | Config::Sampler(_) => {}
     }
     asks

@@ -46,7 +46,7 @@ pub(super) fn check(
         let findings = [
             misplaced(placed, before),
             depends(placed, before, pipeline.signal),
-            blind(&placed.name, &asks_of(placed.processor), before),
+            blind(&placed.name, &asks_of(placed.processor, pipeline.signal), before),
         ];
         for (message, help) in findings.into_iter().flatten() {
             warn(placed.reference, "processors", message, help);
@@ -137,10 +137,10 @@ fn depends(placed: &Placed<'_>, before: &[Placed<'_>], signal: Signal) -> Findin
 }
 
 /// What a processor asks about requests.
-fn asks_of(processor: &Processor) -> Asks {
+fn asks_of(processor: &Processor, signal: Signal) -> Asks {
     match processor {
         Processor::Batch(config) => Asks::of_headers(config.metadata_keys.clone()),
-        Processor::Edit(config) => asks::of(config),
+        Processor::Edit(config) => asks::of(config, signal),
         _ => Asks::default(),
     }
 }
