@@ -33,7 +33,7 @@ use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 pub use batching::{BatchParts, BatchProcessor};
 pub use editing::{EditParts, EditProcessor};
 pub use front::Front;
-pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
+pub use held::{Books, Held, Part, Quiet, RETRY_HINT, cancelled, closing};
 pub use link::{Former, Link};
 pub use memory::{Amount, MemoryGate, MemoryLimit, MemoryLimiter};
 pub use window::Window;
