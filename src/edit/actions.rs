@@ -1,11 +1,13 @@
 //! The actions of `resource` and `attributes`: insert, update, upsert, delete, hash, extract, convert.
 
+use std::borrow::Cow;
+
+use super::asked::{Answers, Asked};
 use super::attributes::Attributes;
 use super::number::float;
 use super::text::as_text;
 use super::value::Value;
 use crate::digest::Digest;
-use crate::origin::Origin;
 use crate::pattern::Pattern;
 use crate::semconv::Names;
 use crate::wire::Malformed;
@@ -65,27 +67,12 @@ pub struct Source {
     pub default: Option<Vec<u8>>,
 }
 
-/// What `from_context` asks about the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// `metadata.…`: the values of a header, whose name is in lower case here, joined by `;`.
-    Header(String),
-    /// `client.address`: the sender's address without the port, which may be empty but is always there.
-    Address,
-    /// `auth.…`: something that the authenticator found out.
-    Identity(String),
-}
-
 impl Actions {
     /// Does what the actions say with the attributes of `message`.
-    pub fn apply(
-        &self,
-        message: &[u8],
-        list: &mut Attributes,
-        origin: Option<&Origin>,
-    ) -> Result<(), Malformed> {
-        let on = On { message, origin, names: self.names };
-        self.list.iter().try_for_each(|action| action.apply(on, list))
+    pub fn apply(&self, message: &[u8], list: &mut Attributes, answers: &Answers) -> Result<(), Malformed> {
+        self.list.iter().enumerate().try_for_each(|(place, action)| {
+            action.apply(On { message, answer: answers.at(place), names: self.names }, list)
+        })
     }
 }
 
@@ -93,7 +80,7 @@ impl Actions {
 #[derive(Clone, Copy)]
 struct On<'a> {
     message: &'a [u8],
-    origin: Option<&'a Origin>,
+    answer: Option<&'a [u8]>, // to `from_context`
     names: Names,
 }
 
@@ -227,32 +214,13 @@ fn hash(value: Value<'_>) -> String {
 }
 
 impl Source {
-    fn get(&self, on: On<'_>, list: &Attributes) -> Option<Vec<u8>> {
-        if let Some(value) = &self.value {
-            return Some(value.clone());
-        }
-        let context = self.context.as_ref().and_then(|asked| asked.get(on.origin));
+    fn get<'s>(&'s self, on: On<'s>, list: &Attributes) -> Option<Cow<'s, [u8]>> {
         let attribute = || {
             let index = on.find(list, self.attribute.as_ref()?)?;
-            Some(list.encoded(on.message, index).to_vec())
+            Some(Cow::Owned(list.encoded(on.message, index).to_vec()))
         };
-        context.or_else(attribute).or_else(|| self.default.clone())
-    }
-}
-
-impl Asked {
-    /// The answer, encoded as one text.
-    fn get(&self, origin: Option<&Origin>) -> Option<Vec<u8>> {
-        let text = |text: &str| Value::Text(text.as_bytes()).to_bytes();
-        match self {
-            Self::Header(name) => {
-                let headers = origin?.headers().iter().filter(|(known, _)| known == name);
-                let values: Vec<&str> = headers.map(|(_, value)| value.as_str()).collect();
-                (!values.is_empty()).then(|| text(&values.join(";")))
-            }
-            Self::Address => Some(text(origin.map_or("", Origin::address))),
-            Self::Identity(name) => origin?.identity()?.get(name).map(text),
-        }
+        let known = self.value.as_deref().or(on.answer).map(Cow::Borrowed);
+        known.or_else(attribute).or_else(|| self.default.as_deref().map(Cow::Borrowed))
     }
 }
 
@@ -261,7 +229,7 @@ mod tests {
     use super::*;
     use crate::edit::AttributesEditor;
     use crate::edit::testing::{edit_with, encoded, list, request, shown, span, text};
-    use crate::origin::{Identity, Peer};
+    use crate::origin::{Identity, Origin, Peer};
     use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 
     fn value(value: Any) -> Source {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::actions::Actions;
+use super::asked::Answers;
 use super::attributes::Attributes;
 use super::condition::Condition;
 use super::message::Message;
 use super::walk::{Around, Editor, Failure, Fate, Parents};
-use crate::origin::Origin;
 use crate::outcome::Signal;
 use crate::wire::{Malformed, otlp};
 
@@ -16,7 +16,7 @@ use crate::wire::{Malformed, otlp};
 pub struct AttributesEditor {
     plan: Arc<Plan>,
     signal: Signal,
-    origin: Option<Arc<Origin>>,
+    answers: Answers,
     around: [bool; 2], // whether resource and scope fit `include`, then `exclude`
     resource: [bool; 2],
     skipped: bool, // the metric at hand
@@ -36,7 +36,7 @@ impl AttributesEditor {
         Self {
             plan: Arc::new(Plan { actions, conditions: [include, exclude] }),
             signal: Signal::Traces,
-            origin: None,
+            answers: Answers::default(),
             around: [true; 2],
             resource: [true; 2],
             skipped: false,
@@ -67,7 +67,7 @@ impl AttributesEditor {
 
     fn change(&mut self, message: &mut Message<'_>, field: u32) -> Result<(), Malformed> {
         self.list.load(message.bytes(), field)?;
-        self.plan.actions.apply(message.bytes(), &mut self.list, self.origin.as_deref())?;
+        self.plan.actions.apply(message.bytes(), &mut self.list, &self.answers)?;
         self.list.store(message, &mut self.out);
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Editor for AttributesEditor {
 
     fn begin(&mut self, around: &Around<'_>) {
         self.signal = around.signal;
-        self.origin = around.origin.cloned();
+        self.answers.ask(&self.plan.actions, around.origin.map(Arc::as_ref));
     }
 
     fn resource(&mut self, resource: &mut Message<'_>) -> Result<Fate, Failure> {

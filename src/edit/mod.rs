@@ -7,6 +7,7 @@
 //! Loses: what an editor drops, counted by the caller; entries that became empty by that go with it.
 
 mod actions;
+mod asked;
 mod attributes;
 mod attributes_editor;
 mod condition;
@@ -23,7 +24,8 @@ mod text;
 mod value;
 mod walk;
 
-pub use actions::{Action, Actions, Asked, Change, Source};
+pub use actions::{Action, Actions, Change, Source};
+pub use asked::Asked;
 pub use attributes_editor::AttributesEditor;
 pub use condition::{Condition, Library, Match, Matching, SeverityBound};
 pub use config::{Config, PerSignal};

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::actions::Actions;
+use super::asked::Answers;
 use super::attributes::Attributes;
 use super::message::Message;
 use super::walk::{Around, Editor, Failure, Fate};
-use crate::origin::Origin;
 use crate::wire::otlp;
 
 /// Changes the attributes of each resource.
 #[derive(Debug)]
 pub struct ResourceEditor {
     actions: Arc<Actions>,
-    origin: Option<Arc<Origin>>,
+    answers: Answers,
     list: Attributes,
     out: Vec<u8>,
 }
@@ -21,7 +21,12 @@ pub struct ResourceEditor {
 impl ResourceEditor {
     /// With these actions.
     pub fn new(actions: Actions) -> Self {
-        Self { actions: Arc::new(actions), origin: None, list: Attributes::default(), out: Vec::new() }
+        Self {
+            actions: Arc::new(actions),
+            answers: Answers::default(),
+            list: Attributes::default(),
+            out: Vec::new(),
+        }
     }
 }
 
@@ -31,12 +36,12 @@ impl Editor for ResourceEditor {
     }
 
     fn begin(&mut self, around: &Around<'_>) {
-        self.origin = around.origin.cloned();
+        self.answers.ask(&self.actions, around.origin.map(Arc::as_ref));
     }
 
     fn resource(&mut self, resource: &mut Message<'_>) -> Result<Fate, Failure> {
         self.list.load(resource.bytes(), otlp::RESOURCE_ATTRIBUTES)?;
-        self.actions.apply(resource.bytes(), &mut self.list, self.origin.as_deref())?;
+        self.actions.apply(resource.bytes(), &mut self.list, &self.answers)?;
         self.list.store(resource, &mut self.out);
         Ok(Fate::Keep)
     }
