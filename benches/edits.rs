@@ -164,7 +164,7 @@ impl Bench {
     }
 
     fn edit(&mut self, editors: &mut [Box<dyn Editor>]) -> Bytes {
-        let around = Around { signal: Signal::Traces, headers: None, now_unix_nanos: 1, random: || 7 };
+        let around = Around { signal: Signal::Traces, origin: None, now_unix_nanos: 1, random: || 7 };
         let mut body = self.body.clone();
         for editor in editors {
             body =

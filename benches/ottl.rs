@@ -59,7 +59,7 @@ fn statements(count: usize) -> Vec<Statement> {
 
 fn bench(c: &mut Criterion) {
     let span = span();
-    let env = Env { now_unix_nanos: 0, metadata: &[], random: &|| 0 };
+    let env = Env { now_unix_nanos: 0, origin: None, random: &|| 0 };
     let mut target = Target::new();
     let mut group = c.benchmark_group("not_matching");
     for count in [1, 10, 100] {

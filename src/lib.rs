@@ -21,6 +21,7 @@ pub mod journal;
 pub mod lane;
 pub mod manual;
 pub mod observe;
+pub mod origin;
 pub mod ottl;
 pub mod outcome;
 pub mod pattern;

@@ -202,3 +202,30 @@ fn request_headers_end_at_a_sampler() {
     let found = warnings("traces", &all, "batch, batch/other");
     assert!(found.len() == 1 && found[0].contains("keeps only its own metadata_keys"), "{found:?}");
 }
+
+#[test]
+fn senders_are_forgotten_where_requests_are_put_together() {
+    let all = format!(
+        "{SAMPLER}, batch: , batch/kept: {{metadata_keys: [x-tenant]}}, \
+         attributes: {{actions: [{{key: a, from_context: client.address, action: insert}}]}}, \
+         resource: {{attributes: [{{key: a, from_context: auth.username, action: insert}}]}}, \
+         filter: {{trace_conditions: ['otelcol.grpc.metadata[\"a\"] == nil and span.name == \"a\"']}}, \
+         transform: {{trace_statements: ['set(span.name, otelcol.client.addr)']}}, \
+         transform/headers: {{trace_statements: ['set(span.name, otelcol.client.metadata[\"x-tenant\"][0])']}}"
+    );
+    for loser in ["tail_sampling", "batch", "batch/kept"] {
+        for name in ["attributes", "resource", "filter", "transform"] {
+            let found = warnings("traces", &all, &format!("{loser}, {name}"));
+            let asked = format!("\"{name}\" asks who sent a request, but stands behind \"{loser}\", which");
+            assert!(found.iter().any(|one| one.contains(&asked)), "{found:?}");
+            assert!(
+                warnings("traces", &all, &format!("{name}, {loser}")).iter().all(|one| !one.contains("asks"))
+            );
+        }
+        let found = warnings("traces", &all, &format!("{loser}, transform/headers"));
+        let lost = found.iter().any(|one| one.contains("asks for request headers"));
+        assert_eq!(lost, loser != "batch/kept", "{found:?}");
+    }
+    let found = warnings("logs", &all, "batch, transform");
+    assert_eq!(found, [""; 0], "it asks about requests of traces only");
+}

@@ -11,6 +11,8 @@ mod support;
 mod cases;
 #[path = "edits/generated.rs"]
 mod generated;
+#[path = "edits/origins.rs"]
+mod origins;
 #[path = "edits/statements.rs"]
 mod statements;
 #[path = "edits/tables.rs"]

@@ -37,7 +37,7 @@ fn editors(steps: &[Step], signal: Signal) -> Vec<Box<dyn Editor>> {
 
 /// What comes out, and how many items were dropped on the way.
 fn edited(mut body: Bytes, signal: Signal, steps: &[Step]) -> (Bytes, u64) {
-    let around = Around { signal, headers: None, now_unix_nanos: 1, random: || 7 };
+    let around = Around { signal, origin: None, now_unix_nanos: 1, random: || 7 };
     let (mut walker, mut dropped) = (Walker::default(), 0);
     for editor in &mut editors(steps, signal) {
         let edited = walker.edit(&body, &around, editor.as_mut()).unwrap();

@@ -16,6 +16,7 @@ use ringtail::export::{HttpTarget, Otlp, OtlpExporter, Parts, QueueBatch, Sendin
 use ringtail::flow::{Answer, Consumer, Request, Stage};
 use ringtail::journal;
 use ringtail::observe::Registry;
+use ringtail::origin::Origin;
 use ringtail::outcome::{Fault, Reason, Signal};
 use ringtail::retry;
 use ringtail::tls::ClientConfig;
@@ -131,7 +132,7 @@ fn request(trace: u64, spans: u64) -> Request {
         deadline: None,
         kept: false,
         batched: false,
-        metadata: None,
+        origin: None,
         window: ringtail::flow::Window::None,
     }
 }
@@ -410,12 +411,13 @@ async fn a_batching_queue_keeps_headers_apart() {
     let queue = SendingQueue { batch: Some(batch), ..queued(1000) };
     let bench = Bench::start(Otlp { queue, ..otlp(&backend) });
     let headers = |tenant: &str| {
-        Some(Arc::new(vec![("x-tenant".to_owned(), tenant.to_owned()), ("other".into(), "1".into())]))
+        let headers = vec![("x-tenant".to_owned(), tenant.to_owned()), ("other".into(), "1".into())];
+        Some(Arc::new(Origin::of_headers(headers)))
     };
-    for (trace, metadata) in
+    for (trace, origin) in
         [(0, headers("a")), (1, headers("b")), (2, None), (3, headers("a")), (4, headers("c"))]
     {
-        bench.exporter.consume(Request { metadata, ..request(trace, 2) }).await.unwrap();
+        bench.exporter.consume(Request { origin, ..request(trace, 2) }).await.unwrap();
     }
     wait::until("everything has left", || backend.spans().len() == 10).await;
     let of = |content| {
@@ -444,8 +446,9 @@ async fn headers_that_nobody_repeats_do_not_gather_without_end() {
     let queue = SendingQueue { batch: Some(batch), ..queued(10_000) };
     let bench = Bench::start(Otlp { queue, ..otlp(&backend) });
     for trace in 0..1001 {
-        let metadata = Some(Arc::new(vec![("x-request".to_owned(), trace.to_string())]));
-        bench.exporter.consume(Request { metadata, ..request(trace, 1) }).await.unwrap();
+        let origin = Origin::of_headers(vec![("x-request".to_owned(), trace.to_string())]);
+        let origin = Some(Arc::new(origin));
+        bench.exporter.consume(Request { origin, ..request(trace, 1) }).await.unwrap();
     }
     wait::until("everything has left", || backend.spans().len() == 1001).await;
     bench.assert_settled().await;

@@ -98,7 +98,7 @@ fn undecodable(signal: Signal, body: &[u8]) -> Option<String> {
 
 /// Edits; none when an editor refuses the request.
 fn edit(signal: Signal, sent: &Bytes, editors: &mut [Box<dyn Editor>]) -> Option<Bytes> {
-    let around = Around { signal, headers: None, now_unix_nanos: 1, random: || 7 };
+    let around = Around { signal, origin: None, now_unix_nanos: 1, random: || 7 };
     let mut body = sent.clone();
     for editor in editors {
         let edited = Walker::default().edit(&body, &around, editor.as_mut());

@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     let end = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
     let (text, item) = (&data[..end], data.get(end + 1..).unwrap_or_default());
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let env = Env { now_unix_nanos: 1_700_000_000_000_000_000, metadata: &[], random: &|| 7 };
+    let env = Env { now_unix_nanos: 1_700_000_000_000_000_000, origin: None, random: &|| 7 };
     let _ = statement(text, None);
     for context in CONTEXTS {
         let mut target = Target::new();

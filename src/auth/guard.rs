@@ -1,6 +1,6 @@
 //! Who may come in: what a request's headers are compared with.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -15,6 +15,7 @@ use super::client::tokens;
 use super::config::{Authenticator, Bearer, Hidden, Kind, Secret};
 use super::htpasswd::Passwords;
 use super::watched::Watched;
+use crate::origin::Identity;
 use crate::wire::json::base64;
 
 /// Passwords hashed at once: a hash costs a tenth of a second of a core, and anyone may ask for one.
@@ -48,8 +49,8 @@ struct Door {
 /// Headers that were right.
 #[derive(Default)]
 struct Right {
-    digests: HashSet<[u8; 32]>,   // at most REMEMBERED_MAX
-    file: Option<Arc<Passwords>>, // those of a file that has changed do not count
+    known: HashMap<[u8; 32], Arc<Identity>>, // at most REMEMBERED_MAX, by digest
+    file: Option<Arc<Passwords>>,            // those of a file that has changed do not count
 }
 
 impl Guard {
@@ -119,8 +120,9 @@ impl Guard {
         Ok(Inner::Bearer { name, scheme: bearer.scheme.clone(), tokens })
     }
 
-    /// Whether a request with these headers may come in; otherwise the reason, in the Collector's words.
-    pub async fn check(&self, headers: &HeaderMap) -> Result<(), String> {
+    /// Whether a request with these headers may come in, and what is then known of its sender; otherwise the reason, in
+    /// the Collector's words. A token says nothing of who holds it.
+    pub async fn check(&self, headers: &HeaderMap) -> Result<Option<Arc<Identity>>, String> {
         match &*self.0 {
             Inner::Bearer { name, scheme, tokens } => {
                 let Some(given) = headers.get(name) else {
@@ -140,25 +142,25 @@ impl Guard {
                     scheme => same(format!("{scheme} {token}").as_bytes(), given),
                 });
                 let wrong = "provided authorization does not match expected scheme or token";
-                if right { Ok(()) } else { Err(wrong.into()) }
+                if right { Ok(None) } else { Err(wrong.into()) }
             }
-            Inner::Basic(door) => door.check(headers).await,
+            Inner::Basic(door) => door.check(headers).await.map(Some),
         }
     }
 }
 
 impl Door {
-    async fn check(&self, headers: &HeaderMap) -> Result<(), String> {
+    async fn check(&self, headers: &HeaderMap) -> Result<Arc<Identity>, String> {
         let given = headers.get(AUTHORIZATION).ok_or("no basic auth provided")?.as_bytes();
-        let (name, password) = pair(given)?;
+        let (raw, name, password) = pair(given)?;
         let file = match &self.file {
             Some(watched) => Some(watched.current().await),
             None => None,
         };
         let digest = hmac::sign(&self.key, given);
         let digest: [u8; 32] = digest.as_ref().try_into().map_err(|_| "invalid credentials")?;
-        if self.remembers(&digest, file.as_ref()) {
-            return Ok(());
+        if let Some(identity) = self.remembered(&digest, file.as_ref()) {
+            return Ok(identity);
         }
         let known = self.fixed.get(&name).or_else(|| file.as_ref().and_then(|file| file.get(&name)));
         let known = known.ok_or("invalid credentials")?.clone();
@@ -171,29 +173,30 @@ impl Door {
         if !matching.await.unwrap_or(false) {
             return Err("invalid credentials".into());
         }
-        self.remember(digest, file.as_ref());
-        Ok(())
+        let identity = Arc::new(Identity(vec![("username", name), ("raw", raw.to_owned())]));
+        self.remember(digest, &identity, file.as_ref());
+        Ok(identity)
     }
 
-    fn remember(&self, digest: [u8; 32], file: Option<&Arc<Passwords>>) {
+    fn remember(&self, digest: [u8; 32], identity: &Arc<Identity>, file: Option<&Arc<Passwords>>) {
         let mut right = self.right.lock();
         let same = right.file.as_ref().map(Arc::as_ptr) == file.map(Arc::as_ptr);
-        if right.digests.len() < REMEMBERED_MAX && same {
-            right.digests.insert(digest);
+        if right.known.len() < REMEMBERED_MAX && same {
+            right.known.insert(digest, Arc::clone(identity));
         }
     }
 
-    fn remembers(&self, digest: &[u8; 32], file: Option<&Arc<Passwords>>) -> bool {
+    fn remembered(&self, digest: &[u8; 32], file: Option<&Arc<Passwords>>) -> Option<Arc<Identity>> {
         let mut right = self.right.lock();
         if right.file.as_ref().map(Arc::as_ptr) != file.map(Arc::as_ptr) {
-            *right = Right { digests: HashSet::new(), file: file.cloned() };
+            *right = Right { known: HashMap::new(), file: file.cloned() };
         }
-        right.digests.contains(digest)
+        right.known.get(digest).cloned()
     }
 }
 
-/// Name and password of `Basic …`.
-fn pair(given: &[u8]) -> Result<(String, String), &'static str> {
+/// What follows `Basic`, and the name and password in it.
+fn pair(given: &[u8]) -> Result<(&str, String, String), &'static str> {
     let (scheme, encoded) = given.split_at_checked(6).ok_or("invalid authorization scheme prefix")?;
     if !scheme.eq_ignore_ascii_case(b"Basic ") {
         return Err("invalid authorization scheme prefix");
@@ -201,7 +204,8 @@ fn pair(given: &[u8]) -> Result<(String, String), &'static str> {
     let plain = base64::decode(encoded).and_then(|bytes| String::from_utf8(bytes).ok());
     let plain = plain.ok_or("invalid authorization format")?;
     let (name, password) = plain.split_once(':').ok_or("invalid authorization format")?;
-    Ok((name.to_owned(), password.to_owned()))
+    let raw = std::str::from_utf8(encoded).map_err(|_| "invalid authorization format")?;
+    Ok((raw, name.to_owned(), password.to_owned()))
 }
 
 /// In a time that does not tell where they differ.
@@ -221,7 +225,7 @@ mod tests {
     async fn check(guard: &Guard, name: &str, value: &str) -> Result<(), String> {
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
-        guard.check(&headers).await
+        guard.check(&headers).await.map(drop)
     }
 
     #[tokio::test]
@@ -268,6 +272,24 @@ mod tests {
             assert_eq!(check(&guard, "authorization", &given).await, Err(said.into()), "{given}");
         }
         assert_eq!(check(&guard, "x", "y").await, Err("no basic auth provided".into()));
+    }
+
+    #[tokio::test]
+    async fn a_name_is_known_afterwards_and_a_token_says_nothing() {
+        let htpasswd = Htpasswd { file: None, inline: Hidden("ann:a:b".into()) };
+        let open = guard(Kind::Htpasswd(htpasswd));
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, basic("ann", "a:b").replace("Basic", "basic").parse().unwrap());
+        for time in ["hashed", "remembered"] {
+            let identity = open.check(&headers).await.unwrap().unwrap();
+            assert_eq!(identity.get("username"), Some("ann"), "{time}");
+            assert_eq!(identity.get("raw"), Some("YW5uOmE6Yg=="), "{time}");
+            assert_eq!(identity.get("subject"), None);
+        }
+        let tokens = vec![Secret::Text(Hidden("t".into()))];
+        let bearer = Bearer { header: "x-token".into(), scheme: String::new(), tokens, may_be_late: false };
+        headers.insert("x-token", "t".parse().unwrap());
+        assert_eq!(guard(Kind::Bearer(bearer)).check(&headers).await, Ok(None));
     }
 
     #[tokio::test(start_paused = true)]

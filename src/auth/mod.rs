@@ -2,7 +2,7 @@
 //!
 //! Owns: secrets in use, and when their files are read again; passwords that were found right.
 //! Takes: `bearertokenauth` and `basicauth` extensions; headers of requests.
-//! Gives: a header for each call to a backend; for each request to us, whether it may come in.
+//! Gives: a header for each call to a backend; for each request to us, whether it may come in and whose it is.
 //! Bounds: files of 1 MiB, read at most once a second; two passwords hashed at once; 1,024 remembered.
 //! Loses: nothing.
 

@@ -1,6 +1,8 @@
 //! The actions of `resource` and `attributes`: insert, update, upsert, delete, hash, extract, convert.
 
-use super::Headers;
+use std::borrow::Cow;
+
+use super::asked::{Answers, Asked};
 use super::attributes::Attributes;
 use super::number::float;
 use super::text::as_text;
@@ -57,8 +59,8 @@ pub enum Change {
 pub struct Source {
     /// A value of the configuration, encoded.
     pub value: Option<Vec<u8>>,
-    /// The name of a request header, in lower case.
-    pub header: Option<String>,
+    /// `from_context`.
+    pub context: Option<Asked>,
     /// Another attribute of the same list.
     pub attribute: Option<String>,
     /// What is used when nothing else has a value, encoded.
@@ -67,14 +69,10 @@ pub struct Source {
 
 impl Actions {
     /// Does what the actions say with the attributes of `message`.
-    pub fn apply(
-        &self,
-        message: &[u8],
-        list: &mut Attributes,
-        headers: Option<&Headers>,
-    ) -> Result<(), Malformed> {
-        let on = On { message, headers, names: self.names };
-        self.list.iter().try_for_each(|action| action.apply(on, list))
+    pub fn apply(&self, message: &[u8], list: &mut Attributes, answers: &Answers) -> Result<(), Malformed> {
+        self.list.iter().enumerate().try_for_each(|(place, action)| {
+            action.apply(On { message, answer: answers.at(place), names: self.names }, list)
+        })
     }
 }
 
@@ -82,7 +80,7 @@ impl Actions {
 #[derive(Clone, Copy)]
 struct On<'a> {
     message: &'a [u8],
-    headers: Option<&'a Headers>,
+    answer: Option<&'a [u8]>, // to `from_context`
     names: Names,
 }
 
@@ -216,24 +214,14 @@ fn hash(value: Value<'_>) -> String {
 }
 
 impl Source {
-    fn get(&self, on: On<'_>, list: &Attributes) -> Option<Vec<u8>> {
-        if let Some(value) = &self.value {
-            return Some(value.clone());
-        }
-        let header = self.header.as_ref().and_then(|name| header(name, on.headers?));
+    fn get<'s>(&'s self, on: On<'s>, list: &Attributes) -> Option<Cow<'s, [u8]>> {
         let attribute = || {
             let index = on.find(list, self.attribute.as_ref()?)?;
-            Some(list.encoded(on.message, index).to_vec())
+            Some(Cow::Owned(list.encoded(on.message, index).to_vec()))
         };
-        header.or_else(attribute).or_else(|| self.default.clone())
+        let known = self.value.as_deref().or(on.answer).map(Cow::Borrowed);
+        known.or_else(attribute).or_else(|| self.default.as_deref().map(Cow::Borrowed))
     }
-}
-
-/// The values of a header, encoded as one text.
-fn header(name: &str, headers: &Headers) -> Option<Vec<u8>> {
-    let values: Vec<&str> =
-        headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect();
-    (!values.is_empty()).then(|| Value::Text(values.join(";").as_bytes()).to_bytes())
 }
 
 #[cfg(test)]
@@ -241,6 +229,7 @@ mod tests {
     use super::*;
     use crate::edit::AttributesEditor;
     use crate::edit::testing::{edit_with, encoded, list, request, shown, span, text};
+    use crate::origin::{Identity, Origin, Peer};
     use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 
     fn value(value: Any) -> Source {
@@ -256,10 +245,10 @@ mod tests {
     }
 
     fn after_with(names: Names, pairs: Vec<(&str, Any)>, list: Vec<Action>) -> String {
-        let headers = [("tenant".to_owned(), "a".to_owned()), ("tenant".to_owned(), "b".to_owned())];
+        let headers = [("tenant", "a"), ("tenant", "b")].map(|(name, value)| (name.into(), value.into()));
         let mut editor = AttributesEditor::new(Actions { list, names }, None, None);
         let request = request(vec![], vec![span("s", pairs)]);
-        shown(&edit_with(&request, &mut editor, Some(&headers)).1[0].attributes)
+        shown(&edit_with(&request, &mut editor, Some(Origin::of_headers(headers.into()))).1[0].attributes)
     }
 
     #[test]
@@ -267,7 +256,7 @@ mod tests {
         let new = || value(text("new"));
         let from = |attribute: &str| Source { attribute: Some(attribute.into()), ..Source::default() };
         let header = |name: &str| Source {
-            header: Some(name.into()),
+            context: Some(Asked::Header(name.into())),
             default: Some(encoded(text("none"))),
             ..Source::default()
         };
@@ -297,6 +286,30 @@ mod tests {
             let shown = after(vec![("a", Any::IntValue(1)), ("b", text("x"))], actions.clone());
             assert_eq!(shown, expected, "{actions:?}");
         }
+    }
+
+    #[test]
+    fn the_sender_is_asked_about() {
+        let asks = |asked: Asked| {
+            let default = Some(encoded(text("none")));
+            action("k", Change::Upsert(Source { context: Some(asked), default, ..Source::default() }))
+        };
+        let shown = |asked: Asked, origin: Option<Origin>| {
+            let actions = Actions { list: vec![asks(asked)], names: Names::Written };
+            let mut editor = AttributesEditor::new(actions, None, None);
+            let request = request(vec![], vec![span("s", vec![])]);
+            shown(&edit_with(&request, &mut editor, origin).1[0].attributes)
+        };
+        let of_ann = || {
+            let peer = Peer { shown: Some("10.0.0.7:99".into()), address: "10.0.0.7".into() };
+            let identity = Identity(vec![("username", "ann".into())]);
+            Some(Origin::of_http(peer.into(), Some(identity.into()), None))
+        };
+        assert_eq!(shown(Asked::Address, of_ann()), "k=10.0.0.7");
+        assert_eq!(shown(Asked::Address, None), "k=", "as in the Collector, and not the default");
+        assert_eq!(shown(Asked::Identity("username".into()), of_ann()), "k=ann");
+        assert_eq!(shown(Asked::Identity("subject".into()), of_ann()), "k=none");
+        assert_eq!(shown(Asked::Identity("username".into()), None), "k=none");
     }
 
     #[test]

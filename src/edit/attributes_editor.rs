@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::actions::Actions;
+use super::asked::Answers;
 use super::attributes::Attributes;
 use super::condition::Condition;
 use super::message::Message;
@@ -15,7 +16,7 @@ use crate::wire::{Malformed, otlp};
 pub struct AttributesEditor {
     plan: Arc<Plan>,
     signal: Signal,
-    headers: Vec<(String, String)>,
+    answers: Answers,
     around: [bool; 2], // whether resource and scope fit `include`, then `exclude`
     resource: [bool; 2],
     skipped: bool, // the metric at hand
@@ -35,7 +36,7 @@ impl AttributesEditor {
         Self {
             plan: Arc::new(Plan { actions, conditions: [include, exclude] }),
             signal: Signal::Traces,
-            headers: Vec::new(),
+            answers: Answers::default(),
             around: [true; 2],
             resource: [true; 2],
             skipped: false,
@@ -66,7 +67,7 @@ impl AttributesEditor {
 
     fn change(&mut self, message: &mut Message<'_>, field: u32) -> Result<(), Malformed> {
         self.list.load(message.bytes(), field)?;
-        self.plan.actions.apply(message.bytes(), &mut self.list, Some(&self.headers))?;
+        self.plan.actions.apply(message.bytes(), &mut self.list, &self.answers)?;
         self.list.store(message, &mut self.out);
         Ok(())
     }
@@ -79,8 +80,7 @@ impl Editor for AttributesEditor {
 
     fn begin(&mut self, around: &Around<'_>) {
         self.signal = around.signal;
-        self.headers.clear();
-        self.headers.extend_from_slice(around.headers.unwrap_or_default());
+        self.answers.ask(&self.plan.actions, around.origin.map(Arc::as_ref));
     }
 
     fn resource(&mut self, resource: &mut Message<'_>) -> Result<Fate, Failure> {

@@ -1,12 +1,13 @@
 //! Changes of telemetry on its way, spliced into the encoded request: what an edit does not touch stays the same bytes.
 //!
 //! Owns: what `resource`, `attributes`, `redaction`, `probabilistic_sampler`, `transform` and `filter` do.
-//! Takes: encoded export requests of all signals, request headers.
+//! Takes: encoded export requests of all signals, and where they come from.
 //! Gives: the same request when nothing changes; otherwise one whose entries on the path of a change are rebuilt.
 //! Bounds: a request grows by what the configuration adds to each resource and item.
 //! Loses: what an editor drops, counted by the caller; entries that became empty by that go with it.
 
 mod actions;
+mod asked;
 mod attributes;
 mod attributes_editor;
 mod condition;
@@ -24,6 +25,7 @@ mod value;
 mod walk;
 
 pub use actions::{Action, Actions, Change, Source};
+pub use asked::Asked;
 pub use attributes_editor::AttributesEditor;
 pub use condition::{Condition, Library, Match, Matching, SeverityBound};
 pub use config::{Config, PerSignal};
@@ -35,9 +37,6 @@ pub use script::{Compiled, ErrorMode, Filter, FilterEditor, Group, TransformEdit
 pub use text::as_text;
 pub use value::{Value, write_field};
 pub use walk::{Around, Edited, Editor, Failure, Fate, Parents, Walker};
-
-/// Headers of a request: names in lower case, a name may come several times.
-pub type Headers = [(String, String)];
 
 #[cfg(test)]
 mod testing;

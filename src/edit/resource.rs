@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::actions::Actions;
+use super::asked::Answers;
 use super::attributes::Attributes;
 use super::message::Message;
 use super::walk::{Around, Editor, Failure, Fate};
@@ -12,7 +13,7 @@ use crate::wire::otlp;
 #[derive(Debug)]
 pub struct ResourceEditor {
     actions: Arc<Actions>,
-    headers: Vec<(String, String)>,
+    answers: Answers,
     list: Attributes,
     out: Vec<u8>,
 }
@@ -20,7 +21,12 @@ pub struct ResourceEditor {
 impl ResourceEditor {
     /// With these actions.
     pub fn new(actions: Actions) -> Self {
-        Self { actions: Arc::new(actions), headers: Vec::new(), list: Attributes::default(), out: Vec::new() }
+        Self {
+            actions: Arc::new(actions),
+            answers: Answers::default(),
+            list: Attributes::default(),
+            out: Vec::new(),
+        }
     }
 }
 
@@ -30,13 +36,12 @@ impl Editor for ResourceEditor {
     }
 
     fn begin(&mut self, around: &Around<'_>) {
-        self.headers.clear();
-        self.headers.extend_from_slice(around.headers.unwrap_or_default());
+        self.answers.ask(&self.actions, around.origin.map(Arc::as_ref));
     }
 
     fn resource(&mut self, resource: &mut Message<'_>) -> Result<Fate, Failure> {
         self.list.load(resource.bytes(), otlp::RESOURCE_ATTRIBUTES)?;
-        self.actions.apply(resource.bytes(), &mut self.list, Some(&self.headers))?;
+        self.actions.apply(resource.bytes(), &mut self.list, &self.answers)?;
         self.list.store(resource, &mut self.out);
         Ok(Fate::Keep)
     }

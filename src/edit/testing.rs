@@ -1,5 +1,7 @@
 //! What the tests of this folder share: values and requests, decoded and encoded by another implementation.
 
+use std::sync::Arc;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
@@ -7,7 +9,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 
-use super::{Around, Edited, Editor, Headers, Walker};
+use super::{Around, Edited, Editor, Walker};
+use crate::origin::Origin;
 use crate::outcome::Signal;
 
 pub(super) fn valued(value: Any) -> AnyValue {
@@ -56,7 +59,7 @@ pub(super) fn span(name: &str, pairs: Vec<(&str, Any)>) -> Span {
 }
 
 pub(super) fn around(signal: Signal) -> Around<'static> {
-    Around { signal, headers: None, now_unix_nanos: 1_700_000_000_000_000_000, random: || 7 }
+    Around { signal, origin: None, now_unix_nanos: 1_700_000_000_000_000_000, random: || 7 }
 }
 
 /// Edits an encoded request of traces.
@@ -67,10 +70,11 @@ pub(super) fn edit(request: &ExportTraceServiceRequest, editor: &mut dyn Editor)
 pub(super) fn edit_with(
     request: &ExportTraceServiceRequest,
     editor: &mut dyn Editor,
-    headers: Option<&Headers>,
+    origin: Option<Origin>,
 ) -> (Edited, Vec<Span>) {
     let body = request.encode_to_vec().into();
-    let around = Around { headers, ..around(Signal::Traces) };
+    let origin = origin.map(Arc::new);
+    let around = Around { origin: origin.as_ref(), ..around(Signal::Traces) };
     let edited = Walker::default().edit(&body, &around, editor).unwrap();
     let decoded = ExportTraceServiceRequest::decode(edited.body.clone()).unwrap();
     let scopes = decoded.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);

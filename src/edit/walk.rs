@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -9,6 +10,7 @@ use smallvec::SmallVec;
 use super::message::Message;
 use super::splice::{Opened, Splices};
 use super::value::write_field;
+use crate::origin::Origin;
 use crate::outcome::Signal;
 use crate::split::count_item;
 use crate::wire::{Field, Fields, Malformed, otlp, read_varint, write_varint};
@@ -75,8 +77,8 @@ pub trait Editor: Send {
 pub struct Around<'a> {
     /// What it carries.
     pub signal: Signal,
-    /// Its headers, if the receiver kept them.
-    pub headers: Option<&'a super::Headers>,
+    /// Who sent it, if that is known.
+    pub origin: Option<&'a Arc<Origin>>,
     /// The time.
     pub now_unix_nanos: u64,
     /// Random bits.

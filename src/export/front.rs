@@ -62,7 +62,7 @@ fn gate(authenticator: &Authenticator) -> Result<Gate, AuthError> {
     let guard = Guard::open(authenticator)?;
     Ok(Arc::new(move |headers| {
         let guard = guard.clone();
-        Box::pin(async move { guard.check(&headers).await })
+        Box::pin(async move { guard.check(&headers).await.map(drop) })
     }))
 }
 

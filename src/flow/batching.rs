@@ -13,9 +13,10 @@ use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
-use super::{Answer, Consumer, Metadata, Request, Stage, Window, header_values};
+use super::{Answer, Consumer, Request, Stage, Window, header_values};
 use crate::batch::{Batch, Batcher, Config, Limits, Why, joined};
 use crate::observe::{BatchMetrics, HeldBytes, Ledger, Registry};
+use crate::origin::Origin;
 use crate::outcome::{Fault, Reason, Refusal, Signal};
 use crate::retry::{self, Backoff};
 use crate::workers::Workers;
@@ -163,7 +164,7 @@ impl Inner {
         mut request: Request,
         permit: OwnedSemaphorePermit,
     ) -> Result<tokio::sync::oneshot::Receiver<Answer>, Refusal> {
-        let key = header_values(&self.keys, request.metadata.as_deref());
+        let key = header_values(&self.keys, request.origin.as_deref());
         let promised = !request.kept;
         let mut batcher = self.batcher.lock();
         if !batcher.takes(&key) {
@@ -226,9 +227,9 @@ impl Inner {
         let Batch { key, mut parts, .. } = batch;
         let config = retry::Config { max_elapsed_time: Duration::ZERO, ..offers() };
         let mut series = Backoff::new(&config, Instant::now());
-        let metadata = self.metadata(key);
+        let origin = self.origin(key);
         while !parts.is_empty() {
-            let request = self.request(&parts, metadata.clone());
+            let request = self.request(&parts, origin.clone());
             // What its sender keeps is not offered again, so its bytes need not be here twice.
             let kept = parts.iter_mut().filter(|part| part.owner.kept);
             kept.for_each(|part| {
@@ -259,7 +260,7 @@ impl Inner {
         }
     }
 
-    fn request(&self, parts: &[Part<Place>], metadata: Option<Arc<Metadata>>) -> Request {
+    fn request(&self, parts: &[Part<Place>], origin: Option<Arc<Origin>>) -> Request {
         Request {
             signal: self.books.signal,
             body: joined(parts),
@@ -268,18 +269,18 @@ impl Inner {
             deadline: None,
             kept: parts.iter().any(|part| part.owner.kept),
             batched: true,
-            metadata,
+            origin,
             window: window(parts),
         }
     }
 
-    /// Of the headers only `metadata_keys` go on: what is batched has no others in common.
-    fn metadata(&self, key: Key) -> Option<Arc<Metadata>> {
+    /// Of where requests come from only `metadata_keys` go on: what is batched has nothing else in common.
+    fn origin(&self, key: Key) -> Option<Arc<Origin>> {
         let named = self.keys.iter().zip(key);
-        let headers: Metadata = named
+        let headers: Vec<_> = named
             .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)))
             .collect();
-        (!headers.is_empty()).then(|| Arc::new(headers))
+        (!headers.is_empty()).then(|| Arc::new(Origin::of_headers(headers)))
     }
 
     async fn pause(&self, wait: Duration) {

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use super::{Answer, BatchParts, BatchProcessor, Consumer, Metadata, Request, Stage};
+use super::{Answer, BatchParts, BatchProcessor, Consumer, Request, Stage};
 use crate::batch::Config;
 use crate::observe::Registry;
+use crate::origin::Origin;
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::workers::Workers;
 
@@ -104,9 +105,8 @@ fn kept(items: u64) -> Request {
 }
 
 fn of_tenant(items: u64, tenant: &str) -> Request {
-    let headers: Metadata =
-        vec![("x-tenant".into(), tenant.into()), ("authorization".into(), "secret".into())];
-    Request { metadata: Some(Arc::new(headers)), ..request(items) }
+    let headers = vec![("x-tenant".into(), tenant.into()), ("authorization".into(), "secret".into())];
+    Request { origin: Some(Arc::new(Origin::of_headers(headers))), ..request(items) }
 }
 
 fn size(send_batch_size: u64) -> Config {
@@ -181,7 +181,7 @@ async fn each_set_of_metadata_values_has_its_own_batch_and_only_those_go_on() {
     assert!(!refused.passes());
     until("both have left", || bench.backend.offered().len() == 2).await;
     for request in bench.backend.offered.lock().iter() {
-        let headers = request.metadata.as_ref().unwrap();
+        let headers = request.origin.as_ref().unwrap().headers();
         assert_eq!((request.items, headers.len(), &*headers[0].0), (2, 1, "x-tenant"));
     }
     bench.end(NEVER).await;

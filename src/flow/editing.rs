@@ -150,7 +150,7 @@ impl Inner {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let around = Around {
             signal: request.signal,
-            headers: request.metadata.as_deref().map(Vec::as_slice),
+            origin: request.origin.as_ref(),
             now_unix_nanos: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
             random: || fastrand::u128(..),
         };

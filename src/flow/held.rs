@@ -269,11 +269,11 @@ impl Books {
 
 /// Says the same thing once in a while only.
 #[derive(Default)]
-pub(super) struct Quiet(Mutex<(Option<Instant>, u64)>);
+pub struct Quiet(Mutex<(Option<Instant>, u64)>);
 
 impl Quiet {
     /// How many times nothing was said since the last time; `None` when it is too early again.
-    pub(super) fn may_say(&self) -> Option<u64> {
+    pub fn may_say(&self) -> Option<u64> {
         let mut state = self.0.lock();
         let now = Instant::now();
         if state.0.is_some_and(|last| now - last < LOG_PAUSE) {

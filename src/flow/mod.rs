@@ -27,12 +27,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use crate::origin::Origin;
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 
 pub use batching::{BatchParts, BatchProcessor};
 pub use editing::{EditParts, EditProcessor};
 pub use front::Front;
-pub use held::{Books, Held, Part, RETRY_HINT, cancelled, closing};
+pub use held::{Books, Held, Part, Quiet, RETRY_HINT, cancelled, closing};
 pub use link::{Former, Link};
 pub use memory::{Amount, MemoryGate, MemoryLimit, MemoryLimiter};
 pub use window::Window;
@@ -55,8 +56,8 @@ pub struct Request {
     pub kept: bool,
     /// A `batch` before made it: it leaves as large as it is.
     pub batched: bool,
-    /// Headers of the request, for `metadata_keys`; `None` unless the receiver's `include_metadata` is on.
-    pub metadata: Option<Arc<Metadata>>,
+    /// Who sent it, with which headers; `None` when a stage has put it together.
+    pub origin: Option<Arc<Origin>>,
     /// How it counts in the windows of the stages that it came through.
     pub window: Window,
 }
@@ -72,19 +73,16 @@ impl Request {
             deadline: None,
             kept: false,
             batched: false,
-            metadata: None,
+            origin: None,
             window: Window::None,
         }
     }
 }
 
-/// Request headers, names in lower case; a name may come several times.
-pub type Metadata = Vec<(String, String)>;
-
 /// The values of these headers, in lower case, in their order; a header may come several times. What is batched
 /// together has them in common.
-pub fn header_values(names: &[String], metadata: Option<&Metadata>) -> Vec<Vec<String>> {
-    let headers = metadata.map_or(&[][..], Vec::as_slice);
+pub fn header_values(names: &[String], origin: Option<&Origin>) -> Vec<Vec<String>> {
+    let headers = origin.map_or(&[][..], Origin::headers);
     let values = |wanted: &String| {
         let named = headers.iter().filter(|(name, _)| name == wanted);
         named.map(|(_, value)| value.clone()).collect()

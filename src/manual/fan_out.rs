@@ -30,5 +30,7 @@
 //! nobody has it the sender is refused. A backend that failed a sender that waits for it is told to that sender, as in
 //! the Collector; sent again, it comes twice to the other one.
 //!
-//! **Headers of requests** (`include_metadata`) end at a sampler, as in the Collector: a trace is made of many requests.
-//! A processor behind it that asks for them is warned about at load.
+//! **Where requests come from** ([`crate::origin`]) ends at a sampler, as in the Collector: a trace is made of many
+//! requests. Behind a `batch` only the headers in its `metadata_keys` are left, since requests that differ in them are
+//! not put together. A processor that asks there for headers (`include_metadata`), for the sender's address or for who
+//! the authenticator found it to be, is warned about at load.

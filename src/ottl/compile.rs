@@ -1,5 +1,6 @@
 //! Syntax to programs: names are looked up, patterns compiled, arguments put in their places.
 
+use super::Asks;
 use super::context::Context;
 use super::enums;
 use super::error::ParseError;
@@ -42,8 +43,8 @@ pub(super) struct Compiler {
     pub(super) semconv: bool,
     /// The contexts that paths have named, a bit each.
     pub(super) seen: u8,
-    /// Whether one of them names the metadata of the request.
-    pub(super) metadata: bool,
+    /// What they have named of the request.
+    pub(super) asks: Asks,
 }
 
 impl Compiler {
@@ -136,12 +137,15 @@ impl Compiler {
         let segments = &path.segments[usize::from(named.is_some())..];
         let keys = self.keys(&path.keys)?;
         self.see(context);
-        self.metadata |= segments.first().is_some_and(|first| first == "otelcol");
-        Place::of(context, segments, keys, self.semconv).map_err(|message| ParseError {
+        let place = Place::of(context, segments, keys, self.semconv).map_err(|message| ParseError {
             at: path.at,
             message,
             help: nearest(&segments.join("."), super::path::names(context)).map(str::to_owned),
-        })
+        })?;
+        let asks = place.asks();
+        self.asks.headers |= asks.headers;
+        self.asks.sender |= asks.sender;
+        Ok(place)
     }
 
     fn see(&mut self, context: Context) {

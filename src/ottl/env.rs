@@ -1,12 +1,14 @@
-//! What statements take from outside: the time and randomness.
+//! What statements take from outside: the time, randomness, and where the request comes from.
 
-/// The time and randomness of an evaluation.
+use crate::origin::Origin;
+
+/// What an evaluation takes from outside.
 #[derive(Clone, Copy)]
 pub struct Env<'e> {
     /// What `Now()` gives: nanoseconds since 1970.
     pub now_unix_nanos: u64,
-    /// Headers of the request, names in lower case, where the receiver keeps them.
-    pub metadata: &'e [(String, String)],
+    /// Who sent the request; `None` where that is not known (any more).
+    pub origin: Option<&'e Origin>,
     /// Random bits for `UUID()`; called once for each.
     pub random: &'e (dyn Fn() -> u128 + Sync),
 }

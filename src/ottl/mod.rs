@@ -1,7 +1,8 @@
 //! OTTL, the Collector's transformation language: parsed once, evaluated on encoded messages.
 //!
 //! Owns: compiled conditions and statements; the grammar, paths and functions.
-//! Takes: texts from the configuration; encoded items with the messages around them; the time and randomness.
+//! Takes: texts from the configuration; encoded items with the messages around them and where they come from; the time
+//! and randomness.
 //! Gives: yes or no; the messages that statements changed, all else in them byte for byte as it was.
 //! Bounds: texts of 64 KiB, nesting of 64 in texts and 100 in values, patterns of 64 MiB compiled, results of 16 MiB.
 //! Loses: nothing; what cannot be evaluated is an error, and what follows from that is the caller's error mode.
@@ -60,7 +61,7 @@ pub struct Dialect {
 pub struct Condition {
     test: Test,
     seen: u8,
-    metadata: bool,
+    asks: Asks,
 }
 
 /// A compiled statement: an editor and its condition.
@@ -71,7 +72,16 @@ pub struct Statement {
     arguments: Vec<Argument>,
     condition: Option<Test>,
     seen: u8,
-    metadata: bool,
+    asks: Asks,
+}
+
+/// What is asked about the request that an item came in, beside the item. It ends where requests are put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Its headers, where the receiver keeps them: `otelcol.client.metadata`.
+    pub headers: bool,
+    /// Who sent it, or anything else about the call.
+    pub sender: bool,
 }
 
 /// Compiles a condition on items of a context.
@@ -129,12 +139,12 @@ impl Dialect {
             message: format!("condition has invalid syntax: 1:{}: {}", error.at + 1, error.message),
             ..error
         })?;
-        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0, metadata: false };
+        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0, asks: Asks::default() };
         let test = compiler.test(&parsed).map_err(|error| ParseError {
             message: format!("unable to parse OTTL condition {text:?}: {}", error.message),
             ..error
         })?;
-        Ok(Condition { test, seen: compiler.seen, metadata: compiler.metadata })
+        Ok(Condition { test, seen: compiler.seen, asks: compiler.asks })
     }
 
     /// As [`statement`].
@@ -160,7 +170,7 @@ impl Dialect {
             message: format!("undefined function {:?}", call.name),
             help: suggest::nearest(&call.name, functions::editor_names()).map(str::to_owned),
         })?;
-        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0, metadata: false };
+        let mut compiler = Compiler { context, semconv: self.semconv, seen: 0, asks: Asks::default() };
         let arguments = compiler.arguments(call, editor.params)?;
         (editor.check)(&arguments).map_err(|message| ParseError::new(call.at, message))?;
         if let Some(only) = editor.only {
@@ -171,8 +181,8 @@ impl Dialect {
             compiler.seen |= 1 << only as u8;
         }
         let condition = parsed.condition.as_ref().map(|text| compiler.test(text)).transpose()?;
-        let (seen, metadata) = (compiler.seen, compiler.metadata);
-        Ok(Statement { context, editor, arguments, condition, seen, metadata })
+        let (seen, asks) = (compiler.seen, compiler.asks);
+        Ok(Statement { context, editor, arguments, condition, seen, asks })
     }
 }
 
@@ -182,9 +192,9 @@ fn of_statement(text: &str, error: ParseError) -> ParseError {
 }
 
 impl Condition {
-    /// Whether it reads the headers of the request.
-    pub fn reads_metadata(&self) -> bool {
-        self.metadata
+    /// What it asks about the request.
+    pub fn asks(&self) -> Asks {
+        self.asks
     }
 
     /// Whether the item meets the condition.
@@ -204,9 +214,9 @@ impl Statement {
         self.context
     }
 
-    /// Whether it reads the headers of the request.
-    pub fn reads_metadata(&self) -> bool {
-        self.metadata
+    /// What it asks about the request.
+    pub fn asks(&self) -> Asks {
+        self.asks
     }
 
     /// Whether its editor writes to messages of this context.

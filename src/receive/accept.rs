@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::in_progress::told_to_go;
 use super::listen::{Accepted, Listener};
+use super::peer::Address;
 use super::strangers::Strangers;
 use crate::observe::{Counter, Registry};
 use crate::stream::Stream;
@@ -61,7 +62,7 @@ impl Accepting {
         tls: Arc<ArcSwapOption<tls::Acceptor>>,
         serve: Serve,
     ) where
-        Serve: Fn(Box<dyn Stream>, CancellationToken) -> Serving + Clone + Send + 'static,
+        Serve: Fn(Box<dyn Stream>, Address, CancellationToken) -> Serving + Clone + Send + 'static,
         Serving: Future<Output = ()> + Send + 'static,
     {
         loop {
@@ -85,7 +86,7 @@ impl Accepting {
         tls: Option<Arc<tls::Acceptor>>,
         serve: Serve,
     ) where
-        Serve: FnOnce(Box<dyn Stream>, CancellationToken) -> Serving + Send + 'static,
+        Serve: FnOnce(Box<dyn Stream>, Address, CancellationToken) -> Serving + Send + 'static,
         Serving: Future<Output = ()> + Send + 'static,
     {
         if self.connections.len() >= self.max_connections.load(Ordering::Relaxed) {
@@ -95,7 +96,7 @@ impl Accepting {
         }
         let (place, closing) = (self.workers.place(), gate.clone());
         let strangers = Arc::clone(&self.strangers);
-        let index = place.index;
+        let (index, address) = (place.index, accepted.address());
         let served = self.connections.track_future(async move {
             let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, accepted.open(tls.as_ref()));
             let shaken = tokio::select! {
@@ -103,7 +104,7 @@ impl Accepting {
                 () = told_to_go(&closing) => return,
             };
             match shaken {
-                Ok(Ok(stream)) => serve(stream, closing).await,
+                Ok(Ok(stream)) => serve(stream, address, closing).await,
                 Ok(Err(error)) => strangers.note(&error),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             }

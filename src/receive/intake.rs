@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::flow::{Answer, Consumer, Front, Metadata, Request};
+use crate::flow::{Answer, Consumer, Front, Request};
 use crate::lane::{Budget, Permit};
 use crate::observe::{Ledger, ReceiverMetrics, Registry};
+use crate::origin::Origin;
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::split::count_items;
 
@@ -84,7 +85,7 @@ impl Intake {
         signal: Signal,
         body: Bytes,
         deadline: Option<Instant>,
-        metadata: Option<Arc<Metadata>>,
+        origin: Origin,
     ) -> Answer {
         let arrived = Instant::now();
         let items = count_items(signal, &body)
@@ -92,20 +93,13 @@ impl Intake {
         if items == 0 {
             return Ok(Accepted::default());
         }
+        let origin = Some(Arc::new(origin));
         let counted = Counted::new(self, signal, items);
-        let request = Request { arrived, deadline, metadata, ..Request::new(signal, body, items) };
+        let request = Request { arrived, deadline, origin, ..Request::new(signal, body, items) };
         let answer = self.front.consume(request).await;
         counted.settle(&answer);
         answer
     }
-}
-
-/// The headers of a request, for `include_metadata`. Invalid UTF-8 is replaced.
-pub fn metadata(headers: &http::HeaderMap) -> Arc<Metadata> {
-    let pair = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    Arc::new(headers.iter().map(pair).collect())
 }
 
 /// Items in progress: settled by an answer, or by the sender's leaving.
@@ -160,17 +154,3 @@ impl Drop for Counted<'_> {
 
 /// A busy receiver asks senders to come back after this.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_keep_their_order_and_repetitions_and_are_lower_case() {
-        let mut headers = http::HeaderMap::new();
-        headers.append(http::HeaderName::from_bytes(b"X-Tenant").unwrap(), "a".parse().unwrap());
-        headers.append("x-tenant", http::HeaderValue::from_bytes(b"b\xff").unwrap());
-        let pair = |value: &str| ("x-tenant".to_owned(), value.to_owned());
-        assert_eq!(*metadata(&headers), [pair("a"), pair("b\u{fffd}")]);
-    }
-}

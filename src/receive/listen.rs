@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use super::config::Endpoint;
+use super::peer::Address;
 use crate::socket;
 use crate::stream::Stream;
 use crate::tls;
@@ -121,6 +122,14 @@ impl Listener {
 }
 
 impl Accepted {
+    /// The other end.
+    pub fn address(&self) -> Address {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().into(),
+            Self::Unix(stream) => stream.peer_addr().into(),
+        }
+    }
+
     /// Ties the connection to the current runtime and, with TLS, shakes hands.
     pub async fn open(self, tls: Option<&Arc<tls::Acceptor>>) -> io::Result<Box<dyn Stream>> {
         match self {

@@ -14,6 +14,7 @@ mod http;
 mod in_progress;
 mod intake;
 mod listen;
+mod peer;
 mod receiver;
 mod serving;
 mod strangers;

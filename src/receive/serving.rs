@@ -12,6 +12,7 @@ use super::config::{Config, Endpoint};
 use super::grpc::{self, GrpcServer};
 use super::http::{self, HttpServer};
 use super::listen::Listener;
+use super::peer::Address;
 use super::receiver::{Bound, Shared, Wanted};
 use crate::change::Change;
 use crate::stream::Stream;
@@ -178,13 +179,14 @@ fn open_http(shared: &Shared, bound: Bound<HttpServer>, runtime: &Handle) -> Por
 fn open<S, Serve, Served>(shared: &Shared, bound: Bound<S>, runtime: &Handle, serve: Serve) -> Port<S>
 where
     S: Send + Sync + 'static,
-    Serve: Fn(Arc<ArcSwap<S>>, Box<dyn Stream>, CancellationToken) -> Served + Clone + Send + 'static,
+    Serve:
+        Fn(Arc<ArcSwap<S>>, Box<dyn Stream>, Address, CancellationToken) -> Served + Clone + Send + 'static,
     Served: Future<Output = ()> + Send + 'static,
 {
     let Bound { wanted: Wanted { server, tls, endpoint }, listener } = bound;
     let (server, tls) = (Arc::new(ArcSwap::new(server)), Arc::new(ArcSwapOption::new(tls)));
     let (gate, current) = (shared.accepting.gate(), Arc::clone(&server));
-    let serve = move |stream, closing| serve(Arc::clone(&current), stream, closing);
+    let serve = move |stream, address, closing| serve(Arc::clone(&current), stream, address, closing);
     let run = shared.accepting.clone().run(Arc::clone(&listener), gate.clone(), Arc::clone(&tls), serve);
     runtime.spawn(run);
     Port { endpoint, listener, gate, server, tls }

@@ -129,7 +129,7 @@ pub enum Number {
 /// `error_mode` of `ottl_condition`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorMode {
-    /// A condition that fails does not match. The Collector logs it.
+    /// A condition that fails does not match, and that is told.
     Ignore,
     /// A condition that fails does not match.
     Silent,

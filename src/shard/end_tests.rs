@@ -38,7 +38,7 @@ fn request() -> Request {
         deadline: None,
         kept: false,
         batched: false,
-        metadata: None,
+        origin: None,
         window: crate::flow::Window::None,
     }
 }

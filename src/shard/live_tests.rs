@@ -59,7 +59,7 @@ fn request(trace: u64, part: u64) -> Request {
         deadline: None,
         kept: false,
         batched: false,
-        metadata: None,
+        origin: None,
         window: crate::flow::Window::None,
     }
 }

@@ -15,13 +15,13 @@ use super::reconfigure::Fixed;
 use super::run::{Ask, Left, run};
 use super::state::{Counters, Shard};
 use super::turn::{Offer, RETRY_AFTER, closing, malformed};
-use crate::flow::{Answer, Consumer, Request, Stage};
+use crate::flow::{Answer, Consumer, Quiet, Request, Stage};
 use crate::journal;
 use crate::lane::Budget;
 use crate::observe::{Ledger, Registry, SamplerMetrics, SamplerSeries};
 use crate::outcome::{Accepted, Fault, Reason, Refusal, Signal};
 use crate::sample::Config;
-use crate::sample::facts::{Arrival, Plan, Portion};
+use crate::sample::facts::{Arrival, Failures, Plan, Portion};
 use crate::workers::Workers;
 
 /// What a processor is made of.
@@ -58,6 +58,7 @@ pub(super) struct Inner {
     budget: Arc<Budget>,
     closing: AtomicBool,
     pub(super) drop_pending: AtomicBool,
+    failures: Quiet,
     ledger: Ledger,
 }
 
@@ -102,6 +103,7 @@ impl TailSampling {
             shards,
             budget: Budget::new(WAITING_BYTES_MAX),
             closing: AtomicBool::new(false),
+            failures: Quiet::default(),
             drop_pending: AtomicBool::new(sampling.drop_pending_on_shutdown),
             ledger,
         })))
@@ -151,11 +153,12 @@ impl Inner {
         }
         let bytes = request.body.len();
         let plan = self.plan.load_full();
-        let Arrival { source, portions, spans } =
+        let Arrival { source, portions, spans, failures } =
             match plan.read_at(request.body.clone(), clock::unix_nanos()) {
                 Ok(arrival) => arrival,
                 Err(error) => return refuse(malformed(&error.to_string())),
             };
+        self.tell(failures);
         if spans == 0 {
             return Ok(Accepted::default());
         }
@@ -189,6 +192,16 @@ impl Inner {
         });
         let answers = join_all(answers).await;
         answers.into_iter().find(Result::is_err).unwrap_or(Ok(Accepted::default()))
+    }
+
+    /// Says now and then what conditions could not be evaluated.
+    fn tell(&self, failures: Failures) {
+        if let Some(error) = failures.first
+            && let Some(more) = self.failures.may_say()
+        {
+            let (processor, more) = (&self.name, more + failures.count - 1);
+            tracing::warn!(processor, error, more, "a condition of a policy failed and does not match");
+        }
     }
 
     async fn end(&self, deadline: Instant) -> u64 {

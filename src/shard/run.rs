@@ -170,7 +170,7 @@ impl Shard {
             deadline: None,
             kept: true,
             batched: false,
-            metadata: None,
+            origin: None,
             window: Window::Counted(Arc::new(move || counted.leave())),
         };
         let answer = self.next.consume(request);

@@ -121,9 +121,15 @@ impl Roll {
                     0 | 1 => action["value"] = self.value(0),
                     2 => action["from_attribute"] = json!(self.one(KEYS)),
                     _ => {
-                        let headers =
-                            ["metadata.x-tenant", "x-tenant", "metadata.X-Tenant", "metadata.absent"];
-                        action["from_context"] = json!(self.one(&headers));
+                        let asked = [
+                            "metadata.x-tenant",
+                            "x-tenant",
+                            "metadata.X-Tenant",
+                            "metadata.absent",
+                            "client.address",
+                            "auth.username",
+                        ];
+                        action["from_context"] = json!(self.one(&asked));
                     }
                 }
                 if self.of(4) == 0 {

@@ -133,7 +133,7 @@ fn request(trace: u64) -> Request {
         deadline: None,
         kept: false,
         batched: false,
-        metadata: None,
+        origin: None,
         window: ringtail::flow::Window::None,
     }
 }

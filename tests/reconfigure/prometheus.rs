@@ -46,7 +46,7 @@ impl Bench {
             deadline: None,
             kept: false,
             batched: false,
-            metadata: None,
+            origin: None,
             window: ringtail::flow::Window::None,
         };
         self.exporter.consume(request).await.unwrap();

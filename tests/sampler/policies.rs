@@ -231,3 +231,26 @@ async fn renamed_attributes_are_found_when_asked() {
         assert_eq!(kept(&backend), expected, "semconv: {semconv}");
     }
 }
+
+/// Scenario: conditions that fail on every span, under both modes that take that for no match.
+/// Guarantee: `ignore` tells of it, in a line that stands for many; `silent` does not; the other policies decide alike.
+#[tokio::test]
+async fn conditions_that_fail_are_told_unless_they_are_to_be_silent() {
+    let said = |ringtail: &Ringtail| ringtail.stderr().matches("a condition of a policy failed").count();
+    for (mode, lines) in [("ignore", 1), ("silent", 0)] {
+        let backend = Backend::grpc().await;
+        let condition = format!("error_mode: {mode}, span: ['ParseInt(name, 10) == 1']");
+        let policy = format!("{{name: odd, type: ottl_condition, ottl_condition: {{{condition}}}}}");
+        let keys = format!("decision_wait: 1s, policies: [{policy}, {ERRORS}]");
+        let ringtail = Sampling::to(&backend, &keys).start().await;
+        for trace in 0..5 {
+            ringtail.export(traces([span(trace, 0), failing(span(trace, 1))])).await.unwrap();
+        }
+        wait::until("all are kept", || backend.spans().len() == 10).await;
+        assert_eq!(said(&ringtail), lines, "{mode}: {}", ringtail.stderr());
+        if lines > 0 {
+            let stderr = ringtail.stderr();
+            assert!(stderr.contains("ParseInt(name, 10) == 1") && stderr.contains("more=1"), "{stderr}");
+        }
+    }
+}

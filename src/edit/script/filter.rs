@@ -34,8 +34,7 @@ pub struct FilterEditor {
 impl FilterEditor {
     /// With these conditions.
     pub fn new(filter: Filter) -> Self {
-        let reads_headers = filter.conditions.iter().any(|(_, one, _)| one.code.reads_metadata());
-        let (memory, run) = (Memory::default(), Run::new(reads_headers));
+        let (memory, run) = (Memory::default(), Run::default());
         Self { filter: Arc::new(filter), memory, run, resource: [true; 2], around: [true; 2] }
     }
 

@@ -4,8 +4,11 @@ mod events;
 mod filter;
 mod transform;
 
+use std::sync::Arc;
+
 use super::message::Message;
 use super::walk::{Around, Failure};
+use crate::origin::Origin;
 use crate::ottl::{Context, Env, EvalError, Memory, Target};
 use crate::outcome::Signal;
 
@@ -39,15 +42,13 @@ impl<T> PartialEq for Compiled<T> {
     }
 }
 
-/// Time and randomness of a request, and the errors met in it.
+/// Time, randomness and origin of a request, and the errors met in it.
 #[derive(Debug)]
 struct Run {
     signal: Signal,
     now_unix_nanos: u64,
     random: fn() -> u128,
-    /// Of the request, where something reads them.
-    headers: Vec<(String, String)>,
-    reads_headers: bool,
+    origin: Option<Arc<Origin>>,
     errors: u64,
     first_error: Option<String>,
 }
@@ -58,8 +59,7 @@ impl Default for Run {
             signal: Signal::Traces,
             now_unix_nanos: 0,
             random: || 0,
-            headers: Vec::new(),
-            reads_headers: false,
+            origin: None,
             errors: 0,
             first_error: None,
         }
@@ -67,22 +67,16 @@ impl Default for Run {
 }
 
 impl Run {
-    /// Of texts of which some may read the headers of requests.
-    fn new(reads_headers: bool) -> Self {
-        Self { reads_headers, ..Self::default() }
-    }
-
     fn begin(&mut self, around: &Around<'_>) {
         self.signal = around.signal;
         (self.now_unix_nanos, self.random) = (around.now_unix_nanos, around.random);
-        if self.reads_headers {
-            self.headers = around.headers.map(<[_]>::to_vec).unwrap_or_default();
-        }
+        self.origin = around.origin.cloned();
     }
 
     fn with<T>(&self, evaluate: impl FnOnce(&Env<'_>) -> T) -> T {
         let random = self.random;
-        evaluate(&Env { now_unix_nanos: self.now_unix_nanos, metadata: &self.headers, random: &random })
+        let origin = self.origin.as_deref();
+        evaluate(&Env { now_unix_nanos: self.now_unix_nanos, origin, random: &random })
     }
 
     /// What cannot be evaluated is nothing, unless the request is to fail.

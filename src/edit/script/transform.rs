@@ -32,9 +32,7 @@ pub struct TransformEditor {
 impl TransformEditor {
     /// With these statements.
     pub fn new(group: Group) -> Self {
-        let reads_headers = group.conditions.iter().any(|one| one.code.reads_metadata())
-            || group.statements.iter().any(|one| one.code.reads_metadata());
-        Self { group: Arc::new(group), memory: Memory::default(), run: Run::new(reads_headers) }
+        Self { group: Arc::new(group), memory: Memory::default(), run: Run::default() }
     }
 
     fn run(

@@ -45,7 +45,7 @@ fn request(tenants: &[&str]) -> Request {
         deadline: None,
         kept: false,
         batched: false,
-        metadata: None,
+        origin: None,
         window: crate::flow::Window::None,
     }
 }

@@ -305,7 +305,7 @@ impl Inner {
 
     fn enqueue(self: &Arc<Self>, request: Request, place: Place, promised: bool) -> (Waiting, bool) {
         let books = &self.line.books;
-        let key = header_values(&self.manner.load().partition, request.metadata.as_deref());
+        let key = header_values(&self.manner.load().partition, request.origin.as_deref());
         let (part, answer) = Held::open(books, request, place, promised);
         let refused = self.line.queue.lock().accept(part, key, Instant::now()).err();
         let queued = refused.is_none();

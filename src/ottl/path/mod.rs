@@ -2,6 +2,7 @@
 
 mod put;
 mod read;
+mod request;
 mod table;
 mod write;
 
@@ -9,10 +10,11 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use super::Asks;
 use super::context::Context;
 use super::expression::Expression;
 pub(super) use read::step_all;
-use table::Access;
+use table::{About, Access};
 pub(super) use write::expected;
 
 /// A path of a statement.
@@ -53,10 +55,10 @@ impl Place {
     ) -> Result<Self, String> {
         let name = segments.join(".");
         let access = table::access(context, &name).ok_or_else(|| {
-            let first = segments.first().map_or("", String::as_str);
-            if first == "otelcol" {
-                return format!("path {name:?} is not here: of a request only otelcol.client.metadata is known");
+            if segments.first().is_some_and(|first| first == "otelcol") {
+                return format!("path {name:?} is not a valid path for the otelcol context");
             }
+            let first = segments.first().map_or("", String::as_str);
             format!(
                 "segment {first:?} from path {name:?} is not a valid path nor a valid OTTL keyword for the {} context",
                 context.title()
@@ -74,11 +76,20 @@ impl Place {
 
     /// Whether editors may write here.
     pub(super) fn is_writable(&self) -> bool {
-        !matches!(self.access, Access::EventIndex | Access::MetricType | Access::Metadata)
+        !matches!(self.access, Access::EventIndex | Access::MetricType | Access::Request(_))
+    }
+
+    /// What it reads of the request.
+    pub(super) fn asks(&self) -> Asks {
+        match self.access {
+            Access::Request(About::Headers) => Asks { headers: true, sender: false },
+            Access::Request(_) => Asks { headers: false, sender: true },
+            _ => Asks::default(),
+        }
     }
 }
 
 /// The names of all paths of a context, for suggestions.
 pub(super) fn names(context: Context) -> impl Iterator<Item = &'static str> {
-    table::of(context).iter().map(|(name, _)| *name)
+    table::of(context).iter().chain(table::REQUEST).map(|(name, _)| *name)
 }

@@ -51,7 +51,7 @@ impl Place {
                 _ => Value::Map(Cow::Borrowed(message.bytes()), message.attributes_field()),
             },
             Access::Cache => Value::Map(Cow::Borrowed(view.target.cache(self.context)), MAP_FIELD),
-            Access::Metadata => return self.metadata(view),
+            Access::Request(about) => return self.get_of_request(*about, view),
             Access::Any(number) => match message.field(*number)? {
                 Some(any) => value::read_any(any)?,
                 None => Value::Nil,
@@ -71,29 +71,6 @@ impl Place {
             _ => return self.get_scalar(message, view),
         };
         step_all(whole, &self.keys, view)
-    }
-
-    /// The headers of the request: all as a map of lists, or those of a name, however it is written.
-    fn metadata<'v>(&'v self, view: View<'v>) -> Result<Value<'v>, EvalError> {
-        let headers = view.env.metadata;
-        let of = |name: &str| {
-            let values = headers.iter().filter(|(known, _)| known == name);
-            Value::list(values.map(|(_, value)| Value::text(value.as_str())))
-        };
-        let Some((key, rest)) = self.keys.split_first() else {
-            let mut names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-            names.sort_unstable();
-            names.dedup();
-            let lists =
-                names.into_iter().map(|name| Ok((name, of(name)?))).collect::<Result<Vec<_>, EvalError>>()?;
-            return Value::map(lists);
-        };
-        let Step::Text(name) = key.step(view)? else { return Err("metadata is indexed by strings".into()) };
-        let name = String::from_utf8_lossy(&name).to_lowercase();
-        if !headers.iter().any(|(known, _)| *known == name) {
-            return Ok(Value::Nil);
-        }
-        step_all(of(&name)?, rest, view)
     }
 
     fn get_scalar<'v>(&self, message: Message<'v>, view: View<'v>) -> Result<Value<'v>, EvalError> {
@@ -147,7 +124,7 @@ impl Place {
             },
             Access::SchemaUrl => Value::Text(Cow::Borrowed(view.target.schema_url(self.context))),
             Access::EventIndex => Value::Int(view.target.event_index()),
-            Access::Attributes | Access::Cache | Access::Any(_) | Access::Metadata => Value::Nil, // read above
+            Access::Attributes | Access::Cache | Access::Any(_) | Access::Request(_) => Value::Nil, // read above
         })
     }
 }

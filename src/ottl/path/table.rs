@@ -37,8 +37,21 @@ pub(super) enum Access {
     Cache,
     SchemaUrl,
     EventIndex,
-    /// The headers of the request, each a list.
-    Metadata,
+    /// Not of the item: of the request that it came in.
+    Request(About),
+}
+
+/// What is known of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// The headers that the receiver keeps, each a list.
+    Headers,
+    /// The other end of the connection.
+    Peer,
+    /// What the authenticator found out.
+    Identity,
+    /// The metadata of a gRPC call, each a list.
+    Call,
 }
 
 /// The form of a field.
@@ -69,10 +82,11 @@ pub(super) enum Form {
 
 impl Access {
     pub(super) fn has_keys(&self) -> bool {
-        matches!(
-            self,
-            Self::Attributes | Self::Cache | Self::Any(_) | Self::Field(_, TraceState) | Self::Metadata
-        )
+        match self {
+            Self::Attributes | Self::Cache | Self::Any(_) | Self::Field(_, TraceState) => true,
+            Self::Request(about) => *about != About::Peer,
+            _ => false,
+        }
     }
 }
 
@@ -96,11 +110,16 @@ pub(super) fn of(context: Context) -> Table {
 
 /// The path of a name.
 pub(super) fn access(context: Context, name: &str) -> Option<&'static Access> {
-    if name == "otelcol.client.metadata" {
-        return Some(&Metadata);
-    }
-    of(context).iter().find(|(known, _)| *known == name).map(|(_, access)| access)
+    of(context).iter().chain(REQUEST).find(|(known, _)| *known == name).map(|(_, access)| access)
 }
+
+/// The paths that every context has.
+pub(super) const REQUEST: Table = &[
+    ("otelcol.client.addr", Request(About::Peer)),
+    ("otelcol.client.auth.attributes", Request(About::Identity)),
+    ("otelcol.client.metadata", Request(About::Headers)),
+    ("otelcol.grpc.metadata", Request(About::Call)),
+];
 
 const RESOURCE: Table = &[
     ("attributes", Attributes),

@@ -194,7 +194,7 @@ fn a_random_spread_loses_nothing() {
         let mut target = Target::new();
         target.set(Context::Metric, &bytes);
         let text = r#"convert_exponential_histogram_to_histogram("random", [1.2, 1.5, 3.0, 5.0, 7.0])"#;
-        let random = Env { now_unix_nanos: 0, metadata: &[], random: &next };
+        let random = Env { now_unix_nanos: 0, origin: None, random: &next };
         statement(text, Some(Context::Metric)).unwrap().run(&mut target, &random).unwrap();
         let after = Metric::decode(target.bytes(Context::Metric)).unwrap();
         let Some(Data::Histogram(after)) = after.data else { panic!("not a histogram") };

@@ -76,7 +76,7 @@ fn sample_scope() -> InstrumentationScope {
 }
 
 fn env() -> Env<'static> {
-    Env { now_unix_nanos: START, metadata: &[], random: &|| 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef }
+    Env { now_unix_nanos: START, origin: None, random: &|| 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef }
 }
 
 /// Runs statements on the sample span; gives the span, or the first error.

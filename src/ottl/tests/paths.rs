@@ -7,7 +7,10 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 
+use std::sync::Arc;
+
 use super::*;
+use crate::origin::{Identity, Origin, Peer};
 
 #[test]
 fn fields_of_spans_are_written_in_place() {
@@ -43,7 +46,8 @@ fn fields_of_spans_are_written_in_place() {
 fn headers_of_the_request_are_read() {
     let headers = [("x-tenant", "blue"), ("x-tenant", "red"), ("a", "b")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let with_headers = Env { metadata: &headers, ..env() };
+    let origin = Origin::of_headers(headers.into());
+    let with_headers = Env { origin: Some(&origin), ..env() };
     let bytes = sample_span().encode_to_vec();
     let cases = [
         (r#"otelcol.client.metadata["X-Tenant"]"#, r#"["blue","red"]"#),
@@ -55,10 +59,55 @@ fn headers_of_the_request_are_read() {
         let mut target = Target::new();
         target.set(Context::Span, &bytes);
         let set = statement(&format!("set(attributes[\"out\"], {path})"), Some(Context::Span)).unwrap();
-        assert!(set.reads_metadata());
+        assert_eq!(set.asks(), Asks { headers: true, sender: false });
         set.run(&mut target, &with_headers).unwrap();
         let span = Span::decode(target.bytes(Context::Span)).unwrap();
         assert_eq!(json_of(&span, "out"), expected, "{path}");
+    }
+}
+
+#[test]
+fn the_sender_of_the_request_is_read() {
+    let peer = Peer { shown: Some("10.0.0.7:99".into()), address: "10.0.0.7".into() };
+    let identity = Identity(vec![("username", "ann".into()), ("raw", "YW5u".into())]);
+    let mut headers = http::HeaderMap::new();
+    headers.append("x-tenant", http::HeaderValue::from_static("blue"));
+    let head = (http::Uri::from_static("http://here/x"), headers);
+    let known = Origin::of_call(Arc::new(peer), Some(Arc::new(identity)), head, false);
+    let web = Origin::of_http(Arc::default(), None, None);
+    let cases = [
+        ("otelcol.client.addr", r#""10.0.0.7:99""#, "nil"),
+        ("otelcol.client.auth.attributes", r#"{"raw":"YW5u","username":"ann"}"#, "{}"),
+        (r#"otelcol.client.auth.attributes["username"]"#, r#""ann""#, "nil"),
+        (r#"otelcol.client.auth.attributes["subject"]"#, "nil", "nil"),
+        (r#"otelcol.client.auth.attributes["subject"][0]"#, "error", "nil"),
+        (r#"otelcol.client.auth.attributes["username"][0]"#, "error", "nil"),
+        ("otelcol.client.auth.attributes[1]", "error", "error"),
+        ("otelcol.grpc.metadata", r#"{":authority":["here"],"x-tenant":["blue"]}"#, "{}"),
+        (r#"otelcol.grpc.metadata["X-Tenant"]"#, r#"["blue"]"#, "nil"),
+        (r#"otelcol.grpc.metadata["x-tenant"][0]"#, r#""blue""#, "nil"),
+        (r#"otelcol.grpc.metadata["x-tenant"][1]"#, "error", "nil"),
+        (r#"otelcol.grpc.metadata["x-tenant"][0][0]"#, "error", "nil"),
+        (r#"otelcol.grpc.metadata["x-tenant"]["x"]"#, "error", "nil"),
+        (r#"otelcol.grpc.metadata["none"][0]"#, "nil", "nil"),
+        ("otelcol.client.metadata", "{}", "{}"),
+    ];
+    let bytes = sample_span().encode_to_vec();
+    let read = |path: &str, origin: Option<&Origin>| {
+        let mut target = Target::new();
+        target.set(Context::Span, &bytes);
+        let set = statement(&format!("set(attributes[\"out\"], {path})"), Some(Context::Span)).unwrap();
+        let asks =
+            Asks { sender: path != "otelcol.client.metadata", headers: path == "otelcol.client.metadata" };
+        assert_eq!(set.asks(), asks, "{path}");
+        match set.run(&mut target, &Env { origin, ..env() }) {
+            Ok(_) => json_of(&Span::decode(target.bytes(Context::Span)).unwrap(), "out"),
+            Err(_) => "error".to_owned(),
+        }
+    };
+    for (path, of_call, otherwise) in cases {
+        let got = [Some(&known), Some(&web), None].map(|origin| read(path, origin));
+        assert_eq!(got, [of_call, otherwise, otherwise], "{path}");
     }
 }
 

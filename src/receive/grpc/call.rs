@@ -1,5 +1,6 @@
 //! One unary call: path, message, answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -10,15 +11,22 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use super::{ACCEPTED_ENCODINGS, GrpcServer, encoding};
 use crate::compress::{self, InflateError};
 use crate::flow::Answer;
+use crate::lane::Permit;
+use crate::origin::{Origin, Peer};
 use crate::outcome::{Fault, Reason, Refusal, Signal};
 use crate::receive::answer::grpc_status;
-use crate::receive::intake::{Intake, metadata};
+use crate::receive::intake::Intake;
 use crate::wire::status::{Code, Status, encode_details, encode_message, encode_partial_success};
 
 /// Answers one call. A client that resets its stream cancels it.
-pub async fn answer(server: &GrpcServer, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+pub async fn answer(
+    server: &GrpcServer,
+    peer: Arc<Peer>,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) {
     let answered = {
-        let handled = handle(server, request);
+        let handled = handle(server, peer, request);
         tokio::select! {
             answered = handled => Some(answered),
             _ = std::future::poll_fn(|cx| respond.poll_reset(cx)) => None,
@@ -38,7 +46,11 @@ pub async fn answer(server: &GrpcServer, request: Request<RecvStream>, mut respo
 /// A request that is not gRPC at all, with the HTTP status it gets.
 struct NotGrpc(http::StatusCode);
 
-async fn handle(server: &GrpcServer, request: Request<RecvStream>) -> Result<Answer, NotGrpc> {
+async fn handle(
+    server: &GrpcServer,
+    peer: Arc<Peer>,
+    request: Request<RecvStream>,
+) -> Result<Answer, NotGrpc> {
     let (head, body) = request.into_parts();
     if head.method != http::Method::POST {
         return Err(NotGrpc(http::StatusCode::METHOD_NOT_ALLOWED));
@@ -52,22 +64,30 @@ async fn handle(server: &GrpcServer, request: Request<RecvStream>) -> Result<Ans
     else {
         return Ok(Err(unhandled(head.uri.path())));
     };
-    if let Some(guard) = &server.guard
-        && let Err(why) = guard.check(&head.headers).await
-    {
-        return Ok(Err(intake.stranger(why)));
-    }
+    let identity = match &server.guard {
+        Some(guard) => match guard.check(&head.headers).await {
+            Ok(identity) => identity,
+            Err(why) => return Ok(Err(intake.stranger(why))),
+        },
+        None => None,
+    };
     let deadline = head.headers.get("grpc-timeout").and_then(timeout).map(|left| Instant::now() + left);
-    Ok(take(server, signal, &head.headers, body, deadline).await)
+    let (body, permit) = match read(server, &head.headers, body).await {
+        Ok(read) => read,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let origin = Origin::of_call(peer, identity, (head.uri, head.headers), server.config.include_metadata);
+    let answer = intake.take(signal, body, deadline, origin).await;
+    drop(permit);
+    Ok(answer)
 }
 
-async fn take(
+/// The message of a call, inflated, with the room that it takes.
+async fn read(
     server: &GrpcServer,
-    signal: Signal,
     headers: &HeaderMap,
     body: RecvStream,
-    deadline: Option<Instant>,
-) -> Answer {
+) -> Result<(Bytes, Permit), Refusal> {
     let intake = &server.intake;
     let max_bytes = server.config.max_recv_msg_bytes;
     let reading = tokio::time::timeout(MESSAGE_TIME_MAX, read_message(intake, body, max_bytes));
@@ -89,10 +109,7 @@ async fn take(
     } else {
         message
     };
-    let kept = server.config.include_metadata.then(|| metadata(headers));
-    let answer = intake.take(signal, body, deadline, kept).await;
-    drop(permit);
-    answer
+    Ok((body, permit))
 }
 
 fn unreadable(intake: &Intake, error: &InflateError) -> Refusal {
@@ -109,7 +126,7 @@ async fn read_message(
     intake: &Intake,
     mut body: RecvStream,
     max_bytes: usize,
-) -> Result<(bool, Bytes, crate::lane::Permit), Refusal> {
+) -> Result<(bool, Bytes, Permit), Refusal> {
     let malformed = |what: &str| intake.unreadable(Reason::Malformed, what.to_owned());
     let mut first = BytesMut::new();
     let mut begun: Option<Begun> = None;
@@ -148,11 +165,11 @@ struct Begun {
     length: usize,
     whole: Option<Bytes>, // the message, when it came in one frame
     gathered: BytesMut,   // otherwise
-    permit: crate::lane::Permit,
+    permit: Permit,
 }
 
 impl Begun {
-    fn new(data: Bytes, length: usize, permit: crate::lane::Permit) -> Result<Self, &'static str> {
+    fn new(data: Bytes, length: usize, permit: Permit) -> Result<Self, &'static str> {
         let compressed = match data[0] {
             0 => false,
             1 => true,
@@ -178,7 +195,7 @@ impl Begun {
         Ok(())
     }
 
-    fn finish(self) -> Result<(bool, Bytes, crate::lane::Permit), &'static str> {
+    fn finish(self) -> Result<(bool, Bytes, Permit), &'static str> {
         let message = match self.whole {
             Some(whole) => whole,
             None if self.gathered.len() == self.length => self.gathered.freeze(),

@@ -12,12 +12,18 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{GrpcServer, call};
+use crate::origin::Peer;
 use crate::receive::config::{Grpc, Keepalive};
 use crate::receive::in_progress::{InProgress, told_to_go};
 use crate::stream::{Corked, Stream, Uncork, cork};
 
 /// Serves one connection to its end.
-pub async fn serve(server: &Arc<ArcSwap<GrpcServer>>, stream: Box<dyn Stream>, closing: CancellationToken) {
+pub async fn serve(
+    server: &Arc<ArcSwap<GrpcServer>>,
+    stream: Box<dyn Stream>,
+    peer: Arc<Peer>,
+    closing: CancellationToken,
+) {
     let (corked, uncork) = cork(stream);
     let config = server.load().config.clone();
     let shaken = tokio::select! {
@@ -42,9 +48,9 @@ pub async fn serve(server: &Arc<ArcSwap<GrpcServer>>, stream: Box<dyn Stream>, c
                 Some(Ok((request, respond))) => {
                     clock.busy();
                     let running = calls.begin();
-                    let server = server.load_full();
+                    let (server, peer) = (server.load_full(), Arc::clone(&peer));
                     tokio::spawn(async move {
-                        call::answer(&server, request, respond).await;
+                        call::answer(&server, peer, request, respond).await;
                         drop(running);
                     });
                 }

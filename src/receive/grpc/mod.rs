@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Grpc;
 use super::intake::Intake;
+use super::peer::Address;
 use crate::auth::Guard;
 use crate::compress::Compression;
 use crate::stream::Stream;
@@ -22,8 +23,13 @@ pub struct GrpcServer {
 }
 
 /// Serves one connection to its end, as `server` says when it begins, and each call as it says then.
-pub async fn serve(server: Arc<ArcSwap<GrpcServer>>, stream: Box<dyn Stream>, closing: CancellationToken) {
-    connection::serve(&server, stream, closing).await;
+pub async fn serve(
+    server: Arc<ArcSwap<GrpcServer>>,
+    stream: Box<dyn Stream>,
+    from: Address,
+    closing: CancellationToken,
+) {
+    connection::serve(&server, stream, from.grpc(), closing).await;
 }
 
 /// The `grpc-accept-encoding` we announce.

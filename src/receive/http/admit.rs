@@ -1,15 +1,18 @@
 //! Whether a request may come in at all, whatever it is.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::HttpServer;
+use crate::origin::Identity;
 use crate::outcome::Refusal;
 use crate::wire::status::decode_message;
 
-/// Asks the authenticator, if there is one.
-pub async fn admit(server: &HttpServer, head: &Parts) -> Result<(), Refusal> {
-    let Some(guard) = &server.guard else { return Ok(()) };
+/// Asks the authenticator, if there is one; gives what it knows of the sender.
+pub async fn admit(server: &HttpServer, head: &Parts) -> Result<Option<Arc<Identity>>, Refusal> {
+    let Some(guard) = &server.guard else { return Ok(None) };
     let params = &server.config.auth_params;
     let checked = match head.uri.query() {
         Some(query) if !params.is_empty() => guard.check(&with_params(&head.headers, query, params)).await,

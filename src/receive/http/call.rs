@@ -1,5 +1,7 @@
 //! One OTLP/HTTP request: method, path, content type, body; the answer in the request's own encoding.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -7,9 +9,9 @@ use hyper::body::Incoming;
 
 use super::{HttpServer, admit, body, cors};
 use crate::flow::Answer;
+use crate::origin::{Origin, Peer};
 use crate::outcome::{Reason, Refusal, Signal};
 use crate::receive::answer::{grpc_status, http_status};
-use crate::receive::intake::metadata;
 use crate::wire::json;
 use crate::wire::status::{encode_partial_success, partial_success_to_json};
 
@@ -21,23 +23,32 @@ enum Encoding {
 }
 
 /// Answers one request.
-pub async fn answer(server: &HttpServer, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub async fn answer(
+    server: &HttpServer,
+    peer: Arc<Peer>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
     if let Some(preflight) = cors::preflight(server, &request) {
         return finish(server, preflight.map(|()| Full::default()));
     }
     let (head, incoming) = request.into_parts();
-    if let Err(refusal) = admit::admit(server, &head).await {
-        let mut response = match encoding(&head.headers) {
-            Some(encoding) => write_refusal(encoding, &refusal),
-            None => plain(StatusCode::UNAUTHORIZED, "401 unauthorized"),
-        };
-        cors::mark(server, &head.headers, response.headers_mut());
-        return finish(server, response);
-    }
+    let identity = match admit::admit(server, &head).await {
+        Ok(identity) => identity,
+        Err(refusal) => {
+            let mut response = match encoding(&head.headers) {
+                Some(encoding) => write_refusal(encoding, &refusal),
+                None => plain(StatusCode::UNAUTHORIZED, "401 unauthorized"),
+            };
+            cors::mark(server, &head.headers, response.headers_mut());
+            return finish(server, response);
+        }
+    };
     let mut response = match route(server, &head) {
         Err(refused) => *refused,
         Ok((signal, encoding)) => {
-            let answering = take(server, signal, encoding, &head.headers, incoming);
+            let kept = server.config.include_metadata.then_some((&head.uri, &head.headers));
+            let origin = Origin::of_http(peer, identity, kept);
+            let answering = take(server, (signal, encoding), &head.headers, incoming, origin);
             let answer = match server.config.write_timeout {
                 None => answering.await,
                 Some(limit) => match tokio::time::timeout(limit, answering).await {
@@ -83,10 +94,10 @@ fn encoding(headers: &HeaderMap) -> Option<Encoding> {
 
 async fn take(
     server: &HttpServer,
-    signal: Signal,
-    encoding: Encoding,
+    (signal, encoding): (Signal, Encoding),
     headers: &HeaderMap,
     incoming: Incoming,
+    origin: Origin,
 ) -> Answer {
     let (body, permit) = body::read(server, headers, incoming).await?;
     let body = match encoding {
@@ -97,8 +108,7 @@ async fn take(
             })?)
         }
     };
-    let kept = server.config.include_metadata.then(|| metadata(headers));
-    let answer = server.intake.take(signal, body, None, kept).await;
+    let answer = server.intake.take(signal, body, None, origin).await;
     drop(permit);
     answer
 }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::Http;
 use super::in_progress::InProgress;
 use super::intake::Intake;
+use super::peer::Address;
 use crate::auth::Guard;
 use crate::outcome::Signal;
 use crate::stream::Stream;
@@ -60,7 +61,13 @@ impl HttpServer {
 }
 
 /// Serves one connection to its end, as `server` says when it begins, and each request as it says then.
-pub async fn serve(server: Arc<ArcSwap<HttpServer>>, stream: Box<dyn Stream>, closing: CancellationToken) {
+pub async fn serve(
+    server: Arc<ArcSwap<HttpServer>>,
+    stream: Box<dyn Stream>,
+    from: Address,
+    closing: CancellationToken,
+) {
+    let peer = from.http();
     let Http { read_header_timeout, keep_alives_enabled, idle_timeout, .. } = server.load().config;
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -82,9 +89,9 @@ pub async fn serve(server: Arc<ArcSwap<HttpServer>>, stream: Box<dyn Stream>, cl
         .keep_alive_timeout(PING_TIME_MAX);
     let requests = InProgress::default();
     let service = service_fn(|request| {
-        let (server, running) = (server.load_full(), requests.begin());
+        let (server, running, peer) = (server.load_full(), requests.begin(), Arc::clone(&peer));
         async move {
-            let answer = call::answer(&server, request).await;
+            let answer = call::answer(&server, peer, request).await;
             drop(running);
             Ok::<_, Infallible>(answer)
         }

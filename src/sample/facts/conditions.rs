@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::Facts;
 use super::value::Parts;
+use super::{Facts, Failures};
 use crate::ottl::{Condition, Context, Dialect, Env, ParseError, Target, condition};
 use crate::wire::{Fields, Malformed};
 
@@ -16,12 +16,14 @@ const SPAN_EVENTS: u32 = 11;
 /// The conditions of one policy.
 #[derive(Debug)]
 pub(super) struct Conditions {
-    span: Vec<Condition>,
-    spanevent: Vec<Condition>,
+    span: Vec<(String, Condition)>,
+    spanevent: Vec<(String, Condition)>,
     /// The fact that a span meets one.
     matched: u16,
     /// The fact that one failed before any was met; `None` = errors are no matches.
     pub(super) failed: Option<u16>,
+    /// Whether those that fail are told.
+    told: bool,
 }
 
 impl Conditions {
@@ -33,10 +35,16 @@ impl Conditions {
         dialect: Dialect,
     ) -> Self {
         let compile = |texts: &[String], context| {
-            texts.iter().filter_map(|text| dialect.condition(text, context).ok()).collect()
+            let compile = |text: &String| Some((text.clone(), dialect.condition(text, context).ok()?));
+            texts.iter().filter_map(compile).collect()
         };
         let (span, spanevent) = (compile(span, Context::Span), compile(spanevent, Context::SpanEvent));
-        Self { span, spanevent, matched, failed }
+        Self { span, spanevent, matched, failed, told: false }
+    }
+
+    /// The same, and those that fail are told if wanted.
+    pub(super) fn told(self, told: bool) -> Self {
+        Self { told, ..self }
     }
 
     /// Whether facts already say how the policy votes: what comes later changes nothing.
@@ -55,29 +63,40 @@ impl Conditions {
     }
 
     /// Whether the condition holds; `None` = it failed, and that ends the policy.
-    fn holds(&self, condition: &Condition, target: &mut Target<'_>, env: &Env<'_>) -> Option<bool> {
-        match condition.matches(target, env) {
+    fn holds(
+        &self,
+        (text, condition): &(String, Condition),
+        asked: &mut Asked<'_>,
+        env: &Env<'_>,
+    ) -> Option<bool> {
+        match condition.matches(&mut asked.target, env) {
             Ok(holds) => Some(holds),
             Err(_) if self.failed.is_some() => None,
-            Err(_) => Some(false),
+            Err(error) => {
+                if self.told {
+                    asked.failures.count += 1;
+                    asked.failures.first.get_or_insert_with(|| format!("{text:?}: {error}"));
+                }
+                Some(false)
+            }
         }
     }
 
     /// Judges the span of `target`; its events are taken through the same place.
     fn judge<'b>(&self, asked: &mut Asked<'b>, body: &'b [u8], env: &Env<'_>) -> Option<bool> {
         for condition in &self.span {
-            if self.holds(condition, &mut asked.target, env)? {
+            if self.holds(condition, asked, env)? {
                 return Some(true);
             }
         }
         if self.spanevent.is_empty() {
             return Some(false);
         }
-        for (index, event) in asked.events.iter().enumerate() {
-            asked.target.set(Context::SpanEvent, &body[event.clone()]);
+        for index in 0..asked.events.len() {
+            asked.target.set(Context::SpanEvent, &body[asked.events[index].clone()]);
             asked.target.set_event_index(index);
             for condition in &self.spanevent {
-                if self.holds(condition, &mut asked.target, env)? {
+                if self.holds(condition, asked, env)? {
                     return Some(true);
                 }
             }
@@ -92,6 +111,8 @@ pub(super) struct Asked<'b> {
     target: Target<'b>,
     events: Vec<Range<usize>>,
     now_unix_nanos: u64,
+    /// Of those that are told.
+    pub(super) failures: Failures,
 }
 
 impl<'b> Asked<'b> {
@@ -118,7 +139,7 @@ impl<'b> Asked<'b> {
         item: Range<usize>,
         facts: &mut Facts,
     ) -> Result<(), Malformed> {
-        let env = Env { now_unix_nanos: self.now_unix_nanos, metadata: &[], random: &|| 0 };
+        let env = Env { now_unix_nanos: self.now_unix_nanos, origin: None, random: &|| 0 };
         self.events.clear();
         for field in Fields::within(body, item.clone()) {
             let field = field?;

@@ -89,6 +89,17 @@ pub struct Arrival {
     pub portions: Vec<Portion>,
     /// Spans in all.
     pub spans: u64,
+    /// Conditions that could not be evaluated, of policies that want to be told (`error_mode: ignore`).
+    pub failures: Failures,
+}
+
+/// What could not be evaluated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// How many times.
+    pub count: u64,
+    /// The first: the condition and its error.
+    pub first: Option<String>,
 }
 
 impl Default for Facts {

@@ -12,7 +12,7 @@ use super::predicate::Predicate;
 use super::size::Schemas;
 use crate::ottl::Dialect;
 use crate::pattern;
-use crate::sample::{Config, Rule};
+use crate::sample::{Config, ErrorMode, Rule};
 
 /// What has to be looked at, compiled from the policies. What no policy asks for costs nothing.
 #[derive(Debug)]
@@ -92,11 +92,14 @@ impl Plan {
         let dialect = Dialect { semconv: config.semconv };
         for (fact, predicate) in (0u16..).zip(&predicates) {
             plan.want(fact, predicate);
-            if let Predicate::Conditions { span, spanevent, .. } = predicate {
+            if let Predicate::Conditions { span, spanevent, error_mode } = predicate {
                 let failure =
                     predicate.failure().and_then(|failure| predicates.iter().position(|one| *one == failure));
                 let failed = failure.map(|failed| failed as u16);
-                plan.conditions.push(Conditions::new([span, spanevent], fact, failed, dialect));
+                plan.conditions.push(
+                    Conditions::new([span, spanevent], fact, failed, dialect)
+                        .told(*error_mode == ErrorMode::Ignore),
+                );
             }
         }
         (plan.asks.predicates, plan.asks.fields) = (predicates, fields);

@@ -41,16 +41,16 @@ pub(in crate::sample) enum Predicate {
         /// The value.
         value: bool,
     },
-    /// A span, or an event of one, meets one of these conditions; with `propagate`, before any fails.
+    /// A span, or an event of one, meets one of these conditions; to propagate errors, before any fails.
     Conditions {
         /// Conditions on spans.
         span: Vec<String>,
         /// Conditions on events.
         spanevent: Vec<String>,
-        /// Whether the first that fails ends the policy.
-        propagate: bool,
+        /// What one that fails means.
+        error_mode: ErrorMode,
     },
-    /// With `propagate`: a condition fails before any is met.
+    /// To propagate errors: a condition fails before any is met.
     Failure {
         /// Conditions on spans.
         span: Vec<String>,
@@ -89,11 +89,9 @@ impl Predicate {
             Rule::Latency { threshold_ms, upper_threshold_ms } if compat => {
                 Self::Latency { threshold_ms: *threshold_ms, upper_threshold_ms: *upper_threshold_ms }
             }
-            Rule::OttlCondition { error_mode, span, spanevent } => Self::Conditions {
-                span: span.clone(),
-                spanevent: spanevent.clone(),
-                propagate: *error_mode == ErrorMode::Propagate,
-            },
+            Rule::OttlCondition { error_mode, span, spanevent } => {
+                Self::Conditions { span: span.clone(), spanevent: spanevent.clone(), error_mode: *error_mode }
+            }
             _ => return None,
         })
     }
@@ -101,7 +99,7 @@ impl Predicate {
     /// The question that goes with another, whose answer is that it cannot be answered.
     pub(in crate::sample) fn failure(&self) -> Option<Self> {
         match self {
-            Self::Conditions { span, spanevent, propagate: true } => {
+            Self::Conditions { span, spanevent, error_mode: ErrorMode::Propagate } => {
                 Some(Self::Failure { span: span.clone(), spanevent: spanevent.clone() })
             }
             _ => None,

@@ -239,10 +239,10 @@ impl<'p, 'b> Walk<'p, 'b> {
     }
 
     fn finish(self, body: Bytes) -> Arrival {
-        let Self { resources, scopes, scope_bytes, open, spans, .. } = self;
+        let Self { look, resources, scopes, scope_bytes, open, spans, .. } = self;
         let portions = open.into_iter().map(|open| open.close(&scope_bytes)).collect();
         let source = Arc::new(Source { signal: Signal::Traces, body, resources, scopes });
-        Arrival { source, portions, spans }
+        Arrival { source, portions, spans, failures: look.asked.failures }
     }
 }
 

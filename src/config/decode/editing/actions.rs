@@ -2,7 +2,7 @@
 
 use super::any::Any;
 use crate::config::decode::Section;
-use crate::edit::{Action, Actions, Change, Source};
+use crate::edit::{Action, Actions, Asked, Change, Source};
 use crate::pattern::Pattern;
 use crate::semconv::Names;
 
@@ -84,7 +84,7 @@ impl Keys {
         match word {
             "insert" | "update" | "upsert" => {
                 without(!self.pattern.is_empty(), "the \"pattern\" field", "This")?;
-                let source = self.source(section, sources)?;
+                let source = self.source(sources)?;
                 Ok(match word {
                     "insert" => Change::Insert(source),
                     "update" => Change::Update(source),
@@ -113,28 +113,35 @@ impl Keys {
         }
     }
 
-    fn source(&self, section: &Section<'_>, sources: usize) -> Result<Source, String> {
+    fn source(&self, sources: usize) -> Result<Source, String> {
         if sources == 0 && self.default.is_none() {
             return Err(". Either field \"value\", \"from_attribute\", \"from_context\", or \"default_value\" must be specified".into());
         }
         if sources > 1 {
             return Err(" due to multiple value sources being set".into());
         }
-        let context = self.context.as_str();
-        if context == "client.address" || context.starts_with("auth.") {
-            let message = format!("'from_context' {context:?} is not known here; default_value is used");
-            let help =
-                "request headers are: from_context: metadata.NAME, with include_metadata in the receiver";
-            section.warn(&section.mark_of("from_context"), "from_context", message, Some(help.into()));
-        }
-        let header = self.context.strip_prefix("metadata.").unwrap_or(&self.context).to_ascii_lowercase();
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Ok(Source {
             value: self.value.as_ref().map(|value| value.encoded.clone()),
-            header: text(&header),
+            context: self.asked(),
             attribute: text(&self.attribute),
             default: self.default.as_ref().map(|value| value.encoded.clone()),
         })
+    }
+
+    /// What `from_context` names: what has none of the prefixes is a header too.
+    fn asked(&self) -> Option<Asked> {
+        let context = self.context.as_str();
+        let header = |name: &str| Asked::Header(name.to_ascii_lowercase());
+        match context {
+            "" => None,
+            "client.address" => Some(Asked::Address),
+            _ => Some(match (context.strip_prefix("metadata."), context.strip_prefix("auth.")) {
+                (Some(name), _) => header(name),
+                (None, Some(name)) => Asked::Identity(name.to_owned()),
+                (None, None) => header(context),
+            }),
+        }
     }
 
     fn compile(&self, section: &Section<'_>, pattern: &str) -> Result<Pattern, String> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::config::settings::Processor;
-use crate::edit::{Action, Change, Config, Filter, Group, Source};
+use crate::edit::{Action, Change, Config, Filter, Group};
 use crate::ottl::{self, Context, Named};
 use crate::outcome::Signal;
 use crate::sample::{Policy, Rule};
@@ -164,21 +164,6 @@ fn drops_spans(filter: &Filter) -> bool {
     filter.conditions.iter().any(|(context, ..)| of_spans(*context))
         || filter.include.is_some()
         || filter.exclude.is_some()
-}
-
-/// The request headers that an edit takes values from.
-pub(super) fn headers_of(config: &Config) -> Vec<String> {
-    let actions = match config {
-        Config::Resource(actions) | Config::Attributes { actions, .. } => &actions.list[..],
-        _ => &[],
-    };
-    let source = |action: &Action| match &action.change {
-        Change::Insert(Source { header, .. })
-        | Change::Update(Source { header, .. })
-        | Change::Upsert(Source { header, .. }) => header.clone(),
-        _ => None,
-    };
-    actions.iter().filter_map(source).collect()
 }
 
 fn item(signal: Signal) -> Context {

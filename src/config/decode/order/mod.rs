@@ -1,5 +1,6 @@
 //! Orders of processors that are known to be wrong: each a warning at the processor that stands wrong.
 
+mod asks;
 mod fields;
 
 use super::Context;
@@ -8,6 +9,7 @@ use crate::config::settings::{Exporter, Processor, Settings};
 use crate::edit;
 use crate::outcome::Signal;
 
+use asks::{Asks, Lost};
 use fields::{Field, read_by, written_by};
 
 /// A processor in its place.
@@ -44,7 +46,7 @@ pub(super) fn check(
         let findings = [
             misplaced(placed, before),
             depends(placed, before, pipeline.signal),
-            blind(&placed.name, &headers_of(placed.processor), before),
+            blind(&placed.name, &asks_of(placed.processor, pipeline.signal), before),
         ];
         for (message, help) in findings.into_iter().flatten() {
             warn(placed.reference, "processors", message, help);
@@ -52,8 +54,8 @@ pub(super) fn check(
     }
     for reference in &pipeline.exporters {
         let Some(Exporter::Otlp(config)) = settings.exporters.get(&reference.id) else { continue };
-        let keys = config.queue.batch.as_ref().map_or(&[][..], |batch| &batch.metadata_keys);
-        if let Some((message, help)) = blind(&reference.shown(), keys, &line) {
+        let keys = config.queue.batch.as_ref().map_or_else(Vec::new, |batch| batch.metadata_keys.clone());
+        if let Some((message, help)) = blind(&reference.shown(), &Asks::of_headers(keys), &line) {
             warn(reference, "exporters", message, help);
         }
     }
@@ -134,36 +136,39 @@ fn depends(placed: &Placed<'_>, before: &[Placed<'_>], signal: Signal) -> Findin
     })
 }
 
-/// The request headers that a processor asks for.
-fn headers_of(processor: &Processor) -> Vec<String> {
+/// What a processor asks about requests.
+fn asks_of(processor: &Processor, signal: Signal) -> Asks {
     match processor {
-        Processor::Batch(config) => config.metadata_keys.clone(),
-        Processor::Edit(config) => fields::headers_of(config),
-        _ => Vec::new(),
+        Processor::Batch(config) => Asks::of_headers(config.metadata_keys.clone()),
+        Processor::Edit(config) => asks::of(config, signal),
+        _ => Asks::default(),
     }
 }
 
-/// Something asks for request headers that no request has any more.
-fn blind(name: &str, headers: &[String], before: &[Placed<'_>]) -> Finding {
-    if headers.is_empty() {
-        return None;
-    }
+/// Something asks about requests what nobody knows any more.
+fn blind(name: &str, asks: &Asks, before: &[Placed<'_>]) -> Finding {
     before.iter().rev().find_map(|one| {
-        let why = match one.processor {
-            Processor::TailSampling(_) => "which puts spans of many requests together",
-            Processor::Batch(batch) if headers.iter().any(|header| !batch.metadata_keys.contains(header)) => {
-                "which keeps only its own metadata_keys"
+        let (lost, why) = match one.processor {
+            Processor::TailSampling(_) => (asks.first()?, "which puts spans of many requests together"),
+            Processor::Batch(batch) => {
+                (asks.lost_behind(&batch.metadata_keys)?, "which keeps only its own metadata_keys")
             }
             _ => return None,
         };
         let loser = &one.name;
-        let message =
-            format!("{name} asks for request headers, but stands behind {loser}, {why}: it never sees them");
-        let help = match one.processor {
-            Processor::Batch(_) => {
+        let (what, end) = match lost {
+            Lost::Headers => ("for request headers", "it never sees them"),
+            Lost::Sender => ("who sent a request", "nobody knows it there"),
+        };
+        let message = format!("{name} asks {what}, but stands behind {loser}, {why}: {end}");
+        let help = match (one.processor, lost) {
+            (Processor::Batch(_), Lost::Headers) => {
                 format!("put it before {loser}, or name the header in {loser}'s metadata_keys")
             }
-            _ => format!("put it before {loser}, or copy the header into an attribute there (from_context)"),
+            (_, Lost::Headers) => {
+                format!("put it before {loser}, or copy the header into an attribute there (from_context)")
+            }
+            (_, Lost::Sender) => format!("put it before {loser}"),
         };
         Some((message, help))
     })

@@ -46,3 +46,25 @@ fn the_first_of_match_and_failure_decides_in_whatever_requests_they_come() {
     assert_eq!(facts_of(&[&["1"], &["x"]]), (true, false));
     assert_eq!(facts_of(&[&["2"], &["2"]]), (false, false));
 }
+
+#[test]
+fn conditions_that_fail_are_counted_where_somebody_wants_to_be_told() {
+    let text = r#"ParseInt(attributes["a"], 10) == 1"#;
+    let span = |value: &str| {
+        let attributes = vec![attribute(&format!("a={value}"))];
+        Span { trace_id: vec![9; 16], attributes, ..Span::default() }
+    };
+    let scope_spans = vec![ScopeSpans { spans: ["x", "2", "y"].map(span).into(), ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+    let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+    let failures = |modes: &[ErrorMode]| {
+        let policies = modes.iter().map(|mode| conditions(*mode, text)).collect();
+        plan(false, policies).read(body.clone().into()).unwrap().failures
+    };
+    let told = failures(&[ErrorMode::Silent, ErrorMode::Ignore]);
+    assert_eq!(told.count, 2, "each failure once");
+    assert!(told.first.unwrap().starts_with(&format!("{text:?}: ")));
+    for quiet in [ErrorMode::Silent, ErrorMode::Propagate] {
+        assert_eq!(failures(&[quiet]), Failures::default());
+    }
+}
