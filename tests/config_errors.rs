@@ -427,10 +427,6 @@ fn telemetry_is_checked_as_the_collector_checks_it() {
 #[test]
 fn telemetry_that_does_nothing_here_is_accepted_with_a_warning() {
     for (telemetry, expected) in [
-        (
-            "metrics: {readers: [{periodic: {exporter: {otlp: {}}}}]}",
-            "'periodic' has no effect here: metrics are not pushed",
-        ),
         ("metrics: {level: detailed, views: [{stream: {}}]}", "'views' has no effect here"),
         (
             "logs: {processors: [{batch: {}}]}",

@@ -251,7 +251,7 @@ impl Live {
         if let Err(error) = self.logs.reconfigure(&settings.telemetry) {
             tracing::warn!(%error, "logs stay as they were");
         }
-        self.ground.registry.target_info(&settings.telemetry.resource);
+        self.ground.registry.set_resource(settings.telemetry.whole_resource(&self.ground.instance));
         let (hash, generation) = (hash(&loaded), before.generation + 1);
         self.update(|view| *view = View { graph, loaded, generation, hash, last: view.last.take() });
         Ok(leaving)

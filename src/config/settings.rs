@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::outcome::Signal;
 use crate::{auth, batch, edit, export, flow, forward, journal, observe, receive, sample, tls};
@@ -47,6 +48,32 @@ pub struct Settings {
     pub pipelines: Vec<Pipeline>,
     /// `service.telemetry`.
     pub telemetry: observe::Telemetry,
+    /// `service.telemetry.metrics.readers` that push.
+    pub pushing: Vec<PushReader>,
+}
+
+/// A `periodic` reader of our own metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PushReader {
+    /// Where it stands: `service::telemetry::metrics::readers[0]`.
+    pub key: String,
+    /// `interval`, 60 s.
+    pub interval: Duration,
+    /// `timeout` of a push with all its retries, 30 s.
+    pub timeout: Duration,
+    /// `temporality_preference`.
+    pub temporality: observe::Temporality,
+    /// `exporter`.
+    pub to: PushTarget,
+}
+
+/// Where a `periodic` reader sends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PushTarget {
+    /// `otlp`.
+    Otlp(Box<export::Otlp>),
+    /// `console`: a line of OTLP JSON on standard output.
+    Console,
 }
 
 /// `health_check` with what its listener has.

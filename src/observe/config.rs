@@ -1,5 +1,7 @@
 //! What can be told about ringtail's own telemetry, admin API and health.
 
+use std::collections::BTreeMap;
+
 use super::log_outputs::LogOutput;
 
 /// `service.telemetry`.
@@ -13,8 +15,26 @@ pub struct Telemetry {
     pub log_outputs: Vec<LogOutput>,
     /// `host:port` of each Prometheus endpoint; empty when `metrics.level` is none. `localhost:8888`.
     pub metrics: Vec<PrometheusReader>,
-    /// `resource`: attributes of `target_info` (service.name, service.version, service.instance.id and the file's).
-    pub resource: Vec<(String, String)>,
+    /// `resource`: what the file says of it; `None` removes an attribute that is there by default.
+    pub resource: Vec<(String, Option<String>)>,
+}
+
+/// Attributes of this process, by name.
+pub type Resource = Vec<(String, String)>;
+
+impl Telemetry {
+    /// The whole resource: a name, a version and an instance, unless the file has its own or removes them.
+    pub fn whole_resource(&self, instance: &str) -> Resource {
+        let own = [
+            ("service.instance.id", instance),
+            ("service.name", "ringtail"),
+            ("service.version", env!("CARGO_PKG_VERSION")),
+        ];
+        let mut whole: BTreeMap<String, Option<String>> =
+            own.into_iter().map(|(name, value)| (name.to_owned(), Some(value.to_owned()))).collect();
+        whole.extend(self.resource.iter().cloned());
+        whole.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
 }
 
 /// One pull reader.

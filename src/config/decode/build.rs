@@ -173,6 +173,7 @@ impl<'a> Build<'a> {
             admin: Some(observe::Admin::default()),
             pipelines: self.service.pipelines.iter().map(pipeline).collect(),
             telemetry: self.service.telemetry.clone(),
+            pushing: self.service.pushing.clone(),
         };
         let used = self.used();
         extensions::note(self.context, self.definitions(Kind::Extension), &self.service.extensions);

@@ -20,6 +20,7 @@ mod otlp;
 mod pages;
 mod pipelines;
 mod prometheus;
+mod readers;
 mod resilience;
 mod resolver;
 mod sampling;
