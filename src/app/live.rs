@@ -251,6 +251,7 @@ impl Live {
         if let Err(error) = self.logs.reconfigure(&settings.telemetry) {
             tracing::warn!(%error, "logs stay as they were");
         }
+        self.ground.registry.set_views(settings.telemetry.views.clone());
         self.ground.registry.set_resource(settings.telemetry.whole_resource(&self.ground.instance));
         let (hash, generation) = (hash(&loaded), before.generation + 1);
         self.update(|view| *view = View { graph, loaded, generation, hash, last: view.last.take() });

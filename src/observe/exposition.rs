@@ -5,6 +5,7 @@ use ::prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::families::{Family, Kind, Labels, Number, Point};
 use super::instruments::HistogramSnapshot;
+use super::metrics::{SCRAPE_ERRORS, TARGET_INFO};
 
 /// How a reader wants its exposition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,18 +38,22 @@ fn written(family: Family, style: &Style) -> MetricFamily {
         Kind::Gauge => MetricType::GAUGE,
         Kind::Histogram => MetricType::HISTOGRAM,
     });
+    // The resource is not a part of itself, nor of what scrapes count.
+    let about_readers = matches!(written.name(), TARGET_INFO | SCRAPE_ERRORS);
+    let constant = if about_readers { &[][..] } else { &style.constant_labels };
     let points = family.points.into_iter();
-    written.set_metric(points.map(|point| metric(point, family.kind, &style.constant_labels)).collect());
+    written.set_metric(points.map(|point| metric(point, family.kind, constant)).collect());
     written
 }
 
-fn metric(point: Point, kind: Kind, constant: &Labels) -> Metric {
+fn metric(point: Point, kind: Kind, constant: &[(String, String)]) -> Metric {
     let mut labels = point.labels;
     for (name, value) in constant {
         if !labels.iter().any(|(own, _)| own == name) {
             labels.push((name.clone(), value.clone()));
         }
     }
+    labels.sort();
     let pairs = labels.into_iter().map(|(name, value)| {
         let mut pair = LabelPair::default();
         pair.set_name(name);

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use super::config::Resource;
+use super::config::{Resource, View};
 use super::exposition::{self, Style};
 use super::families::{Family, Kind};
 use super::instruments::{Counter, FloatGauge, Gauge, Histogram};
 use super::series::{Store, Value, label_name};
+use super::views;
 
 /// The content type of [`Registry::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
@@ -31,6 +32,7 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     store: Arc<Store>,
     resource: ArcSwap<Resource>,
+    views: ArcSwap<Vec<View>>,
     hooks: Mutex<Vec<Hook>>,
     encoding_errors: Counter,
     gathering_errors: Counter,
@@ -58,8 +60,8 @@ impl Registry {
         let unexposed = Value::Counter(store.unexposed());
         store.put("ringtail_unexposed_series", help, &[], Kind::Counter, unexposed);
         let hooks = Mutex::default();
-        let resource = ArcSwap::default();
-        Self(Arc::new(Inner { store, resource, hooks, encoding_errors, gathering_errors }))
+        let (resource, views) = (ArcSwap::default(), ArcSwap::default());
+        Self(Arc::new(Inner { store, resource, views, hooks, encoding_errors, gathering_errors }))
     }
 
     /// A counter; the same name and labels give the same counter.
@@ -178,6 +180,11 @@ impl Registry {
         self.0.resource.store(Arc::new(resource));
     }
 
+    /// How what is read is shown from now on.
+    pub fn set_views(&self, views: Vec<View>) {
+        self.0.views.store(Arc::new(views));
+    }
+
     /// The resource of this process.
     pub fn resource(&self) -> Arc<Resource> {
         self.0.resource.load_full()
@@ -202,7 +209,7 @@ impl Registry {
         for hook in hooks {
             hook();
         }
-        self.0.store.collect()
+        views::apply(&self.0.views.load(), self.0.store.collect())
     }
 
     /// The Prometheus text format. `type_suffix` adds `_total` to counters; the Collector's default reader does not.

@@ -30,13 +30,16 @@ mod reloads;
 mod sampling;
 mod series;
 mod serve;
+mod views;
 
 pub use admin::{Pages, admin_server};
 pub use batching::BatchMetrics;
 pub use components::{
     BackendMetrics, ExporterMetrics, LoadBalancerMetrics, QueueMetrics, ReceiverMetrics, ServerLabels,
 };
-pub use config::{Admin, Encoding, HealthCheck, PrometheusReader, Resource, Telemetry};
+pub use config::{
+    Admin, Encoding, HealthCheck, Names, PrometheusReader, Resource, Telemetry, View, ViewKind,
+};
 pub use families::{Family, Kind, Number, Point};
 pub use health::{health_pages, timestamp};
 pub use held_bytes::{HeldBytes, Weight};

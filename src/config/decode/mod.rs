@@ -32,6 +32,7 @@ mod storage;
 mod telemetry;
 mod tls;
 mod values;
+mod views;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

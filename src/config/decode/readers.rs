@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::backend::{grpc_address, url};
 use super::net::{check_address, headers};
+use super::views::names;
 use super::{KeyKind, Section};
 use crate::client::{HttpEncoding, Protocol, Transport};
 use crate::compress::Compression;
@@ -23,18 +24,6 @@ pub(super) const METRIC_LEVELS: &[(&str, bool)] =
 /// `metrics`: the endpoints to scrape, and the readers that push.
 pub(super) fn metrics(metrics: &mut Section<'_>) -> (Vec<PrometheusReader>, Vec<PushReader>) {
     let on = metrics.level("level", "normal", METRIC_LEVELS, "unknown metrics level").unwrap_or(true);
-    if let Some(entry) = metrics.find("views", KeyKind::Ignored)
-        && !matches!(entry.value.typed(), Typed::List([]) | Typed::Null)
-    {
-        let detailed = metrics.text_of("level").is_some_and(|level| level.eq_ignore_ascii_case("detailed"));
-        if detailed {
-            let help = "drop series when scraping".to_owned();
-            metrics.warn(&entry.mark, "views", "'views' has no effect here", Some(help));
-        } else {
-            let message = "service::telemetry::metrics::views can only be set when service::telemetry::metrics::level is detailed";
-            metrics.error("views", message, Some("remove it: it has no effect here".into()));
-        }
-    }
     let help = "write readers: [{pull: {exporter: {prometheus: {host: HOST, port: PORT}}}}]";
     let address: Option<String> =
         metrics.deprecated("address", help).and_then(|entry| metrics.value(&entry.value, "address"));
@@ -84,7 +73,8 @@ fn host_and_port(section: &Section<'_>, address: &str) -> Option<PrometheusReade
     check_address(section, "address", address);
     let (host, port) = address.rsplit_once(':')?;
     let host = if host.is_empty() { "0.0.0.0" } else { host.trim_matches(['[', ']']) };
-    Some(PrometheusReader { host: host.to_owned(), port: port.parse().ok()?, type_suffix: false })
+    let (host, port) = (host.to_owned(), port.parse().ok()?);
+    Some(PrometheusReader { host, port, ..PrometheusReader::default() })
 }
 
 enum Reader {
@@ -115,7 +105,7 @@ fn reader(reader: &mut Section<'_>) -> Option<Reader> {
 }
 
 fn prometheus(section: &mut Section<'_>) -> PrometheusReader {
-    let default = PrometheusReader { host: "localhost".into(), port: 8888, type_suffix: false };
+    let default = PrometheusReader::default();
     for key in ["without_scope_info", "without_units"] {
         section.ignored::<bool>(key);
         if section.entry(key).and_then(|entry| section.value(&entry.value, key)) == Some(false) {
@@ -123,17 +113,11 @@ fn prometheus(section: &mut Section<'_>) -> PrometheusReader {
             section.warn(&section.mark_of(key), key, message, None);
         }
     }
-    if let Some(entry) = section.find("with_resource_constant_labels", KeyKind::Ignored)
-        && !entry.value.is_null()
-    {
-        let message = "'with_resource_constant_labels' has no effect here: the resource is on target_info";
-        let help = "join with target_info, or add labels when scraping".to_owned();
-        section.warn(&entry.mark, "with_resource_constant_labels", message, Some(help));
-    }
     PrometheusReader {
         host: section.get("host", default.host),
         port: section.get("port", default.port),
         type_suffix: !section.get("without_type_suffix", true),
+        constant_labels: section.when_filled("with_resource_constant_labels", names),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `service.telemetry`: logs, resource, and what is said of our own spans.
 
 use super::readers::{METRIC_LEVELS, metrics};
+use super::views::views;
 use super::{KeyKind, Section};
 use crate::config::print::Printed;
 use crate::config::settings::PushReader;
@@ -19,8 +20,8 @@ const LEVELS: &[(&str, &str)] = &[
 ];
 
 pub(super) fn telemetry(section: &mut Section<'_>) -> (Telemetry, Vec<PushReader>) {
-    let (log_level, log_encoding, log_outputs) = section.section("logs", logs);
-    let (metrics, pushing) = section.section("metrics", metrics);
+    let logs = section.section("logs", logs);
+    let (readers, views) = section.section("metrics", |section| (metrics(section), views(section)));
     section.section("traces", |traces| {
         traces.find("level", KeyKind::Ignored);
         traces.level("level", "none", METRIC_LEVELS, "unknown metrics level");
@@ -29,10 +30,11 @@ pub(super) fn telemetry(section: &mut Section<'_>) -> (Telemetry, Vec<PushReader
         no_processors(traces);
     });
     let resource = resource(section);
-    (Telemetry { log_level, log_encoding, log_outputs, metrics, resource }, pushing)
+    let (metrics, pushing) = readers;
+    (Telemetry { metrics, views, resource, ..logs }, pushing)
 }
 
-fn logs(logs: &mut Section<'_>) -> (String, Encoding, Vec<LogOutput>) {
+fn logs(logs: &mut Section<'_>) -> Telemetry {
     let level = logs.level("level", "info", LEVELS, "unrecognized level:").unwrap_or("info");
     let encoding = logs
         .choice(
@@ -47,11 +49,7 @@ fn logs(logs: &mut Section<'_>) -> (String, Encoding, Vec<LogOutput>) {
     }
     let outputs = outputs(logs);
     logs.ignored::<Vec<String>>("error_output_paths"); // errors of the log itself, of which there are none
-    if let Some(entry) = logs.find("initial_fields", KeyKind::Ignored)
-        && !entry.value.entries().is_empty()
-    {
-        logs.warn(&entry.mark, "initial_fields", "'initial_fields' has no effect here", None);
-    }
+    let log_fields = initial_fields(logs);
     if logs.find("sampling", KeyKind::Ignored).is_some() {
         logs.section("sampling", |sampling| {
             sampling.ignored::<bool>("enabled");
@@ -61,7 +59,27 @@ fn logs(logs: &mut Section<'_>) -> (String, Encoding, Vec<LogOutput>) {
         });
     }
     no_processors(logs);
-    (level.to_owned(), encoding, outputs)
+    Telemetry {
+        log_level: level.to_owned(),
+        log_encoding: encoding,
+        log_outputs: outputs,
+        log_fields,
+        ..Telemetry::default()
+    }
+}
+
+/// `initial_fields`: whatever stands there is on every line, so it is no secret.
+fn initial_fields(logs: &mut Section<'_>) -> Vec<(String, serde_json::Value)> {
+    let Some(entry) = logs.find("initial_fields", KeyKind::Live) else { return Vec::new() };
+    if !entry.value.is_null() && !matches!(entry.value.value, Value::Map(_)) {
+        let got = entry.value.typed().name();
+        logs.error("initial_fields", format!("'initial_fields' expected a map, got {got}"), None);
+    }
+    let fields = entry.value.entries().iter().map(|field| (field.key.clone(), field.value.to_json()));
+    let fields: Vec<_> = fields.collect();
+    let shown = fields.iter().map(|(name, value)| (name.clone(), Printed::Text(value.to_string())));
+    logs.show("initial_fields", Printed::Map(shown.collect()));
+    fields
 }
 
 /// `output_paths`; none is standard error.
