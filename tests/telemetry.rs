@@ -1,4 +1,4 @@
-//! What a process says of itself beside its pages: pushed metrics.
+//! What a process says of itself beside its own pages: pushed metrics, health checks of the Collector's second form.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,8 +13,8 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use support::Content;
 use support::backend::{Backend, Reply};
 use support::load::{span, traces};
-use support::process::{Ports, Ringtail};
-use support::wait;
+use support::process::{Ports, Ringtail, free_address};
+use support::{http, wait};
 
 /// What takes spans and keeps none, with this telemetry beside the endpoint to scrape.
 fn config(ports: &Ports, readers: &str, telemetry: &str) -> String {
@@ -129,4 +129,113 @@ async fn a_reader_whose_backend_is_down_harms_nothing_and_can_be_led_elsewhere()
     assert_eq!(ringtail.reload().await.status, 200);
     wait::until("the other has it", || pushed(&second).iter().any(|request| count(request, ACCEPTED) == 1))
         .await;
+}
+
+/// Checks over gRPC, as any client does.
+mod grpc_health {
+    use tonic::codegen::tokio_stream::StreamExt;
+    use tonic::transport::Channel;
+    use tonic::{Request, Status, Streaming};
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Asked {
+        #[prost(string, tag = "1")]
+        service: String,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Answer {
+        #[prost(int32, tag = "1")]
+        status: i32,
+    }
+
+    async fn call(
+        at: std::net::SocketAddr,
+        method: &str,
+        service: &str,
+    ) -> Result<Streaming<Answer>, Status> {
+        let channel = Channel::from_shared(format!("http://{at}")).unwrap().connect().await.unwrap();
+        let mut client = tonic::client::Grpc::new(channel);
+        client.ready().await.unwrap();
+        let path = format!("/grpc.health.v1.Health/{method}").parse().unwrap();
+        let codec = tonic_prost::ProstCodec::<Asked, Answer>::default();
+        let asked = Request::new(Asked { service: service.to_owned() });
+        client.server_streaming(asked, path, codec).await.map(tonic::Response::into_inner)
+    }
+
+    pub async fn check(at: std::net::SocketAddr, service: &str) -> Result<i32, Status> {
+        let mut answers = call(at, "Check", service).await?;
+        let first = answers.next().await.ok_or_else(|| Status::internal("no answer"))??;
+        Ok(first.status)
+    }
+
+    pub async fn watch(at: std::net::SocketAddr, service: &str) -> impl FnMut() -> Next {
+        let answers = call(at, "Watch", service).await.unwrap();
+        let answers = std::sync::Arc::new(tokio::sync::Mutex::new(answers));
+        move || {
+            let answers = std::sync::Arc::clone(&answers);
+            Box::pin(async move { answers.lock().await.next().await.map(|one| one.map(|one| one.status)) })
+        }
+    }
+
+    pub type Next = std::pin::Pin<Box<dyn Future<Output = Option<Result<i32, Status>>> + Send>>;
+}
+
+const SERVING: i32 = 1;
+const NOT_SERVING: i32 = 2;
+const SERVICE_UNKNOWN: i32 = 3;
+
+/// Scenario: health checks over HTTP and gRPC while the backend of an exporter is away, then while the process ends.
+/// Guarantee: the exporter is told of as a recoverable error, which counts where it is included; the end is told too.
+#[tokio::test]
+async fn health_checks_of_the_second_form_know_pipelines_and_components() {
+    let (ports, at, grpc, gone) = (Ports::free(), free_address(), free_address(), free_address());
+    let config = format!(
+        "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '{}'}}}}}}}}
+exporters:
+  nop:
+  otlp: {{endpoint: '{gone}', tls: {{insecure: true}}, sending_queue: {{queue_size: 10}}}}
+extensions:
+  admin: {{endpoint: '{}'}}
+  healthcheckv2:
+    use_v2: true
+    component_health: {{include_recoverable_errors: true, recovery_duration: 0s}}
+    http: {{endpoint: '{at}', config: {{enabled: true}}}}
+    grpc: {{endpoint: '{grpc}'}}
+service:
+  extensions: [admin, healthcheckv2]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [otlp]}}
+    traces/fine: {{receivers: [otlp], exporters: [nop]}}
+",
+        ports.grpc, ports.admin,
+    );
+    let ringtail = Ringtail::start(&config, ports, tempfile::tempdir().unwrap()).await;
+    let get = async |path: &str| http::get(at, path).await.unwrap();
+    assert_eq!((get("/status").await.status, grpc_health::check(grpc, "").await.unwrap()), (200, SERVING));
+    assert!(get("/config").await.json()["exporters"]["otlp"].is_object());
+    assert_eq!(get("/status?pipeline=nope").await.status, 404);
+    assert_eq!(grpc_health::check(grpc, "nope").await.unwrap_err().code(), tonic::Code::NotFound);
+    let mut whole = grpc_health::watch(grpc, "").await;
+    assert_eq!(whole().await.unwrap().unwrap(), SERVING);
+    let mut unknown = grpc_health::watch(grpc, "nope").await;
+    assert_eq!(unknown().await.unwrap().unwrap(), SERVICE_UNKNOWN);
+    ringtail.export(traces([span(1, 0)])).await.unwrap();
+    assert_eq!(whole().await.unwrap().unwrap(), NOT_SERVING);
+    let status = get("/status?verbose").await;
+    let (told, json) = (status.status, status.json());
+    assert_eq!(
+        (told, &json["status"], &json["healthy"]),
+        (500, &"StatusRecoverableError".into(), &false.into())
+    );
+    let exporter = &json["components"]["pipeline:traces"]["components"]["exporter:otlp"];
+    assert_eq!(exporter["error"], "the backend cannot be reached");
+    assert_eq!(json["components"]["pipeline:traces/fine"]["status"], "StatusOK");
+    assert_eq!(get("/status?pipeline=traces/fine").await.status, 200);
+    assert_eq!(grpc_health::check(grpc, "traces/fine").await.unwrap(), SERVING);
+    let mut fine = grpc_health::watch(grpc, "traces/fine").await;
+    assert_eq!(fine().await.unwrap().unwrap(), SERVING);
+    ringtail.terminate();
+    assert_eq!(fine().await.unwrap().unwrap(), NOT_SERVING);
 }

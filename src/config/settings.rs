@@ -40,6 +40,10 @@ pub struct Settings {
     pub connectors: BTreeSet<ComponentId>,
     /// `health_check` extensions by id.
     pub health_checks: BTreeMap<ComponentId, HealthCheck>,
+    /// What `health_check` extensions of the second form listen on.
+    pub health_listeners: Vec<HealthListener>,
+    /// `service.extensions`, but for `admin`.
+    pub extensions: BTreeSet<ComponentId>,
     /// `file_storage` extensions by id.
     pub file_storages: BTreeMap<ComponentId, FileStorage>,
     /// The admin API; `None` when switched off (`admin: {enabled: false}`).
@@ -83,6 +87,30 @@ pub struct HealthCheck {
     pub check: observe::HealthCheck,
     /// What stands in front of it.
     pub front: Front,
+}
+
+/// `http` or `grpc` of a `health_check` of the second form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthListener {
+    /// Where the endpoint is written.
+    pub key: String,
+    /// `endpoint`: `localhost:13133`, over gRPC `localhost:13132`.
+    pub endpoint: String,
+    /// What it speaks.
+    pub form: HealthForm,
+    /// `component_health`.
+    pub components: observe::ComponentHealth,
+    /// What stands in front of it.
+    pub front: Front,
+}
+
+/// What a health check of the second form speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealthForm {
+    /// `http`.
+    Http(observe::HealthPaths),
+    /// `grpc`: `grpc.health.v1`.
+    Grpc,
 }
 
 /// What stands in front of an HTTP server of pages.

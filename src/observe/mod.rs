@@ -9,10 +9,13 @@
 mod admin;
 mod batching;
 mod components;
+mod condition;
 mod config;
 mod exposition;
 mod families;
 mod health;
+mod health_grpc;
+mod health_v2;
 mod held_bytes;
 mod instruments;
 mod ledger;
@@ -37,11 +40,14 @@ pub use batching::BatchMetrics;
 pub use components::{
     BackendMetrics, ExporterMetrics, LoadBalancerMetrics, QueueMetrics, ReceiverMetrics, ServerLabels,
 };
+pub use condition::{ComponentHealth, Condition, Status};
 pub use config::{
     Admin, Encoding, HealthCheck, Names, PrometheusReader, Resource, Telemetry, View, ViewKind,
 };
 pub use families::{Family, Kind, Number, Point};
 pub use health::{health_pages, timestamp};
+pub use health_grpc::GrpcHealth;
+pub use health_v2::{HealthPaths, status_pages};
 pub use held_bytes::{HeldBytes, Weight};
 pub use instruments::{Counter, FloatGauge, Gauge, Histogram, HistogramSnapshot};
 pub use ledger::{Ledger, LedgerSnapshot};

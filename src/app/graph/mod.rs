@@ -35,6 +35,7 @@ use crate::app::extensions;
 use crate::config::{ComponentId, Settings};
 use crate::flow::Former;
 use crate::observe::{Pages, Registry};
+use crate::outcome::Signal;
 use crate::receive::Serving;
 use crate::shard::TailSampling;
 use crate::workers::Workers;
@@ -154,6 +155,11 @@ impl Graph {
         let judged_after = removed.map(|(_, node)| node.holds_for()).max().unwrap_or_default();
         let stages = self.stages.without(&next.stages);
         Leaving { receivers, formers, judged_after, stages, stop }
+    }
+
+    /// Since when an exporter cannot reach its backend with what it sends for a signal.
+    pub fn unreachable_since(&self, id: &ComponentId, signal: Signal) -> Option<SystemTime> {
+        self.exporters.get(id)?.unreachable_since(signal)
     }
 
     /// The exporters that have members.

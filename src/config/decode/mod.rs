@@ -12,6 +12,7 @@ mod extensions;
 mod file;
 mod forwarding;
 mod groupbytrace;
+mod health;
 mod journal;
 mod memory;
 mod net;
