@@ -414,8 +414,19 @@ fn telemetry_is_checked_as_the_collector_checks_it() {
         ("resource: [1]", "'resource' expected a map, got list"),
         ("traces: {level: loud}", "unknown metrics level \"loud\""),
         (
-            "metrics: {views: [{stream: {}}]}",
+            "metrics: {views: [{selector: {unit: s}}]}",
             "service::telemetry::metrics::views can only be set when service::telemetry::metrics::level is detailed",
+        ),
+        ("metrics: {level: detailed, views: [{stream: {}}]}", "view: no selector provided"),
+        (
+            "metrics: {level: detailed, views: [{selector: {}}]}",
+            "view_selector: empty selector not supported",
+        ),
+        ("metrics: {readers: [{}]}", "no valid metric reader"),
+        ("metrics: {readers: [{periodic: {exporter: {}}}]}", "no valid metric exporter"),
+        (
+            "metrics: {readers: [{periodic: {exporter: {otlp: {protocol: grpc/json}}}}]}",
+            "unsupported protocol \"grpc/json\"",
         ),
         ("logs: {output_paths: ['winfile:///x']}", "only stdout, stderr and files are available for logs"),
     ] {
@@ -428,10 +439,13 @@ fn telemetry_is_checked_as_the_collector_checks_it() {
 fn telemetry_that_does_nothing_here_is_accepted_with_a_warning() {
     for (telemetry, expected) in [
         (
-            "metrics: {readers: [{periodic: {exporter: {otlp: {}}}}]}",
-            "'periodic' has no effect here: metrics are not pushed",
+            "metrics: {level: detailed, views: [{selector: {unit: s}, stream: {aggregation: {sum: {}}}}]}",
+            "'sum' has no effect here: instruments count in one way, and histograms have the buckets that they have",
         ),
-        ("metrics: {level: detailed, views: [{stream: {}}]}", "'views' has no effect here"),
+        (
+            "metrics: {level: detailed, views: [{selector: {instrument_name: a*}, stream: {name: b}}]}",
+            "the view has no effect: it would give several instruments one name",
+        ),
         (
             "logs: {processors: [{batch: {}}]}",
             "'processors' has no effect here: ringtail exports no logs or spans of its own",
@@ -493,7 +507,7 @@ fn extensions_without_a_meaning_here_are_warnings_and_others_errors() {
     assert_eq!(
         errors(&text("foo")),
         [
-            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin file_storage bearertokenauth basicauth pprof zpages bearer_token_auth basic_auth])"
+            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin file_storage bearertokenauth basicauth pprof zpages bearer_token_auth basic_auth healthcheckv2])"
         ]
     );
 }

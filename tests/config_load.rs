@@ -381,8 +381,9 @@ fn every_telemetry_reader_is_an_endpoint() {
     assert_eq!((old[0].host.as_str(), old[0].port, old[0].type_suffix), ("0.0.0.0", 7, false));
     let set = "service.telemetry.resource={service.name: x, service.version: null, attributes: [{name: a, value: b}]}";
     let resource = settings(&[BASE], &[set]).telemetry.resource;
-    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-    assert_eq!(resource, [pair("service.name", "x"), pair("service.version", ""), pair("a", "b")]);
+    let pair = |a: &str, b: Option<&str>| (a.to_owned(), b.map(str::to_owned));
+    let expected = [pair("service.name", Some("x")), pair("service.version", None), pair("a", Some("b"))];
+    assert_eq!(resource, expected);
 }
 
 #[test]

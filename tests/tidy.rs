@@ -39,7 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("workers", &[]),
     ("stream", &[]),
     ("client", &["outcome", "wire", "compress", "tls", "auth", "stream"]),
-    ("observe", &["outcome", "socket"]),
+    ("observe", &["outcome", "socket", "wire"]),
     ("journal", &["observe"]),
     ("discover", &["route", "observe"]),
     ("flow", &["outcome", "origin", "observe", "workers", "lane", "retry", "split", "batch", "wire", "edit"]),

@@ -23,9 +23,10 @@ pub fn changes(old: &Settings, new: &Settings) -> Vec<String> {
         connectors: new.connectors.clone(),
         pipelines: new.pipelines.clone(),
         telemetry: new.telemetry.clone(),
+        pushing: new.pushing.clone(),
         ..old.clone()
     };
-    if old.telemetry != new.telemetry {
+    if (&old.telemetry, &old.pushing) != (&new.telemetry, &new.pushing) {
         found.push("service::telemetry changed".into());
     }
     if rest != *new {

@@ -13,7 +13,7 @@ use super::cli::Run;
 use super::graph::{Graph, Ground, LEAVING_MAX, Leaving, Retired};
 use crate::config::{Diagnostic, Errors, Format, Loaded, Mode};
 use crate::digest::Digest;
-use crate::observe::{ConfigMetrics, LogHandle, Pages};
+use crate::observe::{ConfigMetrics, LogHandle, Pages, Status};
 
 /// A running process.
 pub struct Live {
@@ -24,7 +24,7 @@ pub struct Live {
     view: ArcSwap<View>,
     retired: Mutex<Retired>, // held by who changes what runs
     metrics: ConfigMetrics,
-    ready: AtomicBool,
+    status: parking_lot::Mutex<(Status, SystemTime)>,
     ending: AtomicBool,
     since: SystemTime,
 }
@@ -122,7 +122,7 @@ impl Live {
             logs,
             view: ArcSwap::from_pointee(view),
             retired: Mutex::default(),
-            ready: AtomicBool::new(false),
+            status: parking_lot::Mutex::new((Status::Starting, SystemTime::now())),
             ending: AtomicBool::new(false),
             since: SystemTime::now(),
         });
@@ -150,12 +150,18 @@ impl Live {
 
     /// From now on, or no longer, requests are taken.
     pub fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::Relaxed);
+        let status = if ready { Status::Ok } else { Status::Stopping };
+        *self.status.lock() = (status, SystemTime::now());
     }
 
     /// Whether requests are taken.
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        self.status().0 == Status::Ok
+    }
+
+    /// How the process is, and since when.
+    pub fn status(&self) -> (Status, SystemTime) {
+        *self.status.lock()
     }
 
     /// When it was started.
@@ -251,7 +257,8 @@ impl Live {
         if let Err(error) = self.logs.reconfigure(&settings.telemetry) {
             tracing::warn!(%error, "logs stay as they were");
         }
-        self.ground.registry.target_info(&settings.telemetry.resource);
+        self.ground.registry.set_views(settings.telemetry.views.clone());
+        self.ground.registry.set_resource(settings.telemetry.whole_resource(&self.ground.instance));
         let (hash, generation) = (hash(&loaded), before.generation + 1);
         self.update(|view| *view = View { graph, loaded, generation, hash, last: view.last.take() });
         Ok(leaving)

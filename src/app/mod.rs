@@ -9,6 +9,7 @@
 
 mod changes;
 pub mod cli;
+mod condition;
 mod explain;
 mod extensions;
 mod graph;

@@ -5,10 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
+use super::condition::condition;
 use super::graph::Balancer;
 use super::live::{Live, Outcome, Reload, Trigger};
 use crate::config::{Diagnostic, Format, Mode};
-use crate::observe::{Page, Pages, timestamp};
+use crate::observe::{Condition, Page, Pages, timestamp};
 use crate::outcome::Signal;
 use crate::trace_id::TraceId;
 
@@ -94,6 +95,14 @@ impl Pages for Live {
             "on_disk": self.beside(), "last_reload": view.last.as_deref().map(last), "warnings": warnings,
         });
         page(200, &shown)
+    }
+
+    fn configuration(&self) -> Page {
+        Page::json(200, self.view().loaded.print(Mode::Redacted, Format::Json))
+    }
+
+    fn condition(&self) -> Condition {
+        condition(&self.view(), self)
     }
 
     fn membership(&self) -> Page {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,7 +41,13 @@ pub fn run(run: Run) -> Result<ExitCode, String> {
 async fn serve(run: Run, workers: &Arc<Workers>, logs: LogHandle) -> Result<ExitCode, String> {
     let (registry, stop) = (Registry::new(), CancellationToken::new());
     observe::expose_process(&registry, Instant::now());
-    let ground = Ground { workers: Arc::clone(workers), registry, stop: stop.clone() };
+    let ground = Ground {
+        workers: Arc::clone(workers),
+        registry,
+        instance: instance().into(),
+        started: SystemTime::now(),
+        stop: stop.clone(),
+    };
     warn_of_deserted(&run.loaded.settings);
     let live = Live::start(run, ground, logs).await?;
     let mut signals = Signals::new().map_err(|error| format!("cannot listen for signals: {error}"))?;
@@ -52,6 +58,11 @@ async fn serve(run: Run, workers: &Arc<Workers>, logs: LogHandle) -> Result<Exit
     watching.abort();
     live.set_ready(false);
     let left = end(&live, &mut signals).await;
+    let view = live.view();
+    tokio::select! {
+        () = view.graph.end_pushing() => {}
+        () = signals.end() => {}
+    }
     stop.cancel();
     if left > 0 {
         tracing::warn!(
@@ -62,6 +73,13 @@ async fn serve(run: Run, workers: &Arc<Workers>, logs: LogHandle) -> Result<Exit
         tracing::info!("stopped; nothing was left");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A random id (UUID version 4) that no other process has.
+fn instance() -> String {
+    let id = fastrand::u128(..) & !(0xf << 76) & !(0b11 << 62) | 0x4 << 76 | 0b10 << 62;
+    let hex = format!("{id:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// Says which folders of journals hold spans that nobody will judge or send.

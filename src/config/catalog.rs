@@ -78,6 +78,7 @@ impl Kind {
                 "zpages",
                 "bearer_token_auth",
                 "basic_auth",
+                "healthcheckv2",
             ],
         }
     }
@@ -104,6 +105,7 @@ pub(super) fn canonical(kind: Kind, name: &str) -> &str {
         (Kind::Exporter, "logging") => "debug",
         // Names of later versions of the Collector.
         (Kind::Extension, "bearer_token_auth") => "bearertokenauth",
+        (Kind::Extension, "healthcheckv2") => "health_check",
         (Kind::Extension, "basic_auth") => "basicauth",
         (_, other) => other,
     }

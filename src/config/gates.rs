@@ -13,6 +13,8 @@ pub struct Gates {
     pub count_bytes_sampled: bool,
     /// `exporter.prometheusexporter.DisableAddMetricSuffixes`: `add_metric_suffixes` has no effect.
     pub disable_add_metric_suffixes: bool,
+    /// `extension.healthcheck.useComponentStatus`: `health_check` has its second form.
+    pub component_status: bool,
 }
 
 impl Gates {
@@ -24,6 +26,7 @@ impl Gates {
             "processor.tailsamplingprocessor.metricstatcountspanssampled" => &mut self.count_spans_sampled,
             "processor.tailsamplingprocessor.metricstatcountbytessampled" => &mut self.count_bytes_sampled,
             "exporter.prometheusexporter.DisableAddMetricSuffixes" => &mut self.disable_add_metric_suffixes,
+            "extension.healthcheck.useComponentStatus" => &mut self.component_status,
             _ => return false,
         };
         *gate = on;

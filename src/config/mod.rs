@@ -27,7 +27,8 @@ pub use diagnostic::{Diagnostic, Errors, Severity};
 pub use gates::Gates;
 pub use print::{Format, Mode};
 pub use settings::{
-    ComponentId, Exporter, FileStorage, Front, HealthCheck, Pipeline, Processor, Settings, TailSampling,
+    ComponentId, Exporter, FileStorage, Front, HealthCheck, HealthForm, HealthListener, Pipeline, Processor,
+    PushReader, PushTarget, Settings, TailSampling,
 };
 
 use decode::Context;

@@ -25,6 +25,7 @@ pub enum Format {
 /// A value to print.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Printed {
+    Null,
     Bool(bool),
     Int(i128),
     Float(f64),
@@ -50,6 +51,7 @@ impl Printed {
     fn json(&self, mode: Mode) -> serde_json::Value {
         use serde_json::Value;
         match self {
+            Self::Null => Value::Null,
             Self::Bool(value) => Value::Bool(*value),
             Self::Int(value) => i64::try_from(*value).map_or(Value::Null, Value::from),
             Self::Float(value) => Value::from(*value),

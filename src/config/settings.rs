@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::outcome::Signal;
 use crate::{auth, batch, edit, export, flow, forward, journal, observe, receive, sample, tls};
@@ -39,6 +40,10 @@ pub struct Settings {
     pub connectors: BTreeSet<ComponentId>,
     /// `health_check` extensions by id.
     pub health_checks: BTreeMap<ComponentId, HealthCheck>,
+    /// What `health_check` extensions of the second form listen on.
+    pub health_listeners: Vec<HealthListener>,
+    /// `service.extensions`, but for `admin`.
+    pub extensions: BTreeSet<ComponentId>,
     /// `file_storage` extensions by id.
     pub file_storages: BTreeMap<ComponentId, FileStorage>,
     /// The admin API; `None` when switched off (`admin: {enabled: false}`).
@@ -47,6 +52,32 @@ pub struct Settings {
     pub pipelines: Vec<Pipeline>,
     /// `service.telemetry`.
     pub telemetry: observe::Telemetry,
+    /// `service.telemetry.metrics.readers` that push.
+    pub pushing: Vec<PushReader>,
+}
+
+/// A `periodic` reader of our own metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PushReader {
+    /// Where it stands: `service::telemetry::metrics::readers[0]`.
+    pub key: String,
+    /// `interval`, 60 s.
+    pub interval: Duration,
+    /// `timeout` of a push with all its retries, 30 s.
+    pub timeout: Duration,
+    /// `temporality_preference`.
+    pub temporality: observe::Temporality,
+    /// `exporter`.
+    pub to: PushTarget,
+}
+
+/// Where a `periodic` reader sends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PushTarget {
+    /// `otlp`.
+    Otlp(Box<export::Otlp>),
+    /// `console`: a line of OTLP JSON on standard output.
+    Console,
 }
 
 /// `health_check` with what its listener has.
@@ -56,6 +87,30 @@ pub struct HealthCheck {
     pub check: observe::HealthCheck,
     /// What stands in front of it.
     pub front: Front,
+}
+
+/// `http` or `grpc` of a `health_check` of the second form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthListener {
+    /// Where the endpoint is written.
+    pub key: String,
+    /// `endpoint`: `localhost:13133`, over gRPC `localhost:13132`.
+    pub endpoint: String,
+    /// What it speaks.
+    pub form: HealthForm,
+    /// `component_health`.
+    pub components: observe::ComponentHealth,
+    /// What stands in front of it.
+    pub front: Front,
+}
+
+/// What a health check of the second form speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealthForm {
+    /// `http`.
+    Http(observe::HealthPaths),
+    /// `grpc`: `grpc.health.v1`.
+    Grpc,
 }
 
 /// What stands in front of an HTTP server of pages.

@@ -124,6 +124,21 @@ impl Node {
         }
     }
 
+    /// The value as JSON.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        match self.typed() {
+            Typed::Null => serde_json::Value::Null,
+            Typed::Bool(value) => value.into(),
+            Typed::Int(value) => i64::try_from(value).map_or_else(|_| value.to_string().into(), Into::into),
+            Typed::Float(value) => value.into(),
+            Typed::Text(text) => text.into(),
+            Typed::List(items) => items.iter().map(Self::to_json).collect(),
+            Typed::Map(entries) => {
+                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect()
+            }
+        }
+    }
+
     pub(super) fn is_null(&self) -> bool {
         self.typed() == Typed::Null
     }

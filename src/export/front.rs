@@ -36,9 +36,18 @@ pub enum FrontError {
 impl Front<'_> {
     /// Pages behind it.
     pub fn before(&self, pages: Manner) -> Result<Manner, FrontError> {
+        self.speaking(b"http/1.1", pages)
+    }
+
+    /// gRPC behind it.
+    pub fn before_grpc(&self, calls: Manner) -> Result<Manner, FrontError> {
+        self.speaking(b"h2", calls)
+    }
+
+    fn speaking(&self, protocol: &[u8], pages: Manner) -> Result<Manner, FrontError> {
         let mut pages = pages.with_headers(headers(self.response_headers)?);
         if let Some(config) = self.tls {
-            pages = pages.secured(handshake(config)?);
+            pages = pages.secured(handshake(config, protocol)?);
         }
         if let Some(authenticator) = self.auth {
             pages = pages.guarded(gate(authenticator)?);
@@ -47,8 +56,8 @@ impl Front<'_> {
     }
 }
 
-fn handshake(config: &tls::ServerConfig) -> Result<Handshake, TlsError> {
-    let acceptor = tls::acceptor(config, &[b"http/1.1"])?;
+fn handshake(config: &tls::ServerConfig, protocol: &[u8]) -> Result<Handshake, TlsError> {
+    let acceptor = tls::acceptor(config, &[protocol])?;
     Ok(Arc::new(move |stream| {
         let acceptor = acceptor.clone();
         Box::pin(async move {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use futures_util::future::BoxFuture;
 use http::Method;
 
+use super::condition::Condition;
 use super::config::Admin;
 use super::health::timestamp;
 use super::page::{Answers, Asked, Page};
@@ -21,6 +22,10 @@ const HTML: &str = include_str!("admin.html");
 pub trait Pages: Send + Sync + 'static {
     /// The configuration in use, with secrets hidden.
     fn config(&self) -> Page;
+    /// The same alone, as JSON.
+    fn configuration(&self) -> Page;
+    /// How everything is.
+    fn condition(&self) -> Condition;
     /// The members, their shares and the last changes.
     fn membership(&self) -> Page;
     /// Where a trace goes, what its verdict is, and why; `id` is as asked and may be anything.
@@ -150,8 +155,10 @@ fn not_found() -> Page {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::condition::Status;
     use super::super::serve::tests::exchange;
     use super::*;
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     /// Pages that say who they are.
@@ -168,6 +175,15 @@ pub(super) mod tests {
     impl Pages for Fixed {
         fn config(&self) -> Page {
             Page::json(200, r#"{"page":"config"}"#)
+        }
+        fn configuration(&self) -> Page {
+            Page::json(200, r#"{"receivers":{}}"#)
+        }
+        fn condition(&self) -> Condition {
+            let status = if self.ready { Status::Ok } else { Status::Starting };
+            let of = |parts| Condition::of(status, self.up_since()).with_parts(parts);
+            let component = ("exporter:nop".to_owned(), of(BTreeMap::new()));
+            of([("pipeline:traces/a".to_owned(), of([component].into()))].into())
         }
         fn membership(&self) -> Page {
             Page::json(200, r#"{"page":"membership"}"#)

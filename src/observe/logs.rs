@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -46,6 +47,7 @@ pub struct LogHandle {
     console: reload::Handle<Targets, Registry>,
     json: reload::Handle<Targets, Registry>,
     outputs: Option<Outputs>,
+    fields: [Arc<ArcSwap<String>>; 2],
 }
 
 impl LogHandle {
@@ -54,6 +56,9 @@ impl LogHandle {
         let (console, json) = filters(telemetry)?;
         if let Some(outputs) = &self.outputs {
             outputs.change(&telemetry.log_outputs).map_err(LogError::output)?;
+        }
+        for (encoding, fields) in ENCODINGS.into_iter().zip(&self.fields) {
+            fields.store(Arc::new(written(&telemetry.log_fields, encoding)));
         }
         let gone = |_| LogError::Gone;
         self.console.reload(console).map_err(gone)?;
@@ -87,16 +92,23 @@ where
     let (console, console_handle) = reload::Layer::new(console);
     let (json, json_handle) = reload::Layer::new(json);
     let writer = Arc::new(writer);
+    let fields = ENCODINGS.map(|encoding| {
+        let fields = written(&telemetry.log_fields, encoding);
+        Arc::new(ArcSwap::from_pointee(fields))
+    });
+    let [on_console, in_json] = fields.clone();
     // Colours are control characters, and those are what a value must not be able to write.
-    let format =
-        || tracing_subscriber::fmt::layer().with_ansi(false).with_writer(OneLine(Arc::clone(&writer)));
+    let format = |fields, encoding| {
+        let writer = OneLine { to: Arc::clone(&writer), fields, encoding };
+        tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer)
+    };
     let layers = vec![
-        format().with_filter(console).boxed(),
-        format().json().flatten_event(true).with_filter(json).boxed(),
+        format(on_console, Encoding::Console).with_filter(console).boxed(),
+        format(in_json, Encoding::Json).json().flatten_event(true).with_filter(json).boxed(),
     ];
     Ok((
         Registry::default().with(layers),
-        LogHandle { console: console_handle, json: json_handle, outputs: None },
+        LogHandle { console: console_handle, json: json_handle, outputs: None, fields },
     ))
 }
 
@@ -123,30 +135,61 @@ fn targets(level: &str) -> Result<Targets, LogError> {
     Ok(Targets::new().with_default(filter.min(LevelFilter::INFO)).with_target("ringtail", filter))
 }
 
-/// Escapes control characters within a line.
-struct OneLine<W>(Arc<W>);
+/// In the order of [`LogHandle::fields`].
+const ENCODINGS: [Encoding; 2] = [Encoding::Console, Encoding::Json];
+
+/// The fields that every line has, as they stand in it.
+fn written(fields: &[(String, serde_json::Value)], encoding: Encoding) -> String {
+    let one = |(name, value): &(String, serde_json::Value)| match encoding {
+        Encoding::Console => format!(" {name}={value}"),
+        Encoding::Json => format!("{}:{value},", serde_json::Value::from(name.as_str())),
+    };
+    fields.iter().map(one).collect()
+}
+
+/// Puts fields into every line, and escapes control characters within it.
+struct OneLine<W> {
+    to: Arc<W>,
+    fields: Arc<ArcSwap<String>>,
+    encoding: Encoding,
+}
+
+impl<W> OneLine<W> {
+    fn line<T>(&self, to: T) -> Line<T> {
+        Line { to, fields: self.fields.load_full(), encoding: self.encoding }
+    }
+}
 
 impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
     type Writer = Line<W::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Line(self.0.make_writer())
+        self.line(self.to.make_writer())
     }
 
     fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
-        Line(self.0.make_writer_for(meta))
+        self.line(self.to.make_writer_for(meta))
     }
 }
 
-struct Line<W>(W);
+struct Line<W> {
+    to: W,
+    fields: Arc<String>,
+    encoding: Encoding,
+}
 
 impl<W: Write> Write for Line<W> {
     /// Gets one event at a time, with the newline that ends it.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
-        let mut escaped = String::with_capacity(line.len() + 1);
-        for c in line.chars() {
+        // An event's own fields come later in JSON, and win.
+        let (start, between, end) = match (self.encoding, line.strip_prefix('{')) {
+            (Encoding::Json, Some(rest)) => ("{", self.fields.as_str(), rest),
+            _ => (line, self.fields.as_str(), ""),
+        };
+        let mut escaped = String::with_capacity(line.len() + between.len() + 1);
+        for c in [start, between, end].into_iter().flat_map(str::chars) {
             // Beside the control characters: what reorders text and what some viewers take for a line's end.
             if c.is_control()
                 || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -158,12 +201,12 @@ impl<W: Write> Write for Line<W> {
             }
         }
         escaped.push('\n');
-        self.0.write_all(escaped.as_bytes())?;
+        self.to.write_all(escaped.as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.to.flush()
     }
 }
 
@@ -258,5 +301,23 @@ mod tests {
             tracing::info!(target: "h2::codec", "notable");
         });
         assert!(!text.contains("frame") && text.contains("notable"), "{text}");
+    }
+
+    #[test]
+    fn fields_of_the_configuration_are_on_every_line_and_change_with_it() {
+        let telemetry = |log_encoding, value: &str| Telemetry {
+            log_encoding,
+            log_fields: vec![("site".into(), value.into()), ("n".into(), 5.into())],
+            ..Telemetry::default()
+        };
+        let text = logged(&telemetry(Encoding::Json, "a\"b\n"), |handle| {
+            tracing::info!(own = 1, "one");
+            handle.reconfigure(&telemetry(Encoding::Console, "c")).unwrap();
+            tracing::info!("two");
+        });
+        let lines: Vec<_> = text.lines().collect();
+        let line: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+        assert_eq!((&line["site"], &line["n"], &line["own"]), (&"a\"b\n".into(), &5.into(), &1.into()));
+        assert!(lines[1].ends_with("two site=\"c\" n=5"), "{text}");
     }
 }

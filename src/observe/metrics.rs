@@ -5,15 +5,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ::prometheus::TextEncoder;
-use ::prometheus::proto::MetricType;
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use super::config::{Resource, View};
+use super::exposition::{self, Style};
+use super::families::{Family, Kind};
 use super::instruments::{Counter, FloatGauge, Gauge, Histogram};
-use super::series::{Exposed, Store, Value, label_name};
+use super::series::{Store, Value, label_name};
+use super::views;
 
 /// The content type of [`Registry::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+
+/// The series that shows the resource to scrapers.
+pub(super) const TARGET_INFO: &str = "target_info";
+/// What only a scrape can cause.
+pub(super) const SCRAPE_ERRORS: &str = "promhttp_metric_handler_errors_total";
 
 type Hook = Arc<dyn Fn() + Send + Sync>;
 
@@ -23,7 +31,8 @@ pub struct Registry(Arc<Inner>);
 
 struct Inner {
     store: Arc<Store>,
-    prometheus: ::prometheus::Registry,
+    resource: ArcSwap<Resource>,
+    views: ArcSwap<Vec<View>>,
     hooks: Mutex<Vec<Hook>>,
     encoding_errors: Counter,
     gathering_errors: Counter,
@@ -39,29 +48,20 @@ impl Registry {
     /// An empty registry, but for what it says of itself.
     pub fn new() -> Self {
         let store = Arc::new(Store::default());
-        let prometheus = ::prometheus::Registry::new();
-        prometheus
-            .register(Box::new(Exposed(store.clone())))
-            .expect("the first collector of a new registry has no other to clash with");
         let errors = |cause| {
             let help = "Total number of internal errors encountered while answering a scrape.";
             let counter = Counter::default();
             let value = Value::Counter(counter.clone());
-            store.put(
-                "promhttp_metric_handler_errors_total",
-                help,
-                &[("cause", cause)],
-                MetricType::COUNTER,
-                value,
-            );
+            store.put(SCRAPE_ERRORS, help, &[("cause", cause)], Kind::Counter, value);
             counter
         };
         let (encoding_errors, gathering_errors) = (errors("encoding"), errors("gathering"));
         let help = "Series that are counted and not shown: over the bound, or a name used for two kinds.";
         let unexposed = Value::Counter(store.unexposed());
-        store.put("ringtail_unexposed_series", help, &[], MetricType::COUNTER, unexposed);
+        store.put("ringtail_unexposed_series", help, &[], Kind::Counter, unexposed);
         let hooks = Mutex::default();
-        Self(Arc::new(Inner { store, prometheus, hooks, encoding_errors, gathering_errors }))
+        let (resource, views) = (ArcSwap::default(), ArcSwap::default());
+        Self(Arc::new(Inner { store, resource, views, hooks, encoding_errors, gathering_errors }))
     }
 
     /// A counter; the same name and labels give the same counter.
@@ -84,7 +84,7 @@ impl Registry {
 
     fn counter_with(&self, name: &str, help: &str, labels: &[(&str, &str)], sparse: bool) -> Counter {
         let make = || Value::Counter(Counter::default());
-        match self.0.store.take(name, help, labels, MetricType::COUNTER, make, sparse) {
+        match self.0.store.take(name, help, labels, Kind::Counter, make, sparse) {
             Value::Counter(counter) => counter,
             _ => self.0.store.clash(name, Counter::default()),
         }
@@ -93,7 +93,7 @@ impl Registry {
     /// A gauge of whole numbers; the same name and labels give the same gauge.
     pub fn gauge(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Gauge {
         let make = || Value::Gauge(Gauge::default());
-        match self.0.store.take(name, help, labels, MetricType::GAUGE, make, false) {
+        match self.0.store.take(name, help, labels, Kind::Gauge, make, false) {
             Value::Gauge(gauge) => gauge,
             _ => self.0.store.clash(name, Gauge::default()),
         }
@@ -107,7 +107,7 @@ impl Registry {
     /// A gauge of fractions; the same name and labels give the same gauge.
     pub fn float_gauge(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> FloatGauge {
         let make = || Value::Float(FloatGauge::default());
-        match self.0.store.take(name, help, labels, MetricType::GAUGE, make, false) {
+        match self.0.store.take(name, help, labels, Kind::Gauge, make, false) {
             Value::Float(gauge) => gauge,
             _ => self.0.store.clash(name, FloatGauge::default()),
         }
@@ -122,7 +122,7 @@ impl Registry {
         bounds: &'static [f64],
     ) -> Histogram {
         let make = || Value::Histogram(Histogram::new(bounds));
-        match self.0.store.take(name, help, labels, MetricType::HISTOGRAM, make, false) {
+        match self.0.store.take(name, help, labels, Kind::Histogram, make, false) {
             Value::Histogram(histogram) => histogram,
             _ => self.0.store.clash(name, Histogram::new(bounds)),
         }
@@ -137,7 +137,7 @@ impl Registry {
         compute: impl Fn() -> Option<f64> + Send + Sync + 'static,
     ) {
         let value = Value::Computed(Arc::new(compute));
-        self.0.store.put(name, help, labels, MetricType::GAUGE, value);
+        self.0.store.put(name, help, labels, Kind::Gauge, value);
     }
 
     /// A counter read at each scrape from something that only grows; otherwise as [`Registry::computed_gauge`].
@@ -149,7 +149,7 @@ impl Registry {
         compute: impl Fn() -> Option<f64> + Send + Sync + 'static,
     ) {
         let value = Value::Computed(Arc::new(compute));
-        self.0.store.put(name, help, labels, MetricType::COUNTER, value);
+        self.0.store.put(name, help, labels, Kind::Counter, value);
     }
 
     /// A series that is always 1 and says something in its labels: `info` is what is said, and replaces what was
@@ -159,14 +159,14 @@ impl Registry {
         self.0.store.remove(name, key);
         let one = Gauge::default();
         one.set(1);
-        self.0.store.put(name, help, &all, MetricType::GAUGE, Value::Gauge(one));
+        self.0.store.put(name, help, &all, Kind::Gauge, Value::Gauge(one));
     }
 
-    /// `target_info`: the resource of this process. Attribute names become label names; where two become one
-    /// their values are joined.
-    pub fn target_info(&self, resource: &[(String, String)]) {
+    /// The resource of this process from now on, which readers that push send along and `target_info` shows. There
+    /// attribute names become label names; where two become one their values are joined.
+    pub fn set_resource(&self, resource: Resource) {
         let mut labels: BTreeMap<String, String> = BTreeMap::new();
-        for (name, value) in resource {
+        for (name, value) in &resource {
             labels
                 .entry(label_name(name))
                 .and_modify(|old| {
@@ -176,7 +176,18 @@ impl Registry {
                 .or_insert_with(|| value.clone());
         }
         let info: Vec<(&str, &str)> = labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        self.info("target_info", "Target metadata", &[], &info);
+        self.info(TARGET_INFO, "Target metadata", &[], &info);
+        self.0.resource.store(Arc::new(resource));
+    }
+
+    /// How what is read is shown from now on.
+    pub fn set_views(&self, views: Vec<View>) {
+        self.0.views.store(Arc::new(views));
+    }
+
+    /// The resource of this process.
+    pub fn resource(&self) -> Arc<Resource> {
+        self.0.resource.load_full()
     }
 
     /// Forgets the series that carry all these labels, of a backend that departed: each goes from the exposition
@@ -192,27 +203,25 @@ impl Registry {
         self.0.hooks.lock().push(Arc::from(hook));
     }
 
-    /// The Prometheus text format. `type_suffix` adds `_total` to counters; the Collector's default reader does not.
-    pub fn render(&self, type_suffix: bool) -> String {
+    /// What all series are now. Takes a while: it may read files.
+    pub fn collect(&self) -> Vec<Family> {
         let hooks = self.0.hooks.lock().clone();
         for hook in hooks {
             hook();
         }
-        let mut text = String::new();
-        for mut family in self.0.prometheus.gather() {
-            if type_suffix
-                && family.get_field_type() == MetricType::COUNTER
-                && !family.name().ends_with("_total")
-            {
-                let name = format!("{}_total", family.name());
-                family.set_name(name);
-            }
-            if let Err(error) = TextEncoder::new().encode_utf8(std::slice::from_ref(&family), &mut text) {
-                self.0.encoding_errors.inc();
-                tracing::warn!(family = family.name(), %error, "a metric cannot be written");
-            }
-        }
-        text
+        views::apply(&self.0.views.load(), self.0.store.collect())
+    }
+
+    /// The Prometheus text format. `type_suffix` adds `_total` to counters; the Collector's default reader does not.
+    pub fn render(&self, type_suffix: bool) -> String {
+        self.render_as(&Style { type_suffix, ..Style::default() })
+    }
+
+    pub(super) fn render_as(&self, style: &Style) -> String {
+        exposition::text(self.collect(), style, |family, error| {
+            self.0.encoding_errors.inc();
+            tracing::warn!(family, error, "a metric cannot be written");
+        })
     }
 
     /// A scrape failed before there was anything to write.
@@ -334,8 +343,12 @@ mod tests {
     fn target_info_is_replaced_and_its_names_made_legal() {
         let registry = Registry::new();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        registry.target_info(&[pair("service.name", "old")]);
-        registry.target_info(&[pair("service.name", "ringtail"), pair("service_name", "x"), pair("9a", "y")]);
+        registry.set_resource(vec![pair("service.name", "old")]);
+        registry.set_resource(vec![
+            pair("service.name", "ringtail"),
+            pair("service_name", "x"),
+            pair("9a", "y"),
+        ]);
         let text = registry.render(false);
         assert!(text.contains("\ntarget_info{_9a=\"y\",service_name=\"ringtail;x\"} 1\n"), "{text}");
         assert!(!text.contains("old"), "{text}");

@@ -11,6 +11,8 @@ pub struct Asked {
     pub method: Method,
     /// The path, as sent.
     pub path: String,
+    /// What follows the question mark.
+    pub query: Option<String>,
     /// The `Host` header.
     pub host: Option<String>,
     /// The `Origin` header.

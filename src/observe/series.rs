@@ -1,20 +1,17 @@
-//! The table of series behind the registry, and how it becomes metric families.
+//! The table of series behind the registry.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use ::prometheus::core::{Collector, Desc};
-use ::prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
 use parking_lot::Mutex;
 
+use super::families::{Family, Kind, Labels, Number, Point};
 use super::instruments::{Counter, FloatGauge, Gauge, Histogram};
 
 /// Most series exposed at once. More can be asked for and used, but are not shown.
 pub const SERIES_MAX: usize = 50_000;
 
-/// Sorted by name.
-type Labels = Vec<(String, String)>;
 /// What reads a computed series.
 pub(super) type Compute = Arc<dyn Fn() -> Option<f64> + Send + Sync>;
 
@@ -27,13 +24,13 @@ pub(super) struct Store {
 
 #[derive(Default)]
 struct Families {
-    by_name: BTreeMap<String, Family>,
+    by_name: BTreeMap<String, Table>,
     series: usize,
 }
 
-struct Family {
+struct Table {
     help: String,
-    kind: MetricType,
+    kind: Kind,
     series: BTreeMap<Labels, Series>,
 }
 
@@ -62,7 +59,7 @@ impl Store {
         name: &str,
         help: &str,
         labels: &[(&str, &str)],
-        kind: MetricType,
+        kind: Kind,
         make: impl FnOnce() -> Value,
         sparse: bool,
     ) -> Value {
@@ -83,7 +80,7 @@ impl Store {
         }
         let value = make();
         families.series += 1;
-        let family = families.by_name.entry(name).or_insert_with(|| Family {
+        let family = families.by_name.entry(name).or_insert_with(|| Table {
             help: help.to_owned(),
             kind,
             series: BTreeMap::new(),
@@ -120,14 +117,7 @@ impl Store {
     }
 
     /// Puts a value under name and labels, in place of what was there.
-    pub(super) fn put(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[(&str, &str)],
-        kind: MetricType,
-        value: Value,
-    ) {
+    pub(super) fn put(&self, name: &str, help: &str, labels: &[(&str, &str)], kind: Kind, value: Value) {
         self.take(name, help, labels, kind, || value.clone(), false);
         let (name, labels) = (metric_name(name), sorted(labels));
         let mut families = self.families.lock();
@@ -200,6 +190,17 @@ impl Families {
 }
 
 impl Value {
+    /// `None` where a computation hides it.
+    fn now(&self) -> Option<Number> {
+        Some(match self {
+            Self::Counter(counter) => Number::Int(i64::try_from(counter.get()).unwrap_or(i64::MAX)),
+            Self::Gauge(gauge) => Number::Int(gauge.get()),
+            Self::Float(gauge) => Number::Float(gauge.get()),
+            Self::Computed(compute) => Number::Float(compute()?),
+            Self::Histogram(histogram) => Number::Histogram(histogram.snapshot()),
+        })
+    }
+
     fn is_zero(&self) -> bool {
         matches!(self, Self::Counter(counter) if counter.get() == 0)
     }
@@ -217,30 +218,12 @@ impl Value {
     }
 }
 
-/// The collector the `prometheus` registry asks at each scrape.
-pub(super) struct Exposed(pub(super) Arc<Store>);
-
-impl Collector for Exposed {
-    /// None: which series exist changes at run time, and the table checks names and kinds itself.
-    fn desc(&self) -> Vec<&Desc> {
-        Vec::new()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        self.0.shown().into_iter().map(family).collect()
-    }
-}
-
-/// A family as it was at one moment.
-struct Shown {
-    name: String,
-    help: String,
-    kind: MetricType,
-    series: Vec<(Labels, Value)>,
-}
-
 impl Store {
-    /// Handles of all series that are shown: computations run later, outside the lock, and may use the registry.
+    /// What all series that are shown are now. Computations run outside the lock and may use the registry.
+    pub(super) fn collect(&self) -> Vec<Family> {
+        self.shown().into_iter().map(Shown::now).filter(|family| !family.points.is_empty()).collect()
+    }
+
     fn shown(&self) -> Vec<Shown> {
         let mut families = self.families.lock();
         families.prune();
@@ -258,59 +241,20 @@ impl Store {
     }
 }
 
-fn family(shown: Shown) -> MetricFamily {
-    let mut family = MetricFamily::default();
-    family.set_name(shown.name);
-    family.set_help(shown.help);
-    family.set_field_type(shown.kind);
-    let metrics = shown.series.into_iter().filter_map(|(labels, value)| metric(labels, &value, shown.kind));
-    family.set_metric(metrics.collect());
-    family
+/// A family with handles of its series.
+struct Shown {
+    name: String,
+    help: String,
+    kind: Kind,
+    series: Vec<(Labels, Value)>,
 }
 
-fn metric(labels: Labels, value: &Value, kind: MetricType) -> Option<Metric> {
-    let pairs = labels.into_iter().map(|(name, value)| {
-        let mut pair = LabelPair::default();
-        pair.set_name(name);
-        pair.set_value(value);
-        pair
-    });
-    let mut metric = Metric::from_label(pairs.collect());
-    let number = match value {
-        Value::Counter(counter) => counter.get() as f64,
-        Value::Gauge(gauge) => gauge.get() as f64,
-        Value::Float(gauge) => gauge.get(),
-        Value::Computed(compute) => compute()?,
-        Value::Histogram(histogram) => {
-            metric.set_histogram(written(histogram));
-            return Some(metric);
-        }
-    };
-    if kind == MetricType::COUNTER {
-        let mut counter = proto::Counter::default();
-        counter.set_value(number);
-        metric.set_counter(counter);
-    } else {
-        let mut gauge = proto::Gauge::default();
-        gauge.set_value(number);
-        metric.set_gauge(gauge);
+impl Shown {
+    fn now(self) -> Family {
+        let points = self.series.into_iter();
+        let points = points.filter_map(|(labels, value)| Some(Point { labels, value: value.now()? }));
+        Family { name: self.name, help: self.help, kind: self.kind, points: points.collect() }
     }
-    Some(metric)
-}
-
-fn written(histogram: &Histogram) -> proto::Histogram {
-    let seen = histogram.snapshot();
-    let buckets = seen.cumulative.into_iter().map(|(bound, count)| {
-        let mut bucket = proto::Bucket::default();
-        bucket.set_upper_bound(bound);
-        bucket.set_cumulative_count(count);
-        bucket
-    });
-    let mut written = proto::Histogram::default();
-    written.set_bucket(buckets.collect());
-    written.set_sample_count(seen.count);
-    written.set_sample_sum(seen.sum);
-    written
 }
 
 fn carries(own: &Labels, wanted: &[(&str, &str)]) -> bool {

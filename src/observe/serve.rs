@@ -17,15 +17,16 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::health_grpc::{self, GrpcHealth};
 use super::page::{Answers, Asked, Page};
 use crate::socket;
 
@@ -41,6 +42,10 @@ const CONNECTION_MAX: Duration = Duration::from_secs(300);
 const GRACE: Duration = Duration::from_secs(2);
 /// Of a connection that came just then, until its request.
 const FIRST_REQUEST_TIME: Duration = Duration::from_millis(500);
+/// gRPC calls at once on a connection.
+const STREAMS_MAX: u32 = 64;
+/// Headers of a gRPC call.
+const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
 /// Wait after a failed accept: when descriptors ran out, trying again at once only burns a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -99,16 +104,34 @@ pub type Gate = Arc<dyn Fn(HeaderMap) -> BoxFuture<'static, Result<(), String>> 
 
 /// How connections are answered.
 pub struct Manner {
-    answers: Arc<dyn Answers>,
+    behind: Behind,
     handshake: Option<Handshake>,
     gate: Option<Gate>,
     headers: HeaderMap,
 }
 
+/// What stands behind a listener.
+#[derive(Clone)]
+enum Behind {
+    /// Pages, over HTTP/1.1.
+    Pages(Arc<dyn Answers>),
+    /// Health checks, over gRPC.
+    Health(Arc<GrpcHealth>),
+}
+
 impl Manner {
     /// With these pages, in plain text.
     pub fn new(answers: Arc<dyn Answers>) -> Self {
-        Self { answers, handshake: None, gate: None, headers: HeaderMap::new() }
+        Self::before(Behind::Pages(answers))
+    }
+
+    /// With health checks over gRPC, in plain text.
+    pub fn grpc(health: GrpcHealth) -> Self {
+        Self::before(Behind::Health(Arc::new(health)))
+    }
+
+    fn before(behind: Behind) -> Self {
+        Self { behind, handshake: None, gate: None, headers: HeaderMap::new() }
     }
 
     /// Every connection begins with this.
@@ -277,6 +300,20 @@ async fn connection(
     shutdown: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {
+    let behind = manner.load().behind.clone();
+    let end = match behind {
+        Behind::Pages(_) => paging(stream, manner, shutdown).await,
+        Behind::Health(health) => checking(stream, manner, health, shutdown).await,
+    };
+    if let Ok(Err(error)) = end {
+        tracing::debug!(%error, "a connection to a page of ours ended early");
+    }
+}
+
+/// How a connection ended, if it did in time.
+type End = Result<hyper::Result<()>, tokio::time::error::Elapsed>;
+
+async fn paging(stream: Box<dyn Stream>, manner: Arc<ArcSwap<Manner>>, shutdown: CancellationToken) -> End {
     let begun = Arc::new(AtomicBool::new(false));
     let begins = Arc::clone(&begun);
     let service = service_fn(move |request| {
@@ -292,15 +329,50 @@ async fn connection(
     // Without the timer the header timeout is silently off.
     builder.timer(TokioTimer::new()).header_read_timeout(CLIENT_TIMEOUT).max_buf_size(64 * 1024);
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let end = tokio::select! {
+    tokio::select! {
         end = tokio::time::timeout(CONNECTION_MAX, serving.as_mut()) => end,
         () = told_to_go(&shutdown, &begun) => {
             serving.as_mut().graceful_shutdown();
             tokio::time::timeout(GRACE, serving).await
         }
-    };
-    if let Ok(Err(error)) = end {
-        tracing::debug!(%error, "a connection to a page of ours ended early");
+    }
+}
+
+/// As pages, but a watch may last: connections live as long as their clients answer pings.
+async fn checking(
+    stream: Box<dyn Stream>,
+    manner: Arc<ArcSwap<Manner>>,
+    health: Arc<GrpcHealth>,
+    shutdown: CancellationToken,
+) -> End {
+    let stop = shutdown.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (manner, health, stop) = (manner.load_full(), Arc::clone(&health), stop.clone());
+        async move {
+            let refused = match &manner.gate {
+                Some(gate) => gate(request.headers().clone()).await.err(),
+                None => None,
+            };
+            Ok::<_, std::convert::Infallible>(match refused {
+                Some(why) => health_grpc::unauthenticated(&why),
+                None => health.call(request, stop).await,
+            })
+        }
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(CLIENT_TIMEOUT)
+        .keep_alive_timeout(CLIENT_TIMEOUT)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX);
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        end = serving.as_mut() => Ok(end),
+        () = shutdown.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            tokio::time::timeout(GRACE, serving).await
+        }
     }
 }
 
@@ -331,8 +403,12 @@ async fn respond(request: Request<Incoming>, manner: &Manner) -> Response<Full<B
             let (accept, accept_encoding) =
                 (header(&head.headers, &ACCEPT), header(&head.headers, &ACCEPT_ENCODING));
             let path = head.uri.path().to_owned();
-            let asked = Asked { method, path, host, origin, accept, accept_encoding };
-            manner.answers.answer(&asked).await
+            let query = head.uri.query().map(str::to_owned);
+            let asked = Asked { method, path, query, host, origin, accept, accept_encoding };
+            match &manner.behind {
+                Behind::Pages(answers) => answers.answer(&asked).await,
+                Behind::Health(_) => Page::text(505, "this speaks gRPC\n"),
+            }
         }
     };
     written(page)

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +73,14 @@ impl Node {
             Running::Prometheus(one) => Some(Arc::new(one.clone())),
             Running::File(one) => Some(Arc::new(one.clone())),
             Running::Nop(one) => Some(Arc::new(one.clone())),
+        }
+    }
+
+    /// Since when what it sends for a signal cannot reach its backend.
+    pub fn unreachable_since(&self, signal: Signal) -> Option<SystemTime> {
+        match &self.running {
+            Running::Otlp(signals) => signals.get(&signal)?.unreachable_since(),
+            _ => None,
         }
     }
 

@@ -15,6 +15,7 @@ mod exporters;
 mod leaving;
 mod lines;
 mod order;
+mod pushing;
 mod receivers;
 mod servers;
 mod stages;
@@ -22,6 +23,7 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,7 @@ use crate::app::extensions;
 use crate::config::{ComponentId, Settings};
 use crate::flow::Former;
 use crate::observe::{Pages, Registry};
+use crate::outcome::Signal;
 use crate::receive::Serving;
 use crate::shard::TailSampling;
 use crate::workers::Workers;
@@ -48,6 +51,10 @@ pub struct Ground {
     pub workers: Arc<Workers>,
     /// Where they count.
     pub registry: Registry,
+    /// Tells this process from others of its kind.
+    pub instance: Arc<str>,
+    /// When it began.
+    pub started: SystemTime,
     /// Ends what follows members and what answers pages.
     pub stop: CancellationToken,
 }
@@ -60,6 +67,7 @@ pub struct Graph {
     gates: BTreeMap<ComponentId, Gate>,
     receivers: BTreeMap<ComponentId, receivers::Node>,
     servers: Vec<servers::Node>,
+    pushing: Vec<pushing::Node>,
     stages: Stages,
 }
 
@@ -68,6 +76,7 @@ pub struct Plan {
     graph: Graph, // but for receivers and servers
     receivers: Receivers,
     servers: Servers,
+    pushing: pushing::Readers,
     work: Work,
 }
 
@@ -82,7 +91,7 @@ impl Graph {
     ) -> Result<Plan, String> {
         let mut work = Work::default();
         match self.prepare_with(settings, ground, pages, &mut work).await {
-            Ok((graph, receivers, servers)) => Ok(Plan { graph, receivers, servers, work }),
+            Ok((graph, receivers, servers, pushing)) => Ok(Plan { graph, receivers, servers, pushing, work }),
             Err(error) => {
                 work.give_up().await;
                 Err(error)
@@ -96,24 +105,25 @@ impl Graph {
         ground: &Ground,
         pages: &Arc<dyn Pages>,
         work: &mut Work,
-    ) -> Result<(Self, Receivers, Servers), String> {
+    ) -> Result<(Self, Receivers, Servers, pushing::Readers), String> {
         // First what leaves no trace when it is given up.
         lines::check(settings, &self.processors)?;
         let receivers = receivers::prepare(settings, &self.receivers, ground, work)?;
         let servers = servers::prepare(settings, &self.servers, ground, pages).await?;
         extensions::create_storages(settings)?;
+        let pushing = pushing::prepare(settings, &self.pushing, ground, work)?;
         let exporters = exporters::prepare(settings, &self.exporters, ground, work).await?;
         let mut lines = Lines::new(self, settings, &exporters, ground, work);
         let stages = lines.build().await?;
         let Lines { nodes: processors, gates, fronts, .. } = lines;
         receivers.lead(settings, &fronts, work)?;
         let graph = Self { exporters, processors, gates, stages, ..Self::default() };
-        Ok((graph, receivers, servers))
+        Ok((graph, receivers, servers, pushing))
     }
 
     /// Makes a planned change. Fails only where a sampler cannot take its new policies, and then nothing has changed.
     pub async fn make(&self, plan: Plan, ground: &Ground) -> Result<(Self, Leaving), String> {
-        let Plan { mut graph, receivers, servers, mut work } = plan;
+        let Plan { mut graph, receivers, servers, pushing, mut work } = plan;
         if let Err(error) = work.rejudge().await {
             work.give_up().await;
             return Err(error);
@@ -123,6 +133,8 @@ impl Graph {
         graph.receivers = kept;
         graph.receivers.extend(new.into_iter().map(|(id, bound)| (id, bound.serve())));
         graph.servers = servers.start(ground);
+        graph.pushing = pushing.start();
+        pushing::leave(&self.pushing, &graph.pushing);
         let leaving = self.leaving(&graph, formers).await;
         Ok((graph, leaving))
     }
@@ -145,6 +157,11 @@ impl Graph {
         Leaving { receivers, formers, judged_after, stages, stop }
     }
 
+    /// Since when an exporter cannot reach its backend with what it sends for a signal.
+    pub fn unreachable_since(&self, id: &ComponentId, signal: Signal) -> Option<SystemTime> {
+        self.exporters.get(id)?.unreachable_since(signal)
+    }
+
     /// The exporters that have members.
     pub fn balancers(&self) -> impl Iterator<Item = (&ComponentId, &Balancer)> {
         self.exporters.iter().filter_map(|(id, node)| Some((id, node.balancer()?)))
@@ -158,6 +175,11 @@ impl Graph {
     /// The receivers.
     pub fn servings(&self) -> Vec<Arc<Serving>> {
         self.receivers.values().map(|node| Arc::clone(&node.serving)).collect()
+    }
+
+    /// The last push of our own metrics.
+    pub async fn end_pushing(&self) {
+        pushing::end(&self.pushing).await;
     }
 
     /// What has to be ended.

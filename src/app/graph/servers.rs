@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Ground;
 use crate::app::extensions;
-use crate::config::{HealthCheck, Settings};
+use crate::config::{HealthCheck, HealthListener, Settings};
 use crate::observe::{self, Listening, Pages, Server};
 
 /// A listener and what it was told.
@@ -18,6 +18,7 @@ pub struct Node {
 enum What {
     Metrics(observe::PrometheusReader),
     Health(Box<HealthCheck>),
+    Checked(Box<HealthListener>),
     Admin(observe::Admin),
 }
 
@@ -48,6 +49,7 @@ pub async fn prepare(
 ) -> Result<Servers, String> {
     let mut wanted: Vec<What> = settings.telemetry.metrics.iter().cloned().map(What::Metrics).collect();
     wanted.extend(settings.health_checks.values().cloned().map(Box::new).map(What::Health));
+    wanted.extend(settings.health_listeners.iter().cloned().map(Box::new).map(What::Checked));
     wanted.extend(settings.admin.clone().map(What::Admin));
     let (kept, leaving): (Vec<&Node>, Vec<&Node>) = old.iter().partition(|node| wanted.contains(&node.what));
     let leaving: Vec<&Listening> = leaving.into_iter().map(|node| &*node.listening).collect();
@@ -63,6 +65,10 @@ pub async fn prepare(
                     extensions::guarded(health, observe::health_pages(&health.check, Arc::clone(pages)))?;
                 let key = "extensions.health_check.endpoint";
                 Server::bind(key, &health.check.endpoint, manner, &leaving).await
+            }
+            What::Checked(health) => {
+                let manner = extensions::checked(health, Arc::clone(pages))?;
+                Server::bind(&health.key, &health.endpoint, manner, &leaving).await
             }
             What::Admin(admin) => observe::admin_server(admin, Arc::clone(pages), &leaving).await,
         };

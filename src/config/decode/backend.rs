@@ -46,7 +46,7 @@ pub(super) fn otlp_grpc(section: &mut Section<'_>) -> Otlp {
 }
 
 /// The scheme, if there is one, and what follows it.
-fn grpc_address(text: &str) -> (Option<&str>, &str) {
+pub(super) fn grpc_address(text: &str) -> (Option<&str>, &str) {
     for prefix in ["http://", "https://", "dns:///", "dns://", "dns:", "passthrough:///", "passthrough:"] {
         if let Some(rest) = text.strip_prefix(prefix) {
             return (prefix.split(':').next(), rest);
@@ -155,7 +155,7 @@ fn idle_connections(section: &mut Section<'_>) {
 }
 
 /// An `http://` or `https://` URL, with this path when it has none. `None` when it is not written or wrong.
-fn url(section: &mut Section<'_>, key: &'static str, no_path: &str) -> Option<HttpTarget> {
+pub(super) fn url(section: &mut Section<'_>, key: &'static str, no_path: &str) -> Option<HttpTarget> {
     let text = section.opt::<String>(key).filter(|text| !text.is_empty())?;
     let shown = if section.is_expanded(key) { "the value given" } else { &text };
     let lower = text.get(..8).unwrap_or(&text).to_ascii_lowercase();

@@ -169,10 +169,13 @@ impl<'a> Build<'a> {
             exporters: BTreeMap::new(),
             connectors: BTreeSet::new(),
             health_checks: BTreeMap::new(),
+            health_listeners: Vec::new(),
+            extensions: extensions::listed(&self.service.extensions),
             file_storages: BTreeMap::new(),
             admin: Some(observe::Admin::default()),
             pipelines: self.service.pipelines.iter().map(pipeline).collect(),
             telemetry: self.service.telemetry.clone(),
+            pushing: self.service.pushing.clone(),
         };
         let used = self.used();
         extensions::note(self.context, self.definitions(Kind::Extension), &self.service.extensions);

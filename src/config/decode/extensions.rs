@@ -1,13 +1,14 @@
 //! Extensions: `health_check` and `admin`, and those that are accepted without effect.
 
-use super::auth;
+use std::collections::BTreeSet;
+
 use super::net::check_address;
-use super::pages::front;
 use super::service::{Defined, Reference};
 use super::storage::file_storage;
 use super::{Context, KeyKind, Section};
+use super::{auth, health};
 use crate::config::catalog::Kind;
-use crate::config::settings::{ComponentId, HealthCheck, Settings};
+use crate::config::settings::{ComponentId, Settings};
 use crate::observe;
 
 /// What of the extensions is known before they are read.
@@ -22,14 +23,21 @@ pub(super) fn note(context: &Context, defined: &[Defined<'_>], listed: &[Referen
     known.listed.extend(listed.iter().map(|reference| reference.id.to_string()));
 }
 
+/// Those of `service.extensions` that run, `admin` aside.
+pub(super) fn listed(listed: &[Reference]) -> BTreeSet<ComponentId> {
+    let ids = listed.iter().map(|reference| reference.id.clone());
+    ids.filter(|id| id.kind != "admin").collect()
+}
+
 /// An extension other than `admin`, by the name of its type.
 pub(super) fn read(name: &str, id: &ComponentId, section: &mut Section<'_>, settings: &mut Settings) {
     let (context, wanted) = (section.context(), section.context().wanted.get());
     let note = |kind| context.extensions.borrow_mut().authenticators.insert(id.to_string(), kind);
     match name {
         "health_check" => {
-            let config = health_check(section);
-            settings.health_checks.extend(wanted.then(|| (id.clone(), config)));
+            let (first, second) = health::health_check(section);
+            settings.health_checks.extend(first.filter(|_| wanted).map(|config| (id.clone(), config)));
+            settings.health_listeners.extend(second.into_iter().filter(|_| wanted));
         }
         "file_storage" => {
             let config = file_storage(section);
@@ -41,35 +49,6 @@ pub(super) fn read(name: &str, id: &ComponentId, section: &mut Section<'_>, sett
         "pprof" => pprof(section),
         _ => zpages(section),
     }
-}
-
-fn health_check(section: &mut Section<'_>) -> HealthCheck {
-    let default = observe::HealthCheck::default();
-    let endpoint = section.get("endpoint", default.endpoint);
-    check_address(section, "endpoint", &endpoint);
-    let path = section.get("path", default.path);
-    if !path.starts_with('/') {
-        section.error("path", "path must start with /", None);
-    }
-    let why = "readiness says whether the pipelines run";
-    if let Some(entry) = section.find("check_collector_pipeline", KeyKind::Ignored) {
-        section.warn(
-            &entry.mark,
-            "check_collector_pipeline",
-            format!("'check_collector_pipeline' has no effect here: {why}"),
-            None,
-        );
-    }
-    section.without_effect::<bool>("use_v2", "this is the form that the Collector has by default");
-    for key in ["http", "grpc", "component_health"] {
-        let why = "the second form of health_check, which the Collector has behind a feature gate";
-        section.refused(key, why, "write endpoint and path");
-    }
-    let (body_healthy, body_unhealthy) = section
-        .when_filled("response_body", |body| (body.opt("healthy"), body.opt("unhealthy")))
-        .unwrap_or_default();
-    let front = front(section, "health checks have no body, and times of their own");
-    HealthCheck { check: observe::HealthCheck { endpoint, path, body_healthy, body_unhealthy }, front }
 }
 
 /// `None` when `enabled: false`.

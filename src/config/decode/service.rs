@@ -4,7 +4,7 @@ use super::skip::{self, Skipped};
 use super::{COMPONENTS_MAX, KeyKind, Section, telemetry};
 use crate::config::catalog::Kind;
 use crate::config::print::Printed;
-use crate::config::settings::ComponentId;
+use crate::config::settings::{ComponentId, PushReader};
 use crate::config::tree::{Entry, Mark, Node, Typed, Value};
 use crate::observe;
 use crate::outcome::Signal;
@@ -34,6 +34,7 @@ pub(super) struct Service {
     pub pipelines: Vec<Wanted>,
     pub extensions: Vec<Reference>,
     pub telemetry: observe::Telemetry,
+    pub pushing: Vec<PushReader>,
     /// What `--skip-unavailable` left out.
     pub skipped: Skipped,
 }
@@ -119,7 +120,7 @@ fn is_symbol(c: char) -> bool {
 /// Reads `service`. Of what is `defined`, what this version has not is left out where the command line allows it.
 pub(super) fn service(section: &mut Section<'_>, defined: &[(Kind, Vec<Defined<'_>>)]) -> Service {
     let mut extensions = references(section, "extensions");
-    let telemetry = section.section("telemetry", telemetry::telemetry);
+    let (telemetry, pushing) = section.section("telemetry", telemetry::telemetry);
     let mut pipelines = pipelines(section);
     let mut skipped = Skipped::new();
     if section.context().skip_unavailable {
@@ -140,7 +141,7 @@ pub(super) fn service(section: &mut Section<'_>, defined: &[(Kind, Vec<Defined<'
     });
     section.show("pipelines", Printed::Map(shown.collect()));
     pipelines.sort_by(|a, b| a.id.cmp(&b.id));
-    Service { pipelines, extensions, telemetry, skipped }
+    Service { pipelines, extensions, telemetry, pushing, skipped }
 }
 
 /// `service.pipelines` as written.

@@ -1,7 +1,7 @@
 //! The exporter: hands requests to its consumers and waits for what became of them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::BoxFuture;
@@ -146,6 +146,11 @@ impl OtlpExporter {
             durable: ArcSwapOption::new(durable),
             retired: Mutex::default(),
         })))
+    }
+
+    /// Since when the backend cannot be reached, if the last call could not reach it.
+    pub fn unreachable_since(&self) -> Option<SystemTime> {
+        self.0.direct.0.line.pauses.down_since()
     }
 
     /// The conservation sum.

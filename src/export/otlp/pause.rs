@@ -1,7 +1,7 @@
 //! What every consumer of an exporter waits for: backoffs, throttling, the backend's return.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ pub struct Pauses {
     hurried: AtomicBool,
     hurry: Notify,
     down: AtomicBool,
+    down_since: Mutex<Option<SystemTime>>,
     news: Notify, // for the task that watches
     back: Notify,
     generation: AtomicU64, // of the configuration
@@ -39,6 +40,7 @@ impl Pauses {
         *throttled = None;
         drop(throttled);
         self.down.store(false, Ordering::Relaxed);
+        *self.down_since.lock() = None;
         self.news.notify_one();
         self.anew.notify_waiters();
     }
@@ -93,8 +95,16 @@ impl Pauses {
         }
         if unreachable || self.down.load(Ordering::Relaxed) {
             self.down.store(unreachable, Ordering::Relaxed);
+            let mut since = self.down_since.lock();
+            *since = unreachable.then(|| since.unwrap_or_else(SystemTime::now));
+            drop(since);
             self.news.notify_one();
         }
+    }
+
+    /// Since when the backend cannot be reached, as far as calls have shown.
+    pub fn down_since(&self) -> Option<SystemTime> {
+        *self.down_since.lock()
     }
 
     /// Watches for the return of a backend that could not be reached, and looks names up again, until another backend

@@ -1,0 +1,96 @@
+//! Metric families as the Prometheus text format.
+
+use ::prometheus::TextEncoder;
+use ::prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
+
+use super::families::{Family, Kind, Labels, Number, Point};
+use super::instruments::HistogramSnapshot;
+use super::metrics::{SCRAPE_ERRORS, TARGET_INFO};
+
+/// How a reader wants its exposition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Style {
+    /// `_total` at the end of counters.
+    pub type_suffix: bool,
+    /// On every series.
+    pub constant_labels: Labels,
+}
+
+/// The text of these families; those that cannot be written are handed to `lost` with the reason.
+pub(super) fn text(families: Vec<Family>, style: &Style, mut lost: impl FnMut(&str, String)) -> String {
+    let mut text = String::new();
+    for family in families {
+        let family = written(family, style);
+        if let Err(error) = TextEncoder::new().encode_utf8(std::slice::from_ref(&family), &mut text) {
+            lost(family.name(), error.to_string());
+        }
+    }
+    text
+}
+
+fn written(family: Family, style: &Style) -> MetricFamily {
+    let mut written = MetricFamily::default();
+    let suffix = style.type_suffix && family.kind == Kind::Counter && !family.name.ends_with("_total");
+    written.set_name(if suffix { format!("{}_total", family.name) } else { family.name });
+    written.set_help(family.help);
+    written.set_field_type(match family.kind {
+        Kind::Counter => MetricType::COUNTER,
+        Kind::Gauge => MetricType::GAUGE,
+        Kind::Histogram => MetricType::HISTOGRAM,
+    });
+    // The resource is not a part of itself, nor of what scrapes count.
+    let about_readers = matches!(written.name(), TARGET_INFO | SCRAPE_ERRORS);
+    let constant = if about_readers { &[][..] } else { &style.constant_labels };
+    let points = family.points.into_iter();
+    written.set_metric(points.map(|point| metric(point, family.kind, constant)).collect());
+    written
+}
+
+fn metric(point: Point, kind: Kind, constant: &[(String, String)]) -> Metric {
+    let mut labels = point.labels;
+    for (name, value) in constant {
+        if !labels.iter().any(|(own, _)| own == name) {
+            labels.push((name.clone(), value.clone()));
+        }
+    }
+    labels.sort();
+    let pairs = labels.into_iter().map(|(name, value)| {
+        let mut pair = LabelPair::default();
+        pair.set_name(name);
+        pair.set_value(value);
+        pair
+    });
+    let mut metric = Metric::from_label(pairs.collect());
+    let number = match point.value {
+        Number::Int(value) => value as f64,
+        Number::Float(value) => value,
+        Number::Histogram(seen) => {
+            metric.set_histogram(histogram(seen));
+            return metric;
+        }
+    };
+    if kind == Kind::Counter {
+        let mut counter = proto::Counter::default();
+        counter.set_value(number);
+        metric.set_counter(counter);
+    } else {
+        let mut gauge = proto::Gauge::default();
+        gauge.set_value(number);
+        metric.set_gauge(gauge);
+    }
+    metric
+}
+
+fn histogram(seen: HistogramSnapshot) -> proto::Histogram {
+    let buckets = seen.cumulative.into_iter().map(|(bound, count)| {
+        let mut bucket = proto::Bucket::default();
+        bucket.set_upper_bound(bound);
+        bucket.set_cumulative_count(count);
+        bucket
+    });
+    let mut written = proto::Histogram::default();
+    written.set_bucket(buckets.collect());
+    written.set_sample_count(seen.count);
+    written.set_sample_sum(seen.sum);
+    written
+}
