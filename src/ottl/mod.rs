@@ -31,6 +31,7 @@ mod suggest;
 mod syntax;
 mod target;
 mod url;
+mod user_agent;
 mod value;
 mod xml;
 mod zone;

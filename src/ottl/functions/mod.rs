@@ -7,6 +7,7 @@ mod edit_value;
 mod encodings;
 mod grok;
 mod hash;
+mod lines;
 mod metrics;
 mod moment;
 mod parsers;
@@ -149,6 +150,7 @@ const CONVERTERS: &[&[Converter]] = &[
     grok::CONVERTERS,
     records::CONVERTERS,
     xml::CONVERTERS,
+    lines::CONVERTERS,
     metrics::CONVERTERS,
 ];
 
@@ -160,10 +162,6 @@ pub(super) fn absent(name: &str) -> Option<&'static str> {
     Some(match name {
         "All" | "Any" | "Filter" | "Find" | "MapEach" | "MapKeys" | "Reduce" | "When" => {
             "it takes a lambda, which the Collector has behind the alpha gate ottl.functions.enableLambda"
-        }
-        "UserAgent" => "the list of user agents is not here; extract what is needed with ExtractPatterns",
-        "ParseCEF" | "ParseCLF" | "ParseELF" | "ParseLEEF" => {
-            "take the line apart with ExtractGrokPatterns, ExtractPatterns or ParseKeyValue"
         }
         _ => return None,
     })
