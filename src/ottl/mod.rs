@@ -22,6 +22,7 @@ mod lexer;
 pub mod mask;
 mod murmur3;
 mod named;
+pub mod number;
 mod parse;
 mod path;
 mod points;

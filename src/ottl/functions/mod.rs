@@ -80,6 +80,8 @@ pub(super) enum Kind {
     /// A regular expression, compiled at once when it is written out.
     Pattern,
     Glob,
+    /// The name of an attribute, or a list of them; those that are written out may have other names too.
+    Name,
     /// The name of a converter of one argument.
     Function,
     /// One of these strings, written out.

@@ -7,6 +7,7 @@ mod write;
 
 use super::context::Context;
 use super::expression::Expression;
+use crate::semconv::{self, Names};
 pub(super) use read::step_all;
 use table::Access;
 pub(super) use write::expected;
@@ -19,6 +20,8 @@ pub(super) struct Place {
     keys: Vec<Key>,
     /// Under which other key the attribute may stand.
     alias: Option<&'static [u8]>,
+    /// Which entries a key or pattern means that an editor of this place names.
+    names: Names,
 }
 
 /// One `[…]` of a path or converter.
@@ -59,10 +62,16 @@ impl Place {
             return Err(format!("path {name:?} has no keys, so it cannot be indexed"));
         }
         let alias = match (access, keys.first()) {
-            (Access::Attributes, Some(Key::Text(key))) if semconv => crate::semconv::other(key),
+            (Access::Attributes, Some(Key::Text(key))) if semconv => semconv::other(key),
             _ => None,
         };
-        Ok(Self { context, access, keys, alias })
+        let names = Names::of(semconv && keys.is_empty() && matches!(access, Access::Attributes));
+        Ok(Self { context, access, keys, alias, names })
+    }
+
+    /// Which entries a key or pattern means that an editor of this place names: attributes may have two names.
+    pub(super) fn names(&self) -> Names {
+        self.names
     }
 
     /// Whether editors may write here.
