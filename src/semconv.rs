@@ -57,7 +57,8 @@ impl Names {
         means(name) || self.other(name).is_some_and(means)
     }
 
-    fn other(self, name: &[u8]) -> Option<&'static [u8]> {
+    /// The other name that is meant too.
+    pub fn other(self, name: &[u8]) -> Option<&'static [u8]> {
         match self {
             Self::Written => None,
             Self::Either => other(name),

@@ -19,6 +19,8 @@ mod statements;
 mod tables;
 #[path = "edits/traffic.rs"]
 mod traffic;
+#[path = "edits/user_agents.rs"]
+mod user_agents;
 #[path = "edits/wild.rs"]
 mod wild;
 
@@ -116,6 +118,7 @@ async fn every_case_runs_and_loses_nothing_unnamed() {
 fn all() -> Vec<Case> {
     let mut all = cases();
     all.extend(tables::tables());
+    all.push(user_agents::case());
     all
 }
 

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use super::asked::{Answers, Asked};
 use super::attributes::Attributes;
-use super::number::float;
 use super::text::as_text;
 use super::value::Value;
 use crate::digest::Digest;
+use crate::ottl::number::float;
 use crate::pattern::Pattern;
 use crate::semconv::Names;
 use crate::wire::Malformed;

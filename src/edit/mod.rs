@@ -13,7 +13,6 @@ mod attributes_editor;
 mod condition;
 mod config;
 mod message;
-mod number;
 mod points;
 mod redaction;
 mod resource;

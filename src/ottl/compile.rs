@@ -12,6 +12,7 @@ use super::suggest::nearest;
 use super::syntax::{ArgumentText, BoolText, CallText, Comparison, MathSign, PathText, ValueText};
 use super::value::Value;
 use crate::pattern;
+use crate::semconv;
 
 fn compared(left: Expression, comparison: Comparison, right: Expression) -> Test {
     match (left, comparison, right) {
@@ -34,6 +35,26 @@ fn undefined(at: usize, name: &str) -> ParseError {
         None => format!("undefined function {name:?}"),
     };
     ParseError { at, message, help: if absent.is_some() { None } else { near() } }
+}
+
+/// The names that are written out, each with its other one: one that has another becomes a list.
+fn with_other_names(names: Expression) -> Expression {
+    let other = |name: &Expression| match name {
+        Expression::Literal(Value::Text(text)) => semconv::other(text),
+        _ => None,
+    };
+    let literal = |name: &'static [u8]| Expression::Literal(Value::Text(name.into()));
+    match names {
+        Expression::List(mut names) => {
+            let others: Vec<_> = names.iter().filter_map(other).map(literal).collect();
+            names.extend(others);
+            Expression::List(names)
+        }
+        name => match other(&name) {
+            Some(other) => Expression::List(vec![name, literal(other)]),
+            None => name,
+        },
+    }
 }
 
 /// Compiles for a context.
@@ -265,7 +286,8 @@ impl Compiler {
                 }
                 _ => return Err(wrong("it must be an int".into())),
             },
-            (Kind::Pattern | Kind::Value | Kind::Function, _) => Argument::Value(expression),
+            (Kind::Name, _) if self.semconv => Argument::Value(with_other_names(expression)),
+            (Kind::Pattern | Kind::Value | Kind::Function | Kind::Name, _) => Argument::Value(expression),
         })
     }
 }

@@ -44,6 +44,11 @@ impl Pattern {
     }
 }
 
+/// A pattern in the engine's notation, for what compiles patterns itself. The error is Go's text.
+pub fn translated(pattern: &str) -> Result<String, String> {
+    translate(pattern, true).map(|(text, _)| text)
+}
+
 /// Compiles one pattern whose groups can be referred to. The error is Go's text.
 pub fn compile(pattern: &str) -> Result<Regex, String> {
     Pattern::new(pattern).map(|pattern| pattern.regex)

@@ -71,7 +71,7 @@ impl Sampler {
             return Ok(Some(threshold::hashed(id, seed)));
         }
         let key = self.sampling.from_attribute.as_bytes();
-        let found = if key.is_empty() { None } else { self.list.find(record, key) };
+        let found = self.found(record, key);
         let Some(index) = found else { return Ok(None) };
         let hashed = |bytes: &[u8]| (!bytes.is_empty()).then(|| threshold::hashed(bytes, seed));
         Ok(match self.list.value(record, index)? {
@@ -80,10 +80,18 @@ impl Sampler {
         })
     }
 
+    fn found(&self, record: &[u8], key: &[u8]) -> Option<usize> {
+        if key.is_empty() {
+            None
+        } else {
+            self.sampling.names.first(key, |name| self.list.find(record, name))
+        }
+    }
+
     /// The threshold of the percentage that a record has in the attribute of `sampling_priority`.
     fn priority(&self, record: &[u8]) -> Result<Option<u64>, Malformed> {
         let key = self.sampling.priority.as_bytes();
-        let found = if key.is_empty() { None } else { self.list.find(record, key) };
+        let found = self.found(record, key);
         let Some(index) = found else { return Ok(None) };
         let percentage = match self.list.value(record, index)? {
             Value::Int(value) => value as f64,
@@ -110,6 +118,7 @@ mod tests {
     use crate::edit::Walker;
     use crate::edit::testing::{around, attributes, shown, text};
     use crate::outcome::Signal;
+    use crate::semconv::Names;
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
     use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
     use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
@@ -125,6 +134,7 @@ mod tests {
             by_attribute: false,
             from_attribute: "order".into(),
             priority: "share".into(),
+            names: Names::Written,
         }
     }
 
@@ -155,6 +165,19 @@ mod tests {
         let record = Sampling { by_attribute: true, ..hash() };
         assert_eq!(after(record, &[7; 16], order()), Some(format!("order=12i {}", shown(by(b"12")))));
         assert_eq!(after(hash(), &[], vec![]), None, "nothing to choose by");
+    }
+
+    #[test]
+    fn the_attribute_to_choose_by_may_have_its_other_name() {
+        let by_url =
+            |names| Sampling { from_attribute: "http.url".into(), names, ..sampling(Mode::HashSeed, 100.0) };
+        let record = || vec![("url.full", text("u"))];
+        let shown = format!(
+            "sampling.randomness={:014x} sampling.threshold=0 url.full=u",
+            threshold::hashed(b"u", 0)
+        );
+        assert_eq!(after(by_url(Names::Either), &[], record()), Some(shown));
+        assert_eq!(after(by_url(Names::Written), &[], record()), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::attributes::Attributes;
 use super::message::Message;
 use super::walk::{Around, Editor, Failure, Fate, Parents};
 use crate::outcome::Signal;
+use crate::semconv::Names;
 use crate::trace_state::{NEVER, Ot};
 
 /// What to sample.
@@ -29,6 +30,8 @@ pub struct Sampling {
     pub from_attribute: String,
     /// `sampling_priority`: an attribute of log records with a percentage of its own.
     pub priority: String,
+    /// `semconv`: which attributes these two mean.
+    pub names: Names,
 }
 
 /// How it is chosen.

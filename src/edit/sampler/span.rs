@@ -3,9 +3,9 @@
 use super::{Decided, Judged, Sampler, threshold};
 use crate::edit::condition::find;
 use crate::edit::message::Message;
-use crate::edit::number::float;
 use crate::edit::value::Value;
 use crate::edit::walk::Fate;
+use crate::ottl::number::float;
 use crate::trace_state::{self, NEVER, copy_with_state};
 use crate::wire::{Fields, Malformed, otlp};
 
@@ -75,6 +75,7 @@ mod tests {
     use super::super::{Mode, Sampling};
     use super::*;
     use crate::edit::testing::{edit, request, span, text};
+    use crate::semconv::Names;
     use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 
     fn sampling(mode: Mode, percentage: f32) -> Sampling {
@@ -87,6 +88,7 @@ mod tests {
             by_attribute: false,
             from_attribute: String::new(),
             priority: String::new(),
+            names: Names::Written,
         }
     }
 

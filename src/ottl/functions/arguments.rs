@@ -140,6 +140,14 @@ impl<'v> Arguments<'v> {
         self.list(at)?.into_iter().map(text).collect()
     }
 
+    /// A string, or several of which any is meant.
+    pub(super) fn names(&self, at: usize) -> Result<Vec<Vec<u8>>, EvalError> {
+        match self.arguments.get(at) {
+            Some(Argument::Value(Expression::List(_))) => self.texts(at),
+            _ => Ok(vec![self.text(at)?.into_owned()]),
+        }
+    }
+
     /// A map: the message it stands in and its field.
     pub(super) fn map(&self, at: usize) -> Result<(Cow<'v, [u8]>, u32), EvalError> {
         match self.value(at)? {

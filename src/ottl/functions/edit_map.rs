@@ -11,6 +11,7 @@ use crate::ottl::expression::View;
 use crate::ottl::render;
 use crate::ottl::target::{Edit, EditEntry, MAP_FIELD, Target};
 use crate::ottl::value::{self as codec, DEPTH_MAX, Value};
+use crate::semconv::Names;
 
 const TARGET: super::Param = param("target", Kind::Path);
 
@@ -64,21 +65,35 @@ pub(super) fn each(
     place.edit(target, &steps, edit, &[])
 }
 
+/// Which attributes a key means, where the target has attributes and not just entries.
+fn names(arguments: &[Argument]) -> Names {
+    match arguments.first() {
+        Some(Argument::Place(place)) => place.names(),
+        _ => Names::Written,
+    }
+}
+
 fn delete_key(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
     let wanted = Arguments::new(arguments, View { target, env }).text(1)?.into_owned();
-    let mut deleted = false; // of equal keys the first, as the Collector
+    let other = names(arguments).other(&wanted);
+    let mut left = [Some(&*wanted), other]; // of equal keys the first, as the Collector
     each(arguments, target, env, &mut |key, _| {
-        if deleted || key != wanted {
-            return Ok(Edit::Keep);
-        }
-        deleted = true;
-        Ok(Edit::Remove)
+        Ok(match left.iter_mut().find(|one| **one == Some(key)) {
+            Some(one) => {
+                *one = None;
+                Edit::Remove
+            }
+            None => Edit::Keep,
+        })
     })
 }
 
 fn keep_keys(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
     let kept: HashSet<_> = Arguments::new(arguments, View { target, env }).texts(1)?.into_iter().collect();
-    each(arguments, target, env, &mut |key, _| Ok(if kept.contains(key) { Edit::Keep } else { Edit::Remove }))
+    let names = names(arguments);
+    each(arguments, target, env, &mut |key, _| {
+        Ok(if names.any(key, |name| kept.contains(name)) { Edit::Keep } else { Edit::Remove })
+    })
 }
 
 fn by_pattern(
@@ -88,8 +103,9 @@ fn by_pattern(
     delete: bool,
 ) -> Result<bool, EvalError> {
     let pattern = Arguments::new(arguments, View { target, env }).pattern(1)?.into_owned();
+    let names = names(arguments);
     each(arguments, target, env, &mut |key, _| {
-        Ok(if pattern.is_match(key) == delete { Edit::Remove } else { Edit::Keep })
+        Ok(if names.any(key, |name| pattern.is_match(name)) == delete { Edit::Remove } else { Edit::Keep })
     })
 }
 
@@ -114,19 +130,21 @@ fn limit(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Resu
     let given = Arguments::new(arguments, View { target, env });
     let limit = usize::try_from(given.int(1)?).unwrap_or(0);
     let first: HashSet<_> = given.texts(2)?.into_iter().collect();
+    let names = names(arguments);
+    let is_first = |key: &[u8]| names.any(key, |name| first.contains(name));
     let (map, field) = given.map(0)?;
     let (mut all, mut kept) = (0, 0);
     for entry in codec::payloads(&map, field) {
         let (key, _) = codec::key_and_any(entry?)?;
         all += 1;
-        kept += usize::from(first.contains(key));
+        kept += usize::from(is_first(key));
     }
     drop(map);
     if all <= limit {
         return Ok(false);
     }
     each(arguments, target, env, &mut |key, _| {
-        if first.contains(key) {
+        if is_first(key) {
             return Ok(Edit::Keep);
         }
         kept += 1;

@@ -27,7 +27,7 @@ pub(super) const EDITORS: &[Editor] = &[
         check: |arguments| check_format(arguments.get(4)),
         ..edits(
             "replace_pattern",
-            &[TARGET, param("regex", Kind::Pattern), value("replacement"), FUNCTION, FORMAT],
+            &[TARGET, param("regex_pattern", Kind::Pattern), value("replacement"), FUNCTION, FORMAT],
             |arguments, target, env| replace_one(arguments, target, env, false),
         )
     },
@@ -54,7 +54,7 @@ pub(super) const EDITORS: &[Editor] = &[
             &[
                 TARGET,
                 param("mode", Kind::Choice(&["key", "value"])),
-                param("regex", Kind::Pattern),
+                param("regex_pattern", Kind::Pattern),
                 value("replacement"),
                 FUNCTION,
                 FORMAT,

@@ -7,6 +7,7 @@ mod edit_value;
 mod encodings;
 mod grok;
 mod hash;
+mod lines;
 mod metrics;
 mod moment;
 mod parsers;
@@ -79,6 +80,8 @@ pub(super) enum Kind {
     /// A regular expression, compiled at once when it is written out.
     Pattern,
     Glob,
+    /// The name of an attribute, or a list of them; those that are written out may have other names too.
+    Name,
     /// The name of a converter of one argument.
     Function,
     /// One of these strings, written out.
@@ -149,6 +152,7 @@ const CONVERTERS: &[&[Converter]] = &[
     grok::CONVERTERS,
     records::CONVERTERS,
     xml::CONVERTERS,
+    lines::CONVERTERS,
     metrics::CONVERTERS,
 ];
 
@@ -160,10 +164,6 @@ pub(super) fn absent(name: &str) -> Option<&'static str> {
     Some(match name {
         "All" | "Any" | "Filter" | "Find" | "MapEach" | "MapKeys" | "Reduce" | "When" => {
             "it takes a lambda, which the Collector has behind the alpha gate ottl.functions.enableLambda"
-        }
-        "UserAgent" => "the list of user agents is not here; extract what is needed with ExtractPatterns",
-        "ParseCEF" | "ParseCLF" | "ParseELF" | "ParseLEEF" => {
-            "take the line apart with ExtractGrokPatterns, ExtractPatterns or ParseKeyValue"
         }
         _ => return None,
     })

@@ -7,6 +7,7 @@ use super::{Argument, Arguments, Converter, Made, converts, value};
 use crate::ottl::error::EvalError;
 use crate::ottl::expression::Expression;
 use crate::ottl::url;
+use crate::ottl::user_agent;
 use crate::ottl::value::Value;
 
 pub(super) const CONVERTERS: &[Converter] = &[
@@ -16,6 +17,10 @@ pub(super) const CONVERTERS: &[Converter] = &[
     Converter {
         prepare: prepare_networks,
         ..converts("IsInCIDR", &[value("target"), value("networks")], is_in_cidr)
+    },
+    Converter {
+        prepare: |_| user_agent::prepare(),
+        ..converts("UserAgent", &[value("user_agent")], parse_user_agent)
     },
     converts("IsValidLuhn", &[value("target")], is_valid_luhn),
 ];
@@ -59,6 +64,21 @@ fn parse_url<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
         values.push((key, Value::list(list.into_iter().map(Value::text))?));
     }
     if values.is_empty() { Value::map::<&str>([]) } else { Value::map([("query", Value::map(values)?)]) }
+}
+
+fn parse_user_agent<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
+    let header = given.utf8(0)?;
+    let user_agent::UserAgent { program, system } = user_agent::read(&header)?;
+    let mut entries = vec![("os.name", system.name)];
+    if !system.version.is_empty() {
+        entries.push(("os.version", system.version));
+    }
+    entries.extend([
+        ("user_agent.name", program.name),
+        ("user_agent.original", header),
+        ("user_agent.version", program.version),
+    ]);
+    Value::map(entries.into_iter().map(|(key, text)| (key, Value::text(text))))
 }
 
 /// Base 0 is that of the prefix: `0x`, `0o`, `0`, `0b`, where digits may also be parted by `_`.

@@ -48,7 +48,7 @@ pub(super) const CONVERTERS: &[Converter] = &[
         Ok(Value::Bool(given.pattern(1)?.is_match(&text)))
     }),
     converts("ExtractPatterns", &[value("target"), param("pattern", Kind::Pattern)], extract_patterns),
-    converts("Format", &[value("format_string"), value("args")], |given| {
+    converts("Format", &[value("format"), value("vals")], |given| {
         Ok(Value::text(format::sprintf(&given.utf8(0)?, &given.list(1)?)?))
     }),
     converts("Hex", TARGET, |given| Ok(Value::text(render::hex(&given.bytes_like(0)?)))),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::{Arguments, Converter, Kind, Param, converts, optional, value};
 use crate::ottl::context::Context;
 use crate::ottl::error::EvalError;
+use crate::ottl::number::float;
 use crate::ottl::syntax::Comparison;
 use crate::ottl::value::{self as codec, DEPTH_MAX, Value};
 use crate::ottl::{compare, lexer, render};
@@ -83,11 +84,21 @@ fn int<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
     Ok(match given.value(0)? {
         Value::Nil => Value::Nil,
         Value::Int(value) => Value::Int(value),
-        Value::Double(value) => Value::Int(value as i64),
+        Value::Double(value) => Value::Int(whole(value)),
         Value::Bool(value) => Value::Int(i64::from(value)),
-        Value::Text(text) => utf8(&text).parse().map_or(Value::Nil, Value::Int),
+        Value::Text(text) => Value::Int(utf8(&text).parse().map_err(|_| no_number(&text))?),
         other => return Err(format!("unsupported type: {}", other.kind()).into()),
     })
+}
+
+fn no_number(text: &[u8]) -> EvalError {
+    format!("parsing {:?}: invalid syntax or out of range", utf8(text)).into()
+}
+
+/// Without the fraction; what does not fit is the least number, as on the processors that the Collector mostly runs on.
+fn whole(value: f64) -> i64 {
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    if (-BEYOND..BEYOND).contains(&value) { value as i64 } else { i64::MIN }
 }
 
 fn double<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
@@ -102,7 +113,7 @@ fn number(value: &Value<'_>) -> Result<Option<f64>, EvalError> {
         Value::Int(value) => Some(*value as f64),
         Value::Double(value) => Some(*value),
         Value::Bool(value) => Some(f64::from(u8::from(*value))),
-        Value::Text(text) => utf8(text).parse().ok(),
+        Value::Text(text) => Some(float(text).ok_or_else(|| no_number(text))?),
         other => return Err(format!("unsupported type: {}", other.kind()).into()),
     })
 }
@@ -116,7 +127,7 @@ fn boolean<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
         Value::Text(text) => match utf8(&text) {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Value::Bool(true),
             "0" | "f" | "F" | "false" | "FALSE" | "False" => Value::Bool(false),
-            _ => Value::Nil,
+            _ => return Err(format!("parsing {:?}: invalid syntax", utf8(&text)).into()),
         },
         other => return Err(format!("unsupported type: {}", other.kind()).into()),
     })

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use super::Asks;
 use super::context::Context;
 use super::expression::Expression;
+use crate::semconv::{self, Names};
 pub(super) use read::step_all;
 use table::{About, Access};
 pub(super) use write::expected;
@@ -25,6 +26,8 @@ pub(super) struct Place {
     keys: Vec<Key>,
     /// Under which other key the attribute may stand.
     alias: Option<&'static [u8]>,
+    /// Which entries a key or pattern means that an editor of this place names.
+    names: Names,
 }
 
 /// One `[…]` of a path or converter.
@@ -68,10 +71,16 @@ impl Place {
             return Err(format!("path {name:?} has no keys, so it cannot be indexed"));
         }
         let alias = match (access, keys.first()) {
-            (Access::Attributes, Some(Key::Text(key))) if semconv => crate::semconv::other(key),
+            (Access::Attributes, Some(Key::Text(key))) if semconv => semconv::other(key),
             _ => None,
         };
-        Ok(Self { context, access, keys, alias })
+        let names = Names::of(semconv && keys.is_empty() && matches!(access, Access::Attributes));
+        Ok(Self { context, access, keys, alias, names })
+    }
+
+    /// Which entries a key or pattern means that an editor of this place names: attributes may have two names.
+    pub(super) fn names(&self) -> Names {
+        self.names
     }
 
     /// Whether editors may write here.

@@ -55,13 +55,13 @@ fn of_strings() {
 fn of_types() {
     check(&[
         (r#"Int("17")"#, "17"),
-        (r#"Int("x")"#, "nil"),
+        (r#"Int("x")"#, r#"error: parsing "x": invalid syntax or out of range"#),
         (r#"Int(2.9)"#, "2"),
         (r#"Int(true)"#, "1"),
         (r#"Double("1.25")"#, "1.25"),
         (r#"Double(2)"#, "2"),
         (r#"Bool("true")"#, "true"),
-        (r#"Bool("maybe")"#, "nil"),
+        (r#"Bool("maybe")"#, r#"error: parsing "maybe": invalid syntax"#),
         (r#"Bool(attributes["none"])"#, "nil"),
         (r#"String(1.5)"#, r#""1.5""#),
         (r#"String(attributes["bytes"])"#, r#""01ff""#),

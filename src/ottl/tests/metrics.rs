@@ -183,6 +183,41 @@ fn metrics_are_asked_about_their_points() {
 }
 
 #[test]
+fn attributes_that_functions_name_may_have_their_other_names() {
+    let point = |key: &str, value: &str| NumberDataPoint {
+        attributes: vec![attribute(key, text(value)), attribute("zone", text(value))],
+        value: Some(number_data_point::Value::AsInt(1)),
+        ..Default::default()
+    };
+    let data_points = vec![point("http.method", "GET"), point("http.request.method", "PUT")];
+    let metric = named(Data::Gauge(Gauge { data_points }));
+    let dialect = Dialect { semconv: true };
+    let mut target = Target::new();
+    let bytes = metric.encode_to_vec();
+    target.set(Context::Metric, &bytes);
+    for (asked, expected) in [
+        (r#"HasAttrKeyOnDatapoint("http.request.method")"#, true),
+        (r#"HasAttrOnDatapoint("http.method", "PUT")"#, true),
+        (r#"HasAttrOnDatapoint("http.method", "POST")"#, false),
+    ] {
+        let condition = dialect.condition(asked, Context::Metric).unwrap();
+        assert_eq!(condition.matches(&mut target, &env()), Ok(expected), "{asked}");
+    }
+    for (text, keys) in [
+        (r#"aggregate_on_attributes("sum", ["http.method"])"#, "http.method http.request.method"),
+        (r#"aggregate_on_attributes("sum", ["zone"])"#, "zone zone"),
+    ] {
+        target.set(Context::Metric, &bytes);
+        dialect.statement(text, Some(Context::Metric)).unwrap().run(&mut target, &env()).unwrap();
+        let Some(Data::Gauge(gauge)) = Metric::decode(target.bytes(Context::Metric)).unwrap().data else {
+            panic!("no gauge")
+        };
+        let left = gauge.data_points.iter().flat_map(|point| point.attributes.iter());
+        assert_eq!(left.map(|attribute| &*attribute.key).collect::<Vec<_>>().join(" "), keys, "{text}");
+    }
+}
+
+#[test]
 fn a_random_spread_loses_nothing() {
     let random = std::sync::atomic::AtomicU64::new(1);
     let next = || {

@@ -241,3 +241,47 @@ fn renamed_attributes_are_found_under_either_name() {
     let span = Span::decode(target.bytes(Context::Span)).unwrap();
     assert_eq!(span.attributes, [attribute("http.response.status_code", Proto::IntValue(1))]);
 }
+
+#[test]
+fn keys_of_editors_mean_renamed_attributes_under_either_name() {
+    let dialect = Dialect { semconv: true };
+    let both = ["http.url", "url.full", "http.method", "z"];
+    let span =
+        Span { attributes: both.iter().map(|key| attribute(key, text("v"))).collect(), ..Span::default() }
+            .encode_to_vec();
+    for (statement, left) in [
+        (r#"delete_key(attributes, "http.url")"#, &["http.method", "z"][..]),
+        (r#"delete_key(attributes, "http.request.method")"#, &["http.url", "url.full", "z"]),
+        (r#"delete_key(attributes, Concat(["url", "full"], "."))"#, &["http.method", "z"]),
+        (
+            r#"keep_keys(attributes, ["url.full", "http.request.method"])"#,
+            &["http.url", "url.full", "http.method"],
+        ),
+        (r#"delete_matching_keys(attributes, "^url")"#, &["http.method", "z"]),
+        (r#"keep_matching_keys(attributes, "^http[.]request")"#, &["http.method"]),
+        (r#"limit(attributes, 1, ["http.request.method"])"#, &["http.method"]),
+    ] {
+        let mut target = Target::new();
+        target.set(Context::Span, &span);
+        dialect.statement(statement, Some(Context::Span)).unwrap().run(&mut target, &env()).unwrap();
+        let span = Span::decode(target.bytes(Context::Span)).unwrap();
+        let keys: Vec<_> = span.attributes.iter().map(|attribute| &*attribute.key).collect();
+        assert_eq!(keys, left, "{statement}");
+    }
+}
+
+#[test]
+fn keys_of_maps_that_are_no_attributes_have_one_name() {
+    let span = Span {
+        attributes: vec![attribute("map", map([("http.url", text("a")), ("url.full", text("b"))]))],
+        ..Span::default()
+    }
+    .encode_to_vec();
+    let mut target = Target::new();
+    target.set(Context::Span, &span);
+    let delete = r#"delete_key(attributes["map"], "http.url")"#;
+    let delete = Dialect { semconv: true }.statement(delete, Some(Context::Span)).unwrap();
+    delete.run(&mut target, &env()).unwrap();
+    let span = Span::decode(target.bytes(Context::Span)).unwrap();
+    assert_eq!(span.attributes, [attribute("map", map([("url.full", text("b"))]))]);
+}

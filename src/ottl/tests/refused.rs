@@ -39,7 +39,7 @@ fn errors_say_where_and_why() {
         (r#"merge_maps(attributes, {}, "replace")"#, 27, "invalid value", None),
         (r#"set(log.body, "x")"#, 4, "is not valid in the span context", None),
         (r#"set(name, MapEach(attributes, (k, v) => v))"#, 30, "ottl.functions.enableLambda", None),
-        (r#"set(name, UserAgent(name))"#, 10, r#"the function "UserAgent" is not here"#, None),
+        (r#"set(name, ParseCEF(name))"#, 10, r#"undefined function "ParseCEF": it is for logs"#, None),
         (r#"set(name, Reduce(attributes, 1, 2))"#, 10, "ottl.functions.enableLambda", None),
         (r#"set(name, otelcol.client.adr)"#, 10, "is not a valid path", Some("otelcol.client.addr")),
         (r#"set(name, otelcol.client.addr["x"])"#, 10, "has no keys", Some("otelcol.client.addr")),

@@ -47,6 +47,7 @@ pub(super) fn sampling(section: &mut Section<'_>) -> Sampling {
         by_attribute: source != "traceID",
         from_attribute: section.get("from_attribute", String::new()),
         priority: section.get("sampling_priority", String::new()),
+        names: super::names(section),
     }
 }
 

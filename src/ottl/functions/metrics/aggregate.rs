@@ -65,14 +65,18 @@ pub(super) fn on_value(
 ) -> Result<bool, EvalError> {
     let given = given(arguments, target, env);
     let metric = Metric::of(target)?;
-    let (attribute, values) = (given.text(1)?, given.texts(2)?);
+    let (names, values) = (given.names(1)?, given.texts(2)?);
     let new = Value::Text(given.text(3)?).any()?;
     let field = attributes_of(metric.kind);
     let mut points = Vec::new();
     for point in metric.points()? {
         let edited = edit_map(point, field, &mut |key, any| {
             let old = matches!(codec::read_any(any)?, Value::Text(text) if values.iter().any(|value| **value == *text));
-            Ok(if old && key == &*attribute { Edit::Replace(new.clone()) } else { Edit::Keep })
+            Ok(if old && names.iter().any(|name| name == key) {
+                Edit::Replace(new.clone())
+            } else {
+                Edit::Keep
+            })
         })?;
         points.push(edited.unwrap_or_else(|| point.to_vec()));
     }

@@ -67,12 +67,12 @@ pub(super) const EDITORS: &[Editor] = &[
     of_metric("scale_metric", &[value("multiplier"), optional("unit", Kind::Value)], scale::scale),
     of_metric(
         "aggregate_on_attributes",
-        &[AGGREGATION, optional("attributes", Kind::Value)],
+        &[AGGREGATION, optional("attributes", Kind::Name)],
         aggregate::on_attributes,
     ),
     of_metric(
         "aggregate_on_attribute_value",
-        &[AGGREGATION, value("attribute"), value("values"), value("new_value")],
+        &[AGGREGATION, param("attribute", Kind::Name), value("values"), value("new_value")],
         aggregate::on_value,
     ),
     of_point(
@@ -101,34 +101,34 @@ pub(super) const EDITORS: &[Editor] = &[
 pub(super) const CONVERTERS: &[Converter] = &[
     Converter {
         looks_at: Some(Context::Metric),
-        ..converts("HasAttrKeyOnDatapoint", &[value("key")], |given| {
-            let key = given.text(0)?;
-            points_have(given, &key, None)
+        ..converts("HasAttrKeyOnDatapoint", &[param("key", Kind::Name)], |given| {
+            points_have(given, &given.names(0)?, None)
         })
     },
     Converter {
         looks_at: Some(Context::Metric),
-        ..converts("HasAttrOnDatapoint", &[value("key"), value("expected_val")], |given| {
-            let (key, wanted) = (given.text(0)?, given.text(1)?);
-            points_have(given, &key, Some(&wanted))
+        ..converts("HasAttrOnDatapoint", &[param("key", Kind::Name), value("expected_val")], |given| {
+            points_have(given, &given.names(0)?, Some(&given.text(1)?))
         })
     },
 ];
 
-/// Whether any data point has the attribute, with this string if one is given.
+/// Whether any data point has the attribute under any of its names, with this string if one is given.
 fn points_have(
     given: &Arguments<'_>,
-    key: &[u8],
+    names: &[Vec<u8>],
     wanted: Option<&[u8]>,
 ) -> Result<Value<'static>, EvalError> {
     let metric = Metric::of(given.view.target)?;
     for point in metric.points()? {
-        let Some(any) = codec::find(point, attributes_of(metric.kind), key)? else { continue };
-        let same = |wanted: &[u8]| {
-            Ok::<_, EvalError>(matches!(codec::read_any(any)?, Value::Text(text) if *text == *wanted))
-        };
-        if wanted.map_or(Ok(true), same)? {
-            return Ok(Value::Bool(true));
+        for name in names {
+            let Some(any) = codec::find(point, attributes_of(metric.kind), name)? else { continue };
+            let same = |wanted: &[u8]| {
+                Ok::<_, EvalError>(matches!(codec::read_any(any)?, Value::Text(text) if *text == *wanted))
+            };
+            if wanted.map_or(Ok(true), same)? {
+                return Ok(Value::Bool(true));
+            }
         }
     }
     Ok(Value::Bool(false))
