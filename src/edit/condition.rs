@@ -268,7 +268,7 @@ pub(super) fn text(message: &[u8], number: u32) -> Result<&[u8], Malformed> {
 }
 
 /// The last varint field of this number; zero when there is none.
-fn number(message: &[u8], number: u32) -> Result<u64, Malformed> {
+pub(super) fn number(message: &[u8], number: u32) -> Result<u64, Malformed> {
     let mut found = 0;
     for field in Fields::new(message) {
         let field = field?;

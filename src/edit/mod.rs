@@ -28,7 +28,7 @@ pub use attributes_editor::AttributesEditor;
 pub use condition::{Condition, Library, Match, Matching, SeverityBound};
 pub use config::{Config, PerSignal};
 pub use message::Message;
-pub use redaction::{Hashing, Redaction, Redactor, Summary};
+pub use redaction::{Hashing, Language, Redaction, Redactor, Sanitizers, Summary};
 pub use resource::ResourceEditor;
 pub use sampler::{Counts, Mode, Sampler, Sampling};
 pub use script::{Compiled, ErrorMode, Filter, FilterEditor, Group, TransformEditor};
