@@ -11,6 +11,8 @@ mod support;
 mod cases;
 #[path = "edits/generated.rs"]
 mod generated;
+#[path = "edits/redacted.rs"]
+mod redacted;
 #[path = "edits/statements.rs"]
 mod statements;
 #[path = "edits/tables.rs"]
@@ -35,7 +37,8 @@ use support::{Content, http};
 type Outcome = Vec<Vec<(u16, Vec<Value>)>>;
 
 /// What the cases ask of a collector.
-const PROCESSORS: [&str; 5] = ["attributes", "filter", "probabilistic_sampler", "resource", "transform"];
+const PROCESSORS: [&str; 6] =
+    ["attributes", "filter", "probabilistic_sampler", "redaction", "resource", "transform"];
 
 /// Generated cases that one process runs, and how many processes.
 const GENERATED: u64 = 60;
@@ -114,6 +117,7 @@ async fn every_case_runs_and_loses_nothing_unnamed() {
 fn all() -> Vec<Case> {
     let mut all = cases();
     all.extend(tables::tables());
+    all.extend(redacted::cases());
     all
 }
 

@@ -111,9 +111,20 @@ fn hashing(section: &mut Section<'_>) -> Hashing {
     let chosen = section.level("hash_function", "", &words, "unknown HashFunction");
     let key = section.secret("hmac_key").unwrap_or_default();
     let hashing = chosen.map_or(Hashing::None, |hashing| hashing(key));
-    if matches!(&hashing, Hashing::Hmac(_, key) if key.is_empty()) {
-        let message = "hmac_key must not be empty when hash_function is hmac-sha256 or hmac-sha512";
-        section.error("hmac_key", message, None);
+    if let Hashing::Hmac(digest, key) = &hashing {
+        let (name, least) = match digest {
+            Keyed::Sha256 => ("hmac-sha256", 32),
+            Keyed::Sha512 => ("hmac-sha512", 64),
+        };
+        let got = key.len();
+        if got == 0 {
+            let message = format!("hmac_key must not be empty when hash_function is \"{name}\"");
+            section.error("hmac_key", message, None);
+        } else if got < least {
+            let message =
+                format!("hmac_key must be at least {least} bytes long for \"{name}\", got {got} bytes");
+            section.error("hmac_key", message, None);
+        }
     }
     hashing
 }
