@@ -201,6 +201,24 @@ fn one_line_switches_personal_data_off_and_takes_no_attribute_away() {
     assert_eq!((some.db, some.db_span_names), (vec![sql, (Language::Elasticsearch, [].into())], true));
 }
 
+#[test]
+fn expressions_are_read_where_they_are_asked_for() {
+    let metrics = |text: &str| read(&["metrics"], "filter", &format!("metrics: {{include: {{{text}}}}}"));
+    let wrong = |text: &str| metrics(text).unwrap_err().to_string();
+    let said = wrong("match_type: expr, expressions: ['HasLabel(\"a\")', 'MetricName = \"a\"']");
+    assert!(said.contains("expression 2 cannot be used: unexpected '=', at column 12"), "{said}");
+    let said = wrong("match_type: expr, resource_attributes: [{key: a, value: b}]");
+    assert!(said.contains("unrecognized match_type: 'expr'"), "{said}");
+    let warned =
+        |text: &str| metrics(text).unwrap().warnings.into_iter().map(|one| one.message).collect::<Vec<_>>();
+    let none: [String; 0] = [];
+    assert_eq!(warned("match_type: expr, expressions: ['true'], resource_attributes: [{key: a}]"), none);
+    let said = warned("match_type: expr, expressions: ['true'], metric_names: [a]").join("; ");
+    assert!(said.contains("'metric_names' has no effect here"), "{said}");
+    let said = warned("match_type: strict, expressions: ['true'], metric_names: [a]").join("; ");
+    assert!(said.contains("'expressions' has no effect here"), "{said}");
+}
+
 /// The groups of traces that a transform processor has.
 fn groups(transform: &str) -> Vec<ringtail::edit::Group> {
     let loaded = read(&["traces"], "transform", transform).unwrap_or_else(|errors| panic!("{errors}"));
