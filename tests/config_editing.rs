@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use ringtail::config::{Errors, Format, Loaded, Mode, Processor, load};
-use ringtail::edit::{Change, Config};
+use ringtail::edit::{Change, Config, Language};
 
 /// A whole configuration around the processors, used in pipelines of these signals.
 fn read(signals: &[&str], id: &str, processor: &str) -> Result<Loaded, Errors> {
@@ -189,7 +189,34 @@ fn one_line_switches_personal_data_off_and_takes_no_attribute_away() {
     assert!(wrong("blocked_values: [\"(\"]").contains("failed to process block list: error compiling regex"));
     assert!(wrong("hash_function: crc").ends_with("unknown HashFunction \"crc\""));
     assert!(wrong("hash_function: hmac-sha256").contains("hmac_key must not be empty"));
-    assert!(wrong("url_sanitizer: {enabled: true}").contains("not available in this version"));
+    let short = wrong("{hash_function: hmac-sha512, hmac_key: abc}");
+    assert!(short.contains("hmac_key must be at least 64 bytes long for \"hmac-sha512\", got 3 bytes"));
+    let sanitizers = |text: &str| redaction(text).sanitizers;
+    assert_eq!(sanitizers("{url_sanitizer: {attributes: [a]}}").url, None, "off until it is enabled");
+    let some = "{url_sanitizer: {enabled: true, attributes: [a], sanitize_span_name: false}, \
+                db_sanitizer: {es: {enabled: true}, sql: {enabled: true, attributes: [b]}, redis: {attributes: [c]}}}";
+    let some = sanitizers(some);
+    assert_eq!((some.url, some.url_span_names), (Some(["a".to_owned()].into()), false));
+    let sql = (Language::Sql, ["b".to_owned()].into());
+    assert_eq!((some.db, some.db_span_names), (vec![sql, (Language::Elasticsearch, [].into())], true));
+}
+
+#[test]
+fn expressions_are_read_where_they_are_asked_for() {
+    let metrics = |text: &str| read(&["metrics"], "filter", &format!("metrics: {{include: {{{text}}}}}"));
+    let wrong = |text: &str| metrics(text).unwrap_err().to_string();
+    let said = wrong("match_type: expr, expressions: ['HasLabel(\"a\")', 'MetricName = \"a\"']");
+    assert!(said.contains("expression 2 cannot be used: unexpected '=', at column 12"), "{said}");
+    let said = wrong("match_type: expr, resource_attributes: [{key: a, value: b}]");
+    assert!(said.contains("unrecognized match_type: 'expr'"), "{said}");
+    let warned =
+        |text: &str| metrics(text).unwrap().warnings.into_iter().map(|one| one.message).collect::<Vec<_>>();
+    let none: [String; 0] = [];
+    assert_eq!(warned("match_type: expr, expressions: ['true'], resource_attributes: [{key: a}]"), none);
+    let said = warned("match_type: expr, expressions: ['true'], metric_names: [a]").join("; ");
+    assert!(said.contains("'metric_names' has no effect here"), "{said}");
+    let said = warned("match_type: strict, expressions: ['true'], metric_names: [a]").join("; ");
+    assert!(said.contains("'expressions' has no effect here"), "{said}");
 }
 
 /// The groups of traces that a transform processor has.

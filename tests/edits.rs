@@ -13,6 +13,8 @@ mod cases;
 mod generated;
 #[path = "edits/origins.rs"]
 mod origins;
+#[path = "edits/redacted.rs"]
+mod redacted;
 #[path = "edits/statements.rs"]
 mod statements;
 #[path = "edits/tables.rs"]
@@ -39,7 +41,8 @@ use support::{Content, http};
 type Outcome = Vec<Vec<(u16, Vec<Value>)>>;
 
 /// What the cases ask of a collector.
-const PROCESSORS: [&str; 5] = ["attributes", "filter", "probabilistic_sampler", "resource", "transform"];
+const PROCESSORS: [&str; 6] =
+    ["attributes", "filter", "probabilistic_sampler", "redaction", "resource", "transform"];
 
 /// Generated cases that one process runs, and how many processes.
 const GENERATED: u64 = 60;
@@ -119,6 +122,7 @@ fn all() -> Vec<Case> {
     let mut all = cases();
     all.extend(tables::tables());
     all.push(user_agents::case());
+    all.extend(redacted::cases());
     all
 }
 

@@ -17,7 +17,7 @@ use ringtail::split::count_items;
 use ringtail_fuzz::{head, signal};
 
 /// A processor, whether it says nothing new the second time, and its keys.
-const PROCESSORS: [(&str, bool, &str); 8] = [
+const PROCESSORS: [(&str, bool, &str); 10] = [
     (
         "resource",
         true,
@@ -55,6 +55,18 @@ const PROCESSORS: [(&str, bool, &str); 8] = [
          logs: {log_record: ['severity_number > 9', 'IsMatch(body, \"^b\")']}",
     ),
     ("filter", true, "trace_conditions: [{context: resource, conditions: ['attributes[\"k\"] == \"v\"']}]"),
+    (
+        "filter",
+        true,
+        "metrics: {exclude: {match_type: expr, expressions: ['MetricName == \"m\" || Label(\"k\") in [\"v\"]']}}",
+    ),
+    (
+        "redaction",
+        false,
+        "allow_all_keys: true, redact_all_types: true, url_sanitizer: {enabled: true, attributes: [n]}, \
+         db_sanitizer: {sql: {enabled: true, attributes: [k]}, redis: {enabled: true, attributes: [k]}, \
+         memcached: {enabled: true}, mongo: {enabled: true, attributes: [k]}}",
+    ),
     (
         "redaction",
         false,

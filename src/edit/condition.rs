@@ -2,6 +2,7 @@
 
 use regex::bytes::RegexSet;
 
+use super::expression::Expression;
 use super::message::Message;
 use super::text::{as_text, elements, read_pair};
 use super::value::Value;
@@ -28,6 +29,8 @@ pub struct Condition {
     pub log_severity_number: Option<SeverityBound>,
     /// Names of metrics; of metrics the Collector looks at nothing else.
     pub metric_names: Option<Matching>,
+    /// Expressions on metrics; one has to hold for a data point.
+    pub expressions: Vec<Expression>,
     /// Attributes of the item; all of them.
     pub attributes: Vec<(String, Match)>,
     /// Attributes of the resource; all of them.
@@ -186,9 +189,9 @@ impl Condition {
         self.all_fit(&self.resources, resource.bytes(), otlp::RESOURCE_ATTRIBUTES)
     }
 
-    /// Whether it asks anything of items, here or of what is around them; of metrics only the name counts.
+    /// Whether it asks anything of items, here or of what is around them; resources of metrics count by themselves.
     pub(super) fn asks_of_items(&self, signal: Signal) -> bool {
-        signal != Signal::Metrics || self.metric_names.is_some()
+        signal != Signal::Metrics || self.metric_names.is_some() || !self.expressions.is_empty()
     }
 
     /// The part that concerns the scope.
@@ -209,7 +212,13 @@ impl Condition {
     /// The part that concerns the item itself.
     pub(super) fn fits_item(&self, signal: Signal, item: &[u8]) -> Result<bool, Malformed> {
         match signal {
-            Signal::Metrics => fits(&self.metric_names, || text(item, otlp::METRIC_NAME).map(<[u8]>::to_vec)),
+            Signal::Metrics => {
+                let mut holds = self.expressions.is_empty();
+                for one in &self.expressions {
+                    holds = holds || one.holds_somewhere(item, self.names)?;
+                }
+                Ok(holds && fits(&self.metric_names, || text(item, otlp::METRIC_NAME).map(<[u8]>::to_vec))?)
+            }
             Signal::Traces => Ok(fits(&self.span_names, || text(item, otlp::SPAN_NAME).map(<[u8]>::to_vec))?
                 && fits(&self.span_kinds, || Ok(kind_name(number(item, otlp::SPAN_KIND)?).into()))?
                 && self.all_fit(&self.attributes, item, otlp::SPAN_ATTRIBUTES)?),
@@ -268,7 +277,7 @@ pub(super) fn text(message: &[u8], number: u32) -> Result<&[u8], Malformed> {
 }
 
 /// The last varint field of this number; zero when there is none.
-fn number(message: &[u8], number: u32) -> Result<u64, Malformed> {
+pub(super) fn number(message: &[u8], number: u32) -> Result<u64, Malformed> {
     let mut found = 0;
     for field in Fields::new(message) {
         let field = field?;

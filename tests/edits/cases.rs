@@ -184,6 +184,23 @@ logs:
             )],
         ),
         case(
+            "filter by expressions that exclude",
+            METRICS,
+            &[(
+                "filter",
+                "metrics: {exclude: {match_type: expr, expressions: ['MetricName startsWith \"g\" && Label(\"user\") in [\"ann\", \"\"]', 'MetricType == \"Sum\" and not HasLabel(\"flag\")']}}",
+            )],
+        ),
+        case(
+            "filter by expressions that include",
+            METRICS,
+            &[(
+                "filter",
+                "metrics: {include: {match_type: expr, expressions: ['MetricType matches \"^(S|H)\" ? HasLabel(\"list\") : Label(\"user\") != \"joe\"'], metric_names: [none]}, \
+                 exclude: {match_type: strict, resource_attributes: [{key: host, value: h1}]}}",
+            )],
+        ),
+        case(
             "metadata of requests",
             ALL,
             &[

@@ -1,20 +1,27 @@
 //! `redaction`: which attributes may pass, and what is masked in the values of those that do.
 
 mod body;
+mod db;
 mod rules;
+mod sanitize;
+mod url;
 
 use std::sync::Arc;
 
 use super::attributes::Attributes;
+use super::condition::text;
 use super::message::Message;
 use super::value::write_field;
 use super::walk::{Around, Editor, Failure, Fate, Parents};
 use crate::outcome::Signal;
 use crate::wire::{Fields, Malformed, otlp};
 
+pub use db::Language;
 pub use rules::{Hashing, Redaction, Summary};
+pub use sanitize::Sanitizers;
 
-/// Redacts attributes of resources, scopes, spans, events, log records and data points, and bodies of log records.
+/// Redacts attributes of resources, scopes, spans, events, log records and data points,
+/// bodies of log records, names of spans.
 #[derive(Debug)]
 pub struct Redactor {
     redaction: Arc<Redaction>,
@@ -33,7 +40,7 @@ impl Redactor {
 
     fn attributes(&mut self, message: &mut Message<'_>, field: u32) -> Result<(), Malformed> {
         self.list.load(message.bytes(), field)?;
-        self.redaction.apply(message.bytes(), &mut self.list)?;
+        self.redaction.apply(self.signal, message.bytes(), &mut self.list)?;
         self.list.store(message, &mut self.out);
         Ok(())
     }
@@ -49,7 +56,7 @@ impl Redactor {
             }
             let event = &bytes[field.bytes()?];
             self.list.load(event, otlp::EVENT_ATTRIBUTES)?;
-            self.redaction.apply(event, &mut self.list)?;
+            self.redaction.apply(self.signal, event, &mut self.list)?;
             if self.list.is_changed() {
                 self.event.clear();
                 self.list.write(event, &mut self.event);
@@ -74,16 +81,35 @@ impl Redactor {
         redacted.found.sum_up(&self.redaction, bytes, &mut self.list, true)?;
         self.list.store(record, &mut self.out);
         let Some(body) = redacted.body else { return Ok(()) };
-        let bytes = record.bytes();
+        self.put(record, otlp::LOG_BODY, &body)
+    }
+
+    /// After its attributes: what is left of them says what kind of name it is.
+    fn name(&mut self, span: &mut Message<'_>) -> Result<(), Malformed> {
+        let bytes = span.bytes();
+        let redaction = &self.redaction;
+        if !redaction.sanitizers.rename_spans() || redaction.allows(text(bytes, otlp::SPAN_NAME)?) {
+            return Ok(());
+        }
+        self.list.load(bytes, otlp::SPAN_ATTRIBUTES)?;
+        match redaction.sanitizers.name(bytes, &self.list)? {
+            Some(name) => self.put(span, otlp::SPAN_NAME, &name),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts this in the place of a field.
+    fn put(&mut self, message: &mut Message<'_>, number: u32, value: &[u8]) -> Result<(), Malformed> {
+        let bytes = message.bytes();
         self.out.clear();
         for field in Fields::new(bytes) {
             let field = field?;
-            if field.number != otlp::LOG_BODY {
+            if field.number != number {
                 self.out.extend_from_slice(&bytes[field.whole]);
             }
         }
-        write_field(otlp::LOG_BODY, &body, &mut self.out);
-        record.replace(&mut self.out);
+        write_field(number, value, &mut self.out);
+        message.replace(&mut self.out);
         Ok(())
     }
 }
@@ -112,6 +138,7 @@ impl Editor for Redactor {
             Signal::Traces => {
                 self.attributes(item, otlp::SPAN_ATTRIBUTES)?;
                 self.events(item)?;
+                self.name(item)?;
             }
             Signal::Logs => self.record(item)?,
             Signal::Metrics => {}
@@ -131,5 +158,7 @@ impl Editor for Redactor {
     }
 }
 
+#[cfg(test)]
+mod sanitized;
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use regex::bytes::RegexSet;
 
+use super::sanitize::{Place, Sanitizers};
 use crate::digest::{Digest, Keyed};
 use crate::edit::attributes::Attributes;
 use crate::edit::text::as_text;
 use crate::edit::value::Value;
+use crate::outcome::Signal;
 use crate::pattern::Pattern;
 use crate::pii::{self, MASK};
 use crate::semconv::Names;
@@ -31,6 +33,8 @@ pub struct Redaction {
     pub allowed_values: RegexSet,
     /// `pii`: what else is masked in values.
     pub pii: Vec<pii::Rule>,
+    /// `url_sanitizer` and `db_sanitizer`: what becomes of URLs and queries after that.
+    pub sanitizers: Sanitizers,
     /// `redact_all_types`: values that are no text are looked at as text.
     pub redact_all_types: bool,
     /// `hash_function`: what stands for what is masked.
@@ -78,6 +82,7 @@ impl PartialEq for Redaction {
             && sets(self) == sets(other)
             && rest(self) == rest(other)
             && self.blocked_values == other.blocked_values
+            && self.sanitizers == other.sanitizers
     }
 }
 
@@ -108,7 +113,13 @@ fn is_own(key: &[u8]) -> bool {
 
 impl Redaction {
     /// Redacts a list of attributes.
-    pub(super) fn apply(&self, message: &[u8], list: &mut Attributes) -> Result<(), Malformed> {
+    pub(super) fn apply(
+        &self,
+        signal: Signal,
+        message: &[u8],
+        list: &mut Attributes,
+    ) -> Result<(), Malformed> {
+        let system = self.sanitizers.system(message, list)?;
         let says = self.summary != Summary::Silent;
         let mut found = Found::default();
         let mut note = |to: fn(&mut Found) -> &mut Vec<Vec<u8>>, key: &[u8]| {
@@ -128,7 +139,7 @@ impl Redaction {
                 let text = self.text_of(list.value(message, index)?)?;
                 if self.allows(&text) {
                     note(|found| &mut found.allowed, key);
-                } else if let Some(masked) = self.mask_at(key, &text) {
+                } else if let Some(masked) = self.mask_at(Place { key, signal, system: &system }, &text) {
                     note(|found| &mut found.masked, key);
                     list.set(index, &Value::Text(&masked).to_bytes());
                 }
@@ -164,8 +175,16 @@ impl Redaction {
         self.names.any(key, |key| finds(&self.blocked_key_patterns, key))
     }
 
-    fn mask_at(&self, key: &[u8], text: &[u8]) -> Option<Vec<u8>> {
-        if self.masks_key(key) { Some(self.mask_whole(text)) } else { self.mask(text) }
+    fn mask_at(&self, at: Place<'_>, text: &[u8]) -> Option<Vec<u8>> {
+        if self.masks_key(at.key) {
+            return Some(self.mask_whole(text));
+        }
+        changed(text, self.sanitizers.value(self.mask_found(text), at, self.names))
+    }
+
+    /// A text of a body with what is blocked masked, and without what sanitizers take out; nothing when nothing is.
+    pub(super) fn mask(&self, text: &[u8]) -> Option<Vec<u8>> {
+        changed(text, self.sanitizers.text(self.mask_found(text)))
     }
 
     /// A value masked whole; each line, as the Collector does it.
@@ -174,8 +193,8 @@ impl Redaction {
         lines.map(|line| self.stand_in(line)).collect::<Vec<_>>().join(&b'\n')
     }
 
-    /// The text with what is blocked masked; nothing when nothing is.
-    pub(super) fn mask(&self, text: &[u8]) -> Option<Vec<u8>> {
+    /// The text with what is blocked masked.
+    fn mask_found<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         let mut masked = Cow::Borrowed(text);
         for pattern in &self.blocked_values {
             // Most values hold nothing to mask, and to ask is cheaper than to get ready to replace.
@@ -194,7 +213,7 @@ impl Redaction {
         if let Cow::Owned(next) = pii::mask_all(&self.pii, &masked) {
             masked = Cow::Owned(next);
         }
-        (*masked != *text).then(|| masked.into_owned())
+        masked
     }
 
     fn stand_in(&self, text: &[u8]) -> Vec<u8> {
@@ -204,6 +223,10 @@ impl Redaction {
             Hashing::Hmac(digest, key) => digest.hex(key.as_bytes(), text).into_bytes(),
         }
     }
+}
+
+fn changed(before: &[u8], after: Cow<'_, [u8]>) -> Option<Vec<u8>> {
+    (*after != *before).then(|| after.into_owned())
 }
 
 /// Patterns find nothing at all there in Go, and here an empty text.
@@ -216,7 +239,7 @@ fn finds(patterns: &RegexSet, text: &[u8]) -> bool {
     !patterns.is_empty() && patterns.is_match(text)
 }
 
-fn has(keys: &BTreeSet<String>, key: &[u8]) -> bool {
+pub(super) fn has(keys: &BTreeSet<String>, key: &[u8]) -> bool {
     std::str::from_utf8(key).is_ok_and(|key| keys.contains(key))
 }
 

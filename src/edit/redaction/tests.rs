@@ -3,6 +3,7 @@
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use prost::Message as _;
 
@@ -120,7 +121,10 @@ fn resources_and_events_are_redacted_too() {
 }
 
 fn body_after(redaction: Redaction, body: Any) -> (Option<Any>, String) {
-    let record = LogRecord { body: Some(valued(body)), ..LogRecord::default() };
+    record_after(redaction, LogRecord { body: Some(valued(body)), ..LogRecord::default() })
+}
+
+fn record_after(redaction: Redaction, record: LogRecord) -> (Option<Any>, String) {
     let scope = ScopeLogs { log_records: vec![record], ..ScopeLogs::default() };
     let request = ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() }],
@@ -193,6 +197,98 @@ fn renamed_keys_are_meant_by_either_name() {
     let either = "db.statement=a **** db.system.name=a secret http.request.method=a secret url.full=****";
     assert_eq!(after(rules(Names::Either), pairs()), either);
     assert_eq!(after(rules(Names::Written), pairs()), "");
+}
+
+fn keys(keys: &[&str]) -> std::collections::BTreeSet<String> {
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
+fn sanitizing(languages: &[Language]) -> Redaction {
+    let sanitizers = Sanitizers {
+        url: Some(keys(&["http.url"])),
+        url_span_names: true,
+        db: languages.iter().map(|language| (*language, keys(&["db.statement"]))).collect(),
+        db_span_names: true,
+    };
+    Redaction { sanitizers, ..Redaction::default() }
+}
+
+const QUERY: &str = "SET x1 5";
+
+#[test]
+fn urls_and_queries_are_sanitized_where_they_are_named_after_all_else() {
+    let rules = || Redaction {
+        blocked_values: vec![Pattern::new("SET").unwrap()],
+        allowed_values: patterns(&["passes"]),
+        ..sanitizing(&[Language::Sql, Language::Redis])
+    };
+    let pairs = |system: &'static str| {
+        vec![
+            ("db.system", text(system)),
+            ("db.statement", text(QUERY)),
+            ("db.other", text("x1 5")),
+            ("http.url", text("/users/42?a=b")),
+            ("other.url", text("/users/42?a=b")),
+        ]
+    };
+    let told = |statement: &str, system: &str| {
+        format!(
+            "db.other=x1 5 db.statement={statement} db.system={system} http.url=/users/* other.url=/users/42?a=b"
+        )
+    };
+    assert_eq!(after(rules(), pairs("PostgreSQL")), told("**** x? ?", "PostgreSQL"));
+    assert_eq!(after(rules(), pairs("redis")), told("**** x1 5", "redis"), "a command that is none any more");
+    assert_eq!(after(rules(), pairs("mssql")), told("**** x1 5", "mssql"));
+    assert_eq!(after(rules(), vec![("http.url", text("/passes/42"))]), "http.url=/passes/42");
+    let quoted = vec![("db.system.name", text("mysql")), ("db.statement", text("x = \"y\""))];
+    assert_eq!(after(rules(), quoted), "db.statement=x = ? db.system.name=mysql");
+    let summed = Redaction { summary: Summary::Debug, ..sanitizing(&[]) };
+    let told = "http.url=/* redaction.masked.count=1i redaction.masked.keys=http.url";
+    assert_eq!(after(summed, vec![("http.url", text("/42"))]), told);
+}
+
+#[test]
+fn records_need_not_name_their_database_and_bodies_are_all_looked_at() {
+    let sql = || Redaction {
+        sanitizers: Sanitizers { url: None, ..sanitizing(&[Language::Sql, Language::Redis]).sanitizers },
+        ..Redaction::default()
+    };
+    assert_eq!(after(sql(), vec![("db.statement", text(QUERY))]), format!("db.statement={QUERY}"));
+    assert_eq!(body_after(sql(), text(QUERY)).0, Some(text("SET x? ?")));
+    assert_eq!(body_after(sanitizing(&[]), text("GET /users/42?x took long")).0, Some(text("GET /users/*")));
+    let number = body_after(sanitizing(&[]), list(vec![Any::IntValue(42)])).0;
+    assert_eq!(number, Some(list(vec![text("*")])));
+    let record =
+        LogRecord { attributes: attributes(vec![("db.statement", text(QUERY))]), ..LogRecord::default() };
+    assert_eq!(record_after(sql(), record).1, "db.statement=SET x? ?");
+}
+
+#[test]
+fn spans_are_renamed_by_what_they_are() {
+    const CLIENT: i32 = 3;
+    const INTERNAL: i32 = 1;
+    let renamed = |rules: Redaction, name: &str, kind: i32, system: &str| {
+        let one = Span { kind, ..span(name, vec![("db.system", text(system))]) };
+        edit(&request(vec![], vec![one]), &mut Redactor::new(rules)).1[0].name.clone()
+    };
+    let rules = || Redaction { allowed_values: patterns(&["passes"]), ..sanitizing(&[Language::Sql]) };
+    assert_eq!(renamed(rules(), "GET /users/42", CLIENT, ""), "GET /users/*");
+    assert_eq!(renamed(rules(), "GET /users/42", INTERNAL, ""), "GET /users/42");
+    assert_eq!(renamed(rules(), "GET /passes/42", CLIENT, ""), "GET /passes/42");
+    assert_eq!(renamed(rules(), "/41/42", CLIENT, ""), "/41/42", "or it would have no name");
+    assert_eq!(renamed(rules(), "fdklsd", CLIENT, ""), "fdklsd", "not by its name a span of HTTP");
+    assert_eq!(renamed(rules(), "SELECT 5", INTERNAL, "sqlite"), "SELECT ?");
+    assert_eq!(renamed(rules(), "SELECT 5", INTERNAL, "redis"), "SELECT 5");
+    assert_eq!(renamed(rules(), "SELECT 5", 4, "sqlite"), "SELECT 5");
+    let gone = Redaction { allowed_keys: Some(keys(&[])), ..rules() };
+    assert_eq!(
+        renamed(gone, "SELECT 5", INTERNAL, "sqlite"),
+        "SELECT 5",
+        "its database is not known any more"
+    );
+    let mut off = rules();
+    (off.sanitizers.db_span_names, off.sanitizers.url_span_names) = (false, false);
+    assert_eq!(renamed(off, "SELECT 5", INTERNAL, "sqlite"), "SELECT 5");
 }
 
 #[test]

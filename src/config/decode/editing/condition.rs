@@ -2,7 +2,7 @@
 
 use super::any::Any;
 use crate::config::decode::{Cut, Section};
-use crate::edit::{Condition, Library, Match, Matching, SeverityBound, Value};
+use crate::edit::{Condition, Expression, Library, Match, Matching, SeverityBound, Value};
 use crate::outcome::Signal;
 use crate::semconv::Names;
 
@@ -27,16 +27,52 @@ pub(super) fn metric_condition(
 ) -> Option<Condition> {
     section.when_filled(key, |section| {
         section.shared_as("filter of metrics");
-        let kind = match_type(section);
+        let kind = match_type_of_metrics(section);
         cache(section);
-        section.refused("expressions", "expr is not here", "write metrics: {metric: [...]} in OTTL");
+        let (metric_names, expressions) = match kind {
+            Kind::Expr => {
+                unused(section, "metric_names", "match_type: expr looks at expressions only");
+                (None, expressions(section))
+            }
+            _ => {
+                unused(section, "expressions", "they need match_type: expr");
+                (texts(section, "metric_names", kind), Vec::new())
+            }
+        };
         Condition {
-            metric_names: texts(section, "metric_names", kind),
+            metric_names,
+            expressions,
             resources: pairs(section, "resource_attributes", kind),
             names,
             ..Condition::default()
         }
     })
+}
+
+/// Says of a list that nobody reads it.
+fn unused(section: &mut Section<'_>, key: &'static str, why: &str) {
+    if !section.get::<Vec<String>>(key, Vec::new()).is_empty() {
+        section.warn(&section.mark_of(key), key, format!("'{key}' has no effect here: {why}"), None);
+    }
+}
+
+/// `expressions`; those that cannot be used are reported.
+fn expressions(section: &mut Section<'_>) -> Vec<Expression> {
+    let list = section.get::<Vec<String>>("expressions", Vec::new());
+    let is_expanded = section.is_expanded("expressions");
+    let compiled = |(index, text): (usize, &String)| match Expression::new(text) {
+        Ok(expression) => Some(expression),
+        Err(error) => {
+            let column = text[..error.at].chars().count() + 1;
+            let what = if is_expanded { "(not shown)" } else { &error.message };
+            let message = format!("expression {} cannot be used: {what}, at column {column}", index + 1);
+            let help = "there are MetricName, MetricType, Label(\"a\"), HasLabel(\"a\"), lower, upper and trim, compared by \
+                        ==, !=, <, in, matches, contains, startsWith, endsWith; all else goes in OTTL: metrics: {datapoint: [...]}";
+            section.error("expressions", message, Some(help.into()));
+            None
+        }
+    };
+    list.iter().enumerate().filter_map(compiled).collect()
 }
 
 /// `include` or `exclude` of log records in `filter`.
@@ -86,6 +122,8 @@ fn severity(section: &mut Section<'_>) -> i64 {
 enum Kind {
     Strict,
     Regexp,
+    /// Of names of metrics only: expressions say it.
+    Expr,
 }
 
 /// Whether matches are cached, which they are not here.
@@ -94,6 +132,14 @@ fn cache(section: &mut Section<'_>) {
         section.ignored::<bool>("cacheenabled");
         section.ignored::<Cut>("cachemaxnumentries");
     });
+}
+
+fn match_type_of_metrics(section: &mut Section<'_>) -> Kind {
+    if section.text_of("match_type").as_deref() == Some("expr") {
+        section.get("match_type", String::new());
+        return Kind::Expr;
+    }
+    match_type(section)
 }
 
 fn match_type(section: &mut Section<'_>) -> Kind {
@@ -125,6 +171,7 @@ fn read(section: &mut Section<'_>, signals: &[Signal]) -> Condition {
             match_undefined: section.get("match_undefined", false),
         }),
         metric_names: texts(section, "metric_names", kind),
+        expressions: Vec::new(),
         attributes: pairs(section, "attributes", kind),
         resources: pairs(section, "resources", kind),
         libraries: section.list("libraries", |section| library(section, kind)),
@@ -184,6 +231,11 @@ fn pairs(section: &mut Section<'_>, key: &'static str, kind: Kind) -> Vec<(Strin
         }
         let wanted = match section.opt::<Any>("value") {
             None => Match::Any,
+            Some(_) if kind == Kind::Expr => {
+                let message = "unrecognized match_type: 'expr', valid types are: [regexp strict]";
+                section.error("value", message, Some("values need one of those; write this in OTTL".into()));
+                return None;
+            }
             Some(value) if kind == Kind::Strict => Match::Exactly(value.encoded),
             Some(value) => match Value::read(&value.encoded) {
                 Ok(Value::Text(text)) => {

@@ -1,10 +1,12 @@
 //! `redaction`.
 
+use std::collections::BTreeSet;
+
 use regex::bytes::RegexSet;
 
 use crate::config::decode::Section;
 use crate::digest::{Digest, Keyed};
-use crate::edit::{Hashing, Redaction, Summary};
+use crate::edit::{Hashing, Language, Redaction, Sanitizers, Summary};
 use crate::pattern::{self, Pattern};
 use crate::pii::Rule;
 
@@ -13,10 +15,6 @@ pub(super) fn redaction(section: &mut Section<'_>) -> Redaction {
     let only_pii = section.has("pii") && !section.has("allowed_keys");
     let allow_all = section.get("allow_all_keys", only_pii);
     let allowed = section.get::<Vec<String>>("allowed_keys", Vec::new());
-    let for_url = "its rules are not here; pii: [url_passwords] and blocked_values are";
-    section.refused("url_sanitizer", for_url, "remove it, or write patterns under blocked_values");
-    let for_db = "statements are not parsed here";
-    section.refused("db_sanitizer", for_db, "remove it, or write patterns under blocked_values");
     Redaction {
         allowed_keys: (!allow_all).then(|| allowed.into_iter().collect()),
         ignored_keys: section.get::<Vec<String>>("ignored_keys", Vec::new()).into_iter().collect(),
@@ -25,11 +23,37 @@ pub(super) fn redaction(section: &mut Section<'_>) -> Redaction {
         blocked_values: blocked_values(section),
         allowed_values: patterns(section, "allowed_values", "allow"),
         pii: pii(section),
+        sanitizers: sanitizers(section),
         redact_all_types: section.get("redact_all_types", false),
         hashing: hashing(section),
         summary: summary(section),
         names: super::names(section),
     }
+}
+
+fn sanitizers(section: &mut Section<'_>) -> Sanitizers {
+    let mut found = Sanitizers::default();
+    section.section("url_sanitizer", |section| {
+        found.url = switched_on(section);
+        found.url_span_names = section.get("sanitize_span_name", true);
+    });
+    section.section("db_sanitizer", |section| {
+        for language in Language::ALL {
+            let attributes = section.section(language.key(), |section| {
+                section.shared_as("sanitizer of queries");
+                switched_on(section)
+            });
+            found.db.extend(attributes.map(|attributes| (language, attributes)));
+        }
+        found.db_span_names = section.get("sanitize_span_name", true);
+    });
+    found
+}
+
+/// The attributes that a sanitizer is about, if it is enabled.
+fn switched_on(section: &mut Section<'_>) -> Option<BTreeSet<String>> {
+    let attributes = section.get::<Vec<String>>("attributes", Vec::new());
+    section.get("enabled", false).then(|| attributes.into_iter().collect())
 }
 
 fn patterns(section: &mut Section<'_>, key: &'static str, what: &str) -> RegexSet {
@@ -87,9 +111,20 @@ fn hashing(section: &mut Section<'_>) -> Hashing {
     let chosen = section.level("hash_function", "", &words, "unknown HashFunction");
     let key = section.secret("hmac_key").unwrap_or_default();
     let hashing = chosen.map_or(Hashing::None, |hashing| hashing(key));
-    if matches!(&hashing, Hashing::Hmac(_, key) if key.is_empty()) {
-        let message = "hmac_key must not be empty when hash_function is hmac-sha256 or hmac-sha512";
-        section.error("hmac_key", message, None);
+    if let Hashing::Hmac(digest, key) = &hashing {
+        let (name, least) = match digest {
+            Keyed::Sha256 => ("hmac-sha256", 32),
+            Keyed::Sha512 => ("hmac-sha512", 64),
+        };
+        let got = key.len();
+        if got == 0 {
+            let message = format!("hmac_key must not be empty when hash_function is \"{name}\"");
+            section.error("hmac_key", message, None);
+        } else if got < least {
+            let message =
+                format!("hmac_key must be at least {least} bytes long for \"{name}\", got {got} bytes");
+            section.error("hmac_key", message, None);
+        }
     }
     hashing
 }
