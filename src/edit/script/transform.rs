@@ -6,7 +6,7 @@ use super::events::each_event;
 use super::{Compiled, ErrorMode, Messages, Run, item_context, show};
 use crate::edit::message::Message;
 use crate::edit::walk::{Around, Editor, Failure, Fate, Parents};
-use crate::ottl::{Condition, Context, Statement, Target};
+use crate::ottl::{Condition, Context, Memory, Statement, Target};
 
 /// Statements that run together on each item of their context.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,14 +25,14 @@ pub struct Group {
 #[derive(Debug)]
 pub struct TransformEditor {
     group: Arc<Group>,
-    target: Target<'static>,
+    memory: Memory,
     run: Run,
 }
 
 impl TransformEditor {
     /// With these statements.
     pub fn new(group: Group) -> Self {
-        Self { group: Arc::new(group), target: Target::new(), run: Run::default() }
+        Self { group: Arc::new(group), memory: Memory::default(), run: Run::default() }
     }
 
     fn run(
@@ -42,7 +42,7 @@ impl TransformEditor {
         made: &mut Vec<Vec<u8>>,
     ) -> Result<(), Failure> {
         let (group, run) = (&self.group, &mut self.run);
-        show(&mut self.target, messages, made, |target| {
+        show(&mut self.memory, messages, made, |target| {
             target.set_event_index(index);
             group.run(target, run)
         })
@@ -137,7 +137,7 @@ impl Editor for TransformEditor {
             (Context::Metric, metric),
             (Context::DataPoint, point),
         ];
-        show(&mut self.target, messages, parents.made, |target| {
+        show(&mut self.memory, messages, parents.made, |target| {
             target.set_data(kind);
             group.run(target, run)
         })?;
