@@ -2,7 +2,7 @@
 //!
 //! Owns: connections and requests in progress.
 //! Takes: OTLP export requests of any signal, compressed or not.
-//! Gives: encoded requests to the pipelines, and one answer to each sender.
+//! Gives: encoded requests and where they come from to the pipelines, and one answer to each sender.
 //! Bounds: connections, message and body size, streams a connection, bytes in progress.
 //! Loses: nothing; what is not passed on is refused with a reason the sender sees.
 
