@@ -57,6 +57,9 @@ async fn handle(server: &GrpcServer, request: Request<RecvStream>) -> Result<Ans
     {
         return Ok(Err(intake.stranger(why)));
     }
+    if let Err(refusal) = intake.room(&server.limits) {
+        return Ok(Err(refusal));
+    }
     let deadline = head.headers.get("grpc-timeout").and_then(timeout).map(|left| Instant::now() + left);
     Ok(take(server, signal, &head.headers, body, deadline).await)
 }

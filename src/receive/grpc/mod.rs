@@ -12,6 +12,7 @@ use super::config::Grpc;
 use super::intake::Intake;
 use crate::auth::Guard;
 use crate::compress::Compression;
+use crate::flow::MemoryGate;
 use crate::stream::Stream;
 
 /// How calls are taken.
@@ -19,6 +20,7 @@ pub struct GrpcServer {
     pub(super) config: Grpc,
     pub(super) intake: Arc<Intake>,
     pub(super) guard: Option<Guard>,
+    pub(super) limits: Vec<MemoryGate>,
 }
 
 /// Serves one connection to its end, as `server` says when it begins, and each call as it says then.

@@ -7,8 +7,13 @@ use super::HttpServer;
 use crate::outcome::Refusal;
 use crate::wire::status::decode_message;
 
-/// Asks the authenticator, if there is one.
+/// Asks the authenticator, if there is one, and then whether there is memory for it.
 pub async fn admit(server: &HttpServer, head: &Parts) -> Result<(), Refusal> {
+    check(server, head).await?;
+    server.intake.room(&server.limits)
+}
+
+async fn check(server: &HttpServer, head: &Parts) -> Result<(), Refusal> {
     let Some(guard) = &server.guard else { return Ok(()) };
     let params = &server.config.auth_params;
     let checked = match head.uri.query() {

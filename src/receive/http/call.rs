@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 
 use super::{HttpServer, admit, body, cors};
 use crate::flow::Answer;
-use crate::outcome::{Reason, Refusal, Signal};
+use crate::outcome::{Fault, Reason, Refusal, Signal};
 use crate::receive::answer::{grpc_status, http_status};
 use crate::receive::intake::metadata;
 use crate::wire::json;
@@ -29,7 +29,10 @@ pub async fn answer(server: &HttpServer, request: Request<Incoming>) -> Response
     if let Err(refusal) = admit::admit(server, &head).await {
         let mut response = match encoding(&head.headers) {
             Some(encoding) => write_refusal(encoding, &refusal),
-            None => plain(StatusCode::UNAUTHORIZED, "401 unauthorized"),
+            None if refusal.fault == Fault::Unauthenticated => {
+                plain(StatusCode::UNAUTHORIZED, "401 unauthorized")
+            }
+            None => plain(StatusCode::TOO_MANY_REQUESTS, "429 too many requests"),
         };
         cors::mark(server, &head.headers, response.headers_mut());
         return finish(server, response);
