@@ -43,7 +43,7 @@ pub use context::Context;
 pub use env::Env;
 pub use error::{EvalError, ParseError};
 pub use named::{Named, read_by, written_by};
-pub use target::Target;
+pub use target::{Memory, Target};
 pub use value::Value;
 pub use zone::Moment;
 

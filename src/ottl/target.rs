@@ -1,10 +1,12 @@
 //! What a statement sees: the encoded messages from the resource down to the item, each changed when first written.
 
 mod attribute;
+mod memory;
 
 use std::borrow::Cow;
 
-use attribute::Attribute;
+pub use memory::Memory;
+use memory::{Slot, Slots};
 
 use super::context::Context;
 use super::error::EvalError;
@@ -12,31 +14,20 @@ use super::value::{self, LIST_VALUES};
 use crate::wire::{Fields, Malformed, Payload, otlp};
 
 /// The messages around one item. Set from the outside in; the innermost is what statements run on.
+///
+/// What is shown is borrowed; what is made of it lies in a [`Memory`], which serves one item after the other.
 #[derive(Debug, Default)]
 pub struct Target<'a> {
-    messages: [Message<'a>; Context::COUNT],
-    schema_urls: [Option<Cow<'a, [u8]>>; 2],
-    schema_urls_changed: [bool; 2],
-    caches: [Vec<u8>; Context::COUNT],
-    /// The place of the event among the span's.
-    event_index: i64,
-    /// Metrics that statements have made.
-    made: Vec<Vec<u8>>,
+    shown: [&'a [u8]; Context::COUNT],
+    schema_urls: [&'a [u8]; 2],
+    slots: Box<Slots>,
 }
 
-/// One message.
-#[derive(Debug, Default)]
-pub(super) struct Message<'a> {
-    bytes: Cow<'a, [u8]>,
-    changed: bool,
-    /// The field that repeats attributes; none in a metric without metadata.
-    attributes: u32,
-    /// Of a metric and its points: the field of the metric that holds the data.
-    data: u32,
-    /// Where the fields lie, while they are known; attributes apart, as they are asked for most.
-    index: Vec<Entry>,
-    index_attributes: Vec<Attribute>,
-    indexed: bool,
+/// One message, as it is now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'t> {
+    bytes: &'t [u8],
+    slot: &'t Slot,
 }
 
 /// A field of an indexed message.
@@ -56,30 +47,24 @@ impl<'a> Target<'a> {
         Self::default()
     }
 
-    /// The same memory with nothing in it, for the messages of the next item.
-    pub fn emptied<'b>(self) -> Target<'b> {
-        Target {
-            messages: self.messages.map(|mut message| {
-                message.index.clear();
-                message.index_attributes.clear();
-                let Message { index, index_attributes, .. } = message;
-                Message { index, index_attributes, ..Message::default() }
-            }),
-            caches: self.caches.map(|mut cache| {
-                cache.clear();
-                cache
-            }),
-            ..Target::default()
-        }
+    /// Nothing yet, in memory that other items have used.
+    pub fn with(memory: Memory) -> Self {
+        Self { shown: Default::default(), schema_urls: Default::default(), slots: memory.emptied() }
+    }
+
+    /// The memory, with what statements have made in it.
+    pub fn into_memory(self) -> Memory {
+        Memory::of(self.slots)
     }
 
     /// Puts a message in its place, unchanged. A metric's data says what its data points look like.
     pub fn set(&mut self, context: Context, bytes: impl Into<Cow<'a, [u8]>>) {
-        let message = &mut self.messages[context as usize];
-        message.bytes = bytes.into();
-        (message.changed, message.indexed) = (false, false);
-        message.attributes = context.attributes();
-        self.caches[context as usize].clear();
+        let slot = self.slots.of_mut(context);
+        slot.begin(context);
+        match bytes.into() {
+            Cow::Borrowed(bytes) => self.shown[context as usize] = bytes,
+            Cow::Owned(bytes) => (slot.owned, slot.bytes) = (true, bytes),
+        }
         if context == Context::Metric {
             self.find_data();
         }
@@ -87,7 +72,7 @@ impl<'a> Target<'a> {
 
     /// Finds what the metric's data is, after the metric has become another.
     pub(super) fn find_data(&mut self) {
-        let data = Fields::new(&self.messages[Context::Metric as usize].bytes)
+        let data = Fields::new(self.bytes(Context::Metric))
             .map_while(Result::ok)
             .map(|field| field.number)
             .filter(|number| otlp::METRIC_DATA.contains(number))
@@ -97,199 +82,125 @@ impl<'a> Target<'a> {
 
     /// Says what the metric's data is: the field of [`otlp::METRIC_DATA`], or 0. For callers who set a metric without it.
     pub fn set_data(&mut self, data: u32) {
-        self.messages[Context::Metric as usize].data = data;
-        let point = &mut self.messages[Context::DataPoint as usize];
-        point.data = data;
+        self.slots.of_mut(Context::Metric).data = data;
+        self.slots.of_mut(Context::DataPoint).data = data;
     }
 
     /// The schema url of the resource's or scope's entry, which stands beside the message.
     pub fn set_schema_url(&mut self, context: Context, url: &'a [u8]) {
-        if let Some(at) = schema_slot(context) {
-            self.schema_urls[at] = Some(Cow::Borrowed(url));
-            self.schema_urls_changed[at] = false;
+        if let Some(at) = memory::schema_slot(context) {
+            self.schema_urls[at] = url;
+            self.slots.schema_urls[at] = None;
         }
     }
 
     /// The place of the event among those of its span.
     pub fn set_event_index(&mut self, index: usize) {
-        self.event_index = i64::try_from(index).unwrap_or(i64::MAX);
+        self.slots.event_index = i64::try_from(index).unwrap_or(i64::MAX);
     }
 
     /// The message as it is now.
+    #[inline]
     pub fn bytes(&self, context: Context) -> &[u8] {
-        &self.messages[context as usize].bytes
+        let slot = self.slots.of(context);
+        if slot.owned { &slot.bytes } else { self.shown[context as usize] }
     }
 
     /// The message, if a statement has changed it since it was set.
     pub fn changed(&self, context: Context) -> Option<&[u8]> {
-        let message = &self.messages[context as usize];
-        message.changed.then_some(&*message.bytes)
-    }
-
-    /// Takes the schema url out, if a statement has changed it since it was set.
-    pub fn take_changed_schema_url(&mut self, context: Context) -> Option<Vec<u8>> {
-        let at = schema_slot(context)?;
-        let changed = std::mem::take(&mut self.schema_urls_changed[at]);
-        self.schema_urls[at].take().filter(|_| changed).map(Cow::into_owned)
-    }
-
-    /// Takes out the metrics that statements have made of those they saw, which belong into the same scope.
-    pub fn take_made(&mut self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.made)
+        let slot = self.slots.of(context);
+        slot.changed.then_some(&*slot.bytes)
     }
 
     pub(super) fn make(&mut self, metric: Vec<u8>) {
-        self.made.push(metric);
-    }
-
-    /// Takes the changed message out.
-    pub fn take_changed(&mut self, context: Context) -> Option<Vec<u8>> {
-        let message = &mut self.messages[context as usize];
-        (message.indexed, message.index) = (false, std::mem::take(&mut message.index));
-        std::mem::take(&mut message.changed).then(|| std::mem::take(&mut message.bytes).into_owned())
+        self.slots.made.push(metric);
     }
 
     pub(super) fn schema_url(&self, context: Context) -> &[u8] {
-        schema_slot(context).and_then(|at| self.schema_urls[at].as_deref()).unwrap_or_default()
+        let Some(at) = memory::schema_slot(context) else { return &[] };
+        self.slots.schema_urls[at].as_deref().unwrap_or(self.schema_urls[at])
     }
 
     pub(super) fn write_schema_url(&mut self, context: Context, url: &[u8]) {
-        if let Some(at) = schema_slot(context) {
-            self.schema_urls[at] = Some(Cow::Owned(url.to_vec()));
-            self.schema_urls_changed[at] = true;
+        if let Some(at) = memory::schema_slot(context) {
+            self.slots.schema_urls[at] = Some(url.to_vec());
         }
     }
 
     pub(super) fn event_index(&self) -> i64 {
-        self.event_index
+        self.slots.event_index
     }
 
     pub(super) fn cache(&self, context: Context) -> &[u8] {
-        &self.caches[context as usize]
+        &self.slots.of(context).cache
     }
 
     pub(super) fn cache_mut(&mut self, context: Context) -> &mut Vec<u8> {
-        &mut self.caches[context as usize]
+        &mut self.slots.of_mut(context).cache
     }
 
     #[inline]
-    pub(super) fn message(&self, context: Context) -> &Message<'a> {
-        &self.messages[context as usize]
+    pub(super) fn message(&self, context: Context) -> Message<'_> {
+        Message { bytes: self.bytes(context), slot: self.slots.of(context) }
     }
 
-    pub(super) fn message_mut(&mut self, context: Context) -> &mut Message<'a> {
-        &mut self.messages[context as usize]
+    /// Replaces a message.
+    pub(super) fn write(&mut self, context: Context, bytes: Vec<u8>) {
+        let slot = self.slots.of_mut(context);
+        slot.bytes = bytes;
+        (slot.owned, slot.changed, slot.indexed) = (true, true, false);
     }
 
     /// Makes sure that the fields of a message are known.
     #[inline]
     pub(super) fn index(&mut self, context: Context) -> Result<(), Malformed> {
-        let message = &mut self.messages[context as usize];
-        if message.indexed { Ok(()) } else { message.build_index() }
+        let slot = self.slots.of_mut(context);
+        if slot.indexed { Ok(()) } else { slot.build_index(self.shown[context as usize]) }
     }
 }
 
-fn schema_slot(context: Context) -> Option<usize> {
-    match context {
-        Context::Resource => Some(0),
-        Context::Scope => Some(1),
-        _ => None,
-    }
-}
-
-impl Message<'_> {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+impl<'t> Message<'t> {
+    pub(super) fn bytes(self) -> &'t [u8] {
+        self.bytes
     }
 
     /// The metric's data field; 0 when unknown.
-    pub(super) fn data(&self) -> u32 {
-        self.data
+    pub(super) fn data(self) -> u32 {
+        self.slot.data
     }
 
-    pub(super) fn attributes_field(&self) -> u32 {
-        match (self.attributes, self.data) {
-            (0, DATA_EXPONENTIAL) => 1,
-            (0, DATA_HISTOGRAM) => 9,
-            (0, _) => 7,
-            (field, _) => field,
-        }
-    }
-
-    /// Replaces the message.
-    pub(super) fn write(&mut self, bytes: Vec<u8>) {
-        self.bytes = Cow::Owned(bytes);
-        (self.changed, self.indexed) = (true, false);
-    }
-
-    fn build_index(&mut self) -> Result<(), Malformed> {
-        let attributes = self.attributes_field();
-        let bytes = &*self.bytes;
-        self.index.clear();
-        self.index_attributes.clear();
-        if bytes.len() > u32::MAX as usize {
-            return Ok(()); // read without an index
-        }
-        for field in Fields::new(bytes) {
-            let field = field?;
-            let (range, value) = match field.payload {
-                Payload::Bytes(range) if field.number == attributes => {
-                    self.index_attributes.push(Attribute::of(bytes, range)?);
-                    continue;
-                }
-                Payload::Bytes(range) => (Some(range), 0),
-                Payload::Varint(value) | Payload::Fixed64(value) => (None, value),
-                Payload::Fixed32(value) => (None, u64::from(value)),
-                Payload::Group => continue,
-            };
-            let bytes = range.is_some();
-            let range = range.unwrap_or_default();
-            let (start, end) = (range.start as u32, range.end as u32);
-            self.index.push(Entry { number: field.number, bytes, start, end, value });
-        }
-        self.indexed = true;
-        Ok(())
+    pub(super) fn attributes_field(self) -> u32 {
+        self.slot.attributes_field()
     }
 
     /// The encoded value of the first attribute of this key.
     #[inline]
-    pub(super) fn attribute(&self, wanted: &[u8]) -> Result<Option<&[u8]>, Malformed> {
-        let number = self.attributes_field();
-        if !self.indexed {
-            return value::find(&self.bytes, number, wanted);
+    pub(super) fn attribute(self, wanted: &[u8]) -> Result<Option<&'t [u8]>, Malformed> {
+        if !self.slot.indexed {
+            return value::find(self.bytes, self.attributes_field(), wanted);
         }
-        let found = self.find(wanted);
+        let found = self.slot.find(self.bytes, wanted);
         Ok(found.map(|attribute| &self.bytes[attribute.any as usize..attribute.any_end as usize]))
-    }
-
-    /// The first attribute of this key, by the index.
-    #[inline]
-    fn find(&self, wanted: &[u8]) -> Option<&Attribute> {
-        let bytes = &*self.bytes;
-        self.index_attributes.iter().find(|attribute| {
-            let key = attribute.key as usize;
-            attribute.key_len as usize == wanted.len() && bytes[key..key + wanted.len()] == *wanted
-        })
     }
 
     /// The bytes of the last field of this number, which is not that of attributes.
     #[inline]
-    pub(super) fn field(&self, number: u32) -> Result<Option<&[u8]>, Malformed> {
-        if self.indexed {
-            let found = self.index.iter().rev().find(|entry| entry.number == number && entry.bytes);
+    pub(super) fn field(self, number: u32) -> Result<Option<&'t [u8]>, Malformed> {
+        if self.slot.indexed {
+            let found = self.slot.index.iter().rev().find(|entry| entry.number == number && entry.bytes);
             return Ok(found.map(|entry| &self.bytes[entry.start as usize..entry.end as usize]));
         }
-        value::payloads(&self.bytes, number).last().transpose()
+        value::payloads(self.bytes, number).last().transpose()
     }
 
     /// The last number in this field; fixed-size ones as their bits.
     #[inline]
-    pub(super) fn number(&self, number: u32) -> Result<Option<u64>, Malformed> {
-        if self.indexed {
-            let found = self.index.iter().rev().find(|entry| entry.number == number && !entry.bytes);
+    pub(super) fn number(self, number: u32) -> Result<Option<u64>, Malformed> {
+        if self.slot.indexed {
+            let found = self.slot.index.iter().rev().find(|entry| entry.number == number && !entry.bytes);
             return Ok(found.map(|entry| entry.value));
         }
-        number_in(&self.bytes, number)
+        number_in(self.bytes, number)
     }
 }
 
@@ -344,6 +255,9 @@ pub(super) fn edit_map(
         if matches!(edit, Edit::Keep) {
             continue;
         }
+        if !changed {
+            out.reserve(message.len());
+        }
         changed = true;
         out.extend_from_slice(&message[copied..field.whole.start]);
         copied = field.whole.end;
@@ -353,8 +267,10 @@ pub(super) fn edit_map(
             Edit::Keep | Edit::Remove => {}
         }
     }
-    out.extend_from_slice(&message[copied..]);
-    Ok(changed.then_some(out))
+    Ok(changed.then(|| {
+        out.extend_from_slice(&message[copied..]);
+        out
+    }))
 }
 
 /// The field of a map that stands alone.

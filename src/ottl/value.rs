@@ -171,9 +171,18 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The bytes that the value takes once encoded, about; never much less.
+    fn room(&self) -> usize {
+        const HEAD: usize = 12;
+        HEAD + match self {
+            Self::Text(bytes) | Self::Bytes(bytes) | Self::List(bytes) | Self::Map(bytes, _) => bytes.len(),
+            _ => 0,
+        }
+    }
+
     /// The value as an encoded `AnyValue`; an error for what an attribute cannot hold.
     pub(super) fn any(&self) -> Result<Vec<u8>, EvalError> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(self.room());
         match self {
             Self::Nil => {}
             Self::Bool(value) => push_varint(otlp::VALUE_BOOL, u64::from(*value), &mut out),

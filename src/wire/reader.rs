@@ -95,7 +95,20 @@ impl<'a> Fields<'a> {
         self.at
     }
 
+    /// The next field, if it is as most are: length-delimited, its tag and length one byte each.
     #[inline]
+    fn short(&mut self) -> Option<Field> {
+        let start = self.at;
+        let &[tag @ 8..0x80, length @ 0..0x80] = self.bytes.get(start..)?.first_chunk()? else { return None };
+        let payload = start + 2..start + 2 + usize::from(length);
+        if tag & 7 != 2 || payload.end > self.bytes.len() {
+            return None;
+        }
+        self.at = payload.end;
+        let whole = start..payload.end;
+        Some(Field { number: u32::from(tag >> 3), whole, payload: Payload::Bytes(payload) })
+    }
+
     fn read(&mut self) -> Result<Field, Malformed> {
         let start = self.at;
         let (tag, after_tag) =
@@ -148,6 +161,9 @@ impl Iterator for Fields<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(field) = self.short() {
+            return Some(Ok(field));
+        }
         if self.at >= self.bytes.len() {
             return None;
         }

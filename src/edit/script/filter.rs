@@ -7,7 +7,7 @@ use super::{Compiled, ErrorMode, Messages, Run, item_context, show};
 use crate::edit::condition;
 use crate::edit::message::Message;
 use crate::edit::walk::{Around, Editor, Failure, Fate, Parents};
-use crate::ottl::{self, Context, Target};
+use crate::ottl::{self, Context, Memory, Target};
 use crate::outcome::Signal;
 
 /// What is left out of one signal.
@@ -25,7 +25,7 @@ pub struct Filter {
 #[derive(Debug)]
 pub struct FilterEditor {
     filter: Arc<Filter>,
-    target: Target<'static>,
+    memory: Memory,
     run: Run,
     resource: [bool; 2], // whether resource and scope fit `include` and `exclude`
     around: [bool; 2],
@@ -35,8 +35,8 @@ impl FilterEditor {
     /// With these conditions.
     pub fn new(filter: Filter) -> Self {
         let reads_headers = filter.conditions.iter().any(|(_, one, _)| one.code.reads_metadata());
-        let (target, run) = (Target::new(), Run::new(reads_headers));
-        Self { filter: Arc::new(filter), target, run, resource: [true; 2], around: [true; 2] }
+        let (memory, run) = (Memory::default(), Run::new(reads_headers));
+        Self { filter: Arc::new(filter), memory, run, resource: [true; 2], around: [true; 2] }
     }
 
     fn asks(&self, context: Context) -> bool {
@@ -54,7 +54,7 @@ impl FilterEditor {
             return Ok(false);
         }
         let (filter, run) = (&self.filter, &mut self.run);
-        show(&mut self.target, messages, &mut Vec::new(), |target| {
+        show(&mut self.memory, messages, &mut Vec::new(), |target| {
             prepare(target);
             for (_, condition, mode) in filter.conditions.iter().filter(|(of, ..)| *of == context) {
                 let result = run.with(|env| condition.code.matches(target, env));

@@ -6,7 +6,7 @@ mod transform;
 
 use super::message::Message;
 use super::walk::{Around, Failure};
-use crate::ottl::{Context, Env, EvalError, Target};
+use crate::ottl::{Context, Env, EvalError, Memory, Target};
 use crate::outcome::Signal;
 
 pub use filter::{Filter, FilterEditor};
@@ -142,31 +142,27 @@ type Messages<'m, 's> = &'m mut [(Context, &'s mut dyn Shown)];
 
 /// Shows messages to `evaluate`, puts what it changed back into them, and adds the metrics that it made.
 fn show<T>(
-    memory: &mut Target<'static>,
+    memory: &mut Memory,
     messages: Messages<'_, '_>,
     made: &mut Vec<Vec<u8>>,
     evaluate: impl FnOnce(&mut Target<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let mut target = std::mem::take(memory).emptied();
+    let mut target = Target::with(std::mem::take(memory));
     for (context, message) in messages.iter() {
         target.set(*context, message.bytes());
         target.set_schema_url(*context, message.schema_url());
     }
     let result = evaluate(&mut target);
-    let mut changed: [[Option<Vec<u8>>; 2]; 4] = Default::default();
-    for ((context, _), changed) in messages.iter().zip(&mut changed) {
-        *changed = [target.take_changed(*context), target.take_changed_schema_url(*context)];
-    }
-    made.append(&mut target.take_made());
-    *memory = target.emptied();
-    for ((_, message), [changed, url]) in messages.iter_mut().zip(changed) {
-        if let Some(mut changed) = changed {
-            message.replace(&mut changed);
+    *memory = target.into_memory();
+    for (context, message) in messages.iter_mut() {
+        if let Some(changed) = memory.take_changed(*context) {
+            message.replace(changed);
         }
-        if let Some(url) = url {
+        if let Some(url) = memory.take_changed_schema_url(*context) {
             message.set_schema_url(url);
         }
     }
+    made.extend(memory.made());
     result
 }
 

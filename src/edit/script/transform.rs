@@ -6,7 +6,7 @@ use super::events::each_event;
 use super::{Compiled, ErrorMode, Messages, Run, item_context, show};
 use crate::edit::message::Message;
 use crate::edit::walk::{Around, Editor, Failure, Fate, Parents};
-use crate::ottl::{Condition, Context, Statement, Target};
+use crate::ottl::{Condition, Context, Memory, Statement, Target};
 
 /// Statements that run together on each item of their context.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,7 @@ pub struct Group {
 #[derive(Debug)]
 pub struct TransformEditor {
     group: Arc<Group>,
-    target: Target<'static>,
+    memory: Memory,
     run: Run,
 }
 
@@ -34,7 +34,7 @@ impl TransformEditor {
     pub fn new(group: Group) -> Self {
         let reads_headers = group.conditions.iter().any(|one| one.code.reads_metadata())
             || group.statements.iter().any(|one| one.code.reads_metadata());
-        Self { group: Arc::new(group), target: Target::new(), run: Run::new(reads_headers) }
+        Self { group: Arc::new(group), memory: Memory::default(), run: Run::new(reads_headers) }
     }
 
     fn run(
@@ -44,7 +44,7 @@ impl TransformEditor {
         made: &mut Vec<Vec<u8>>,
     ) -> Result<(), Failure> {
         let (group, run) = (&self.group, &mut self.run);
-        show(&mut self.target, messages, made, |target| {
+        show(&mut self.memory, messages, made, |target| {
             target.set_event_index(index);
             group.run(target, run)
         })
@@ -139,7 +139,7 @@ impl Editor for TransformEditor {
             (Context::Metric, metric),
             (Context::DataPoint, point),
         ];
-        show(&mut self.target, messages, parents.made, |target| {
+        show(&mut self.memory, messages, parents.made, |target| {
             target.set_data(kind);
             group.run(target, run)
         })?;

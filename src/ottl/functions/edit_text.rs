@@ -1,6 +1,8 @@
 //! Editors of strings: replacing, truncating, masking.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use regex::bytes::Regex;
 
@@ -117,7 +119,7 @@ const FORMAT_WRONG: &str =
 /// What a matched string is replaced by.
 struct Replacement<'v> {
     arguments: Arguments<'v>,
-    text: Vec<u8>,
+    text: Cow<'v, [u8]>,
     function: Option<&'static Converter>,
     format: Option<(Vec<u8>, Vec<u8>)>,
 }
@@ -125,7 +127,7 @@ struct Replacement<'v> {
 impl<'v> Replacement<'v> {
     /// Of arguments from `at` on.
     fn of(arguments: Arguments<'v>, at: usize) -> Result<Self, EvalError> {
-        let text = arguments.text(at)?.into_owned();
+        let text = arguments.text(at)?;
         let function = arguments.function(at + 1);
         let given = arguments.is_given(at + 2);
         let format = if given { Some(split_format(&arguments.text(at + 2)?)?) } else { None };
@@ -143,23 +145,22 @@ impl<'v> Replacement<'v> {
 
     /// `text` with what matches replaced; `None` when nothing does.
     fn pattern(&self, pattern: &Regex, text: &[u8]) -> Result<Option<Vec<u8>>, EvalError> {
-        if !pattern.is_match(text) {
-            return Ok(None);
-        }
         if self.function.is_some() {
-            return self.each_match(pattern, text).map(Some);
+            return if pattern.is_match(text) { self.each_match(pattern, text).map(Some) } else { Ok(None) };
         }
-        let mut out = Vec::with_capacity(text.len());
-        let mut copied = 0;
-        for captures in pattern.captures_iter(text) {
-            let Some(whole) = captures.get(0) else { continue };
-            out.extend_from_slice(&text[copied..whole.start()]);
-            captures.expand(&self.text, &mut out);
-            copied = whole.end();
-            bounded(out.len())?;
+        let mut out = Spliced { text, out: Vec::new(), copied: 0 };
+        if self.text.contains(&b'$') {
+            for captures in pattern.captures_iter(text) {
+                let Some(whole) = captures.get(0) else { continue };
+                out.put(whole.range(), |out| captures.expand(&self.text, out))?;
+            }
+        } else {
+            // Where groups lie costs more than where the match does.
+            for found in pattern.find_iter(text) {
+                out.put(found.range(), |out| out.extend_from_slice(&self.text))?;
+            }
         }
-        out.extend_from_slice(&text[copied..]);
-        Ok(Some(out))
+        Ok(out.end())
     }
 
     /// With a function, the Collector replaces each matched text wherever it occurs, once per match.
@@ -173,6 +174,33 @@ impl<'v> Replacement<'v> {
             out = replace_all(&out, whole.as_bytes(), &new)?;
         }
         Ok(out)
+    }
+}
+
+/// A text of which parts are replaced, from left to right.
+struct Spliced<'t> {
+    text: &'t [u8],
+    out: Vec<u8>,
+    copied: usize,
+}
+
+impl Spliced<'_> {
+    fn put(&mut self, place: Range<usize>, new: impl FnOnce(&mut Vec<u8>)) -> Result<(), EvalError> {
+        if self.out.capacity() == 0 {
+            self.out.reserve(self.text.len() + 1);
+        }
+        self.out.extend_from_slice(&self.text[self.copied..place.start]);
+        new(&mut self.out);
+        self.copied = place.end;
+        bounded(self.out.len())
+    }
+
+    /// `None` when nothing was replaced.
+    fn end(mut self) -> Option<Vec<u8>> {
+        (self.out.capacity() > 0).then(|| {
+            self.out.extend_from_slice(&self.text[self.copied..]);
+            self.out
+        })
     }
 }
 
@@ -218,12 +246,15 @@ fn replace_one(
     write(arguments, target, env, |given| {
         let Value::Text(text) = given.value(0)? else { return Ok(None) };
         let pattern = given.pattern(1)?;
-        if !pattern.is_match(&text) {
-            return Ok(None); // the common case, before anything is made
+        if glob || !given.is_text_alone(2) {
+            // What cannot be evaluated fails only where it is needed.
+            if !pattern.is_match(&text) {
+                return Ok(None);
+            }
         }
         let replacement = Replacement::of(Arguments::new(arguments, given.view), 2)?;
         if glob {
-            return Ok(Some(owned_text(replacement.converted(replacement.text.clone())?)));
+            return Ok(Some(owned_text(replacement.converted(replacement.text.to_vec())?)));
         }
         Ok(replacement.pattern(&pattern, &text)?.map(owned_text))
     })
@@ -253,7 +284,7 @@ fn each_text(
 
 fn text_of(any: &[u8]) -> Result<Option<&[u8]>, EvalError> {
     Ok(match codec::read_any(any)? {
-        Value::Text(std::borrow::Cow::Borrowed(text)) => Some(text),
+        Value::Text(Cow::Borrowed(text)) => Some(text),
         _ => None,
     })
 }
@@ -274,7 +305,7 @@ fn replace_all_matches(
         let pattern = given.pattern(1)?;
         let Some(_) = text_of(any)?.filter(|text| pattern.is_match(text)) else { return Ok(Edit::Keep) };
         let replacement = Replacement::of(Arguments::new(arguments, given.view), 2)?;
-        replaced(Some(replacement.converted(replacement.text.clone())?))
+        replaced(Some(replacement.converted(replacement.text.to_vec())?))
     })
 }
 
@@ -287,7 +318,10 @@ fn replace_all_patterns(
     let edited = each_text(arguments, target, env, |given, key, any| {
         let pattern = given.pattern(2)?;
         let text = if keys { Some(key) } else { text_of(any)? };
-        let Some(text) = text.filter(|text| pattern.is_match(text)) else { return Ok(Edit::Keep) };
+        let Some(text) = text else { return Ok(Edit::Keep) };
+        if !given.is_text_alone(3) && !pattern.is_match(text) {
+            return Ok(Edit::Keep);
+        }
         let replacement = Replacement::of(Arguments::new(arguments, given.view), 3)?;
         let new = replacement.pattern(&pattern, text)?;
         match new {

@@ -6,7 +6,7 @@ use super::{Argument, Arguments, Editor, Kind, edits, optional, param, value};
 use crate::ottl::env::Env;
 use crate::ottl::error::EvalError;
 use crate::ottl::expression::View;
-use crate::ottl::path::{Place, Step, expected};
+use crate::ottl::path::{Place, Steps, expected};
 use crate::ottl::target::Target;
 use crate::ottl::value::Value;
 
@@ -42,7 +42,7 @@ pub(super) fn write(
 pub(super) fn target_of<'p>(
     arguments: &'p [Argument],
     view: View<'_>,
-) -> Result<(&'p Place, Vec<Step>), EvalError> {
+) -> Result<(&'p Place, Steps<'p>), EvalError> {
     match arguments.first() {
         Some(Argument::Place(place)) => Ok((place, place.steps(view)?)),
         _ => Err("the target is not a path".into()),
@@ -50,6 +50,13 @@ pub(super) fn target_of<'p>(
 }
 
 fn set(arguments: &[Argument], target: &mut Target<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
+    if let Some(Argument::Value(expression)) = arguments.get(1)
+        && let Some(value) = expression.literal()
+        && !matches!(value, Value::Nil)
+    {
+        let (place, steps) = target_of(arguments, View { target, env })?;
+        return place.set(target, &steps, value); // without a copy of the value
+    }
     write(arguments, target, env, |given| match given.value(1)? {
         Value::Nil => Ok(None), // as the Collector until 0.160
         value => Ok(Some(value.into_owned())),

@@ -35,14 +35,14 @@ fn set_semconv_span_name(
     let kept_in = if given.is_given(1) { given.utf8(1)? } else { String::new() };
     let place = |path: &str, keys| Place::of(Context::Span, &[path.to_owned()], keys, false);
     if !kept_in.is_empty() {
-        let steps = [crate::ottl::path::Step::Text(kept_in.into_bytes())];
+        let steps = [crate::ottl::path::Step::Text(kept_in.into_bytes().into())];
         place("attributes", Vec::new())?.set(target, &steps, &owned_text(old))?;
     }
     place("name", Vec::new())?.set(target, &[], &owned_text(new))
 }
 
 /// The first of these attributes that has a string that is not empty.
-fn first(span: &Message<'_>, keys: &[&str]) -> Result<Option<Vec<u8>>, EvalError> {
+fn first(span: Message<'_>, keys: &[&str]) -> Result<Option<Vec<u8>>, EvalError> {
     for key in keys {
         if let Some(any) = span.attribute(key.as_bytes())?
             && let Value::Text(text) = value::read_any(any)?
@@ -62,7 +62,7 @@ fn joined(what: Vec<u8>, target: Option<Vec<u8>>) -> Vec<u8> {
     }
 }
 
-fn name(span: &Message<'_>) -> Result<Option<Vec<u8>>, EvalError> {
+fn name(span: Message<'_>) -> Result<Option<Vec<u8>>, EvalError> {
     if let Some(method) = first(span, &["http.request.method", "http.method"])? {
         let method = if method == b"_OTHER" { b"HTTP".to_vec() } else { method };
         return Ok(Some(joined(method, first(span, &["http.route", "url.template"])?)));

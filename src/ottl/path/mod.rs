@@ -5,6 +5,10 @@ mod read;
 mod table;
 mod write;
 
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
 use super::context::Context;
 use super::expression::Expression;
 pub(super) use read::step_all;
@@ -31,10 +35,13 @@ pub(super) enum Key {
 
 /// A key whose value is known.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
-    Text(Vec<u8>),
+pub(super) enum Step<'k> {
+    Text(Cow<'k, [u8]>),
     Index(i64),
 }
+
+/// The keys of a path; more than one is rare.
+pub(super) type Steps<'k> = SmallVec<[Step<'k>; 1]>;
 
 impl Place {
     /// The place of a path, its context taken off.

@@ -25,14 +25,19 @@ pub(super) fn with_member(state: &[u8], key: &[u8], text: &[u8]) -> Vec<u8> {
 }
 
 /// A map with a value put under keys.
-pub(super) fn put(map: &[u8], field: u32, steps: &[Step], value: &Value<'_>) -> Result<Vec<u8>, EvalError> {
+pub(super) fn put(
+    map: &[u8],
+    field: u32,
+    steps: &[Step<'_>],
+    value: &Value<'_>,
+) -> Result<Vec<u8>, EvalError> {
     put_map(map, field, steps, value, DEPTH_MAX)
 }
 
 fn put_map(
     map: &[u8],
     field: u32,
-    steps: &[Step],
+    steps: &[Step<'_>],
     value: &Value<'_>,
     depth: usize,
 ) -> Result<Vec<u8>, EvalError> {
@@ -45,7 +50,7 @@ fn put_map(
     };
     let mut found = false;
     let edited = edit_map(map, field, &mut |key, any| {
-        if found || key != wanted.as_slice() {
+        if found || *key != **wanted {
             return Ok(Edit::Keep);
         }
         found = true;
@@ -60,7 +65,7 @@ fn put_map(
 
 pub(super) fn put_any(
     any: &[u8],
-    steps: &[Step],
+    steps: &[Step<'_>],
     value: &Value<'_>,
     depth: usize,
 ) -> Result<Vec<u8>, EvalError> {
@@ -96,7 +101,7 @@ pub(super) fn put_any(
 fn put_list(
     list: &[u8],
     index: i64,
-    rest: &[Step],
+    rest: &[Step<'_>],
     value: &Value<'_>,
     depth: usize,
 ) -> Result<Value<'static>, EvalError> {

@@ -36,7 +36,7 @@ impl Place {
     }
 
     #[inline]
-    fn attribute<'v>(&self, message: &'v Message<'_>, key: &[u8]) -> Result<Value<'v>, EvalError> {
+    fn attribute<'v>(&self, message: Message<'v>, key: &[u8]) -> Result<Value<'v>, EvalError> {
         let mut any = message.attribute(key)?;
         if let (None, Some(alias)) = (any, self.alias) {
             any = message.attribute(alias)?;
@@ -44,7 +44,7 @@ impl Place {
         Ok(any.map_or(Ok(Value::Nil), value::read_any)?)
     }
 
-    fn get_any<'v>(&'v self, message: &'v Message<'_>, view: View<'v>) -> Result<Value<'v>, EvalError> {
+    fn get_any<'v>(&'v self, message: Message<'v>, view: View<'v>) -> Result<Value<'v>, EvalError> {
         let whole = match self.access {
             Access::Attributes => match self.keys.split_first() {
                 Some((Key::Text(key), rest)) => return step_all(self.attribute(message, key)?, rest, view),
@@ -96,7 +96,7 @@ impl Place {
         step_all(of(&name)?, rest, view)
     }
 
-    fn get_scalar<'v>(&self, message: &'v Message<'_>, view: View<'v>) -> Result<Value<'v>, EvalError> {
+    fn get_scalar<'v>(&self, message: Message<'v>, view: View<'v>) -> Result<Value<'v>, EvalError> {
         Ok(match self.access {
             Access::Field(number, form) => read_field(message, *number, *form)?,
             Access::Inner(outer, number, form) => read_inner(message, *outer, *number, *form)?,
@@ -153,7 +153,7 @@ impl Place {
 }
 
 /// Which of the fields the data points of this metric have.
-pub(super) fn point_field(message: &Message<'_>, numbers: &[u32; 4]) -> u32 {
+pub(super) fn point_field(message: Message<'_>, numbers: &[u32; 4]) -> u32 {
     match message.data() {
         9 => numbers[1],
         10 => numbers[2],
@@ -179,7 +179,7 @@ fn read_opaque(message: &[u8], number: u32, shape: Shape) -> Result<Value<'stati
     Ok(Value::Opaque(Cow::Owned(out), shape))
 }
 
-fn read_field<'v>(message: &'v Message<'_>, number: u32, form: Form) -> Result<Value<'v>, EvalError> {
+fn read_field<'v>(message: Message<'v>, number: u32, form: Form) -> Result<Value<'v>, EvalError> {
     if form.is_bytes() {
         Ok(read_bytes(message.field(number)?, form))
     } else {
@@ -187,12 +187,7 @@ fn read_field<'v>(message: &'v Message<'_>, number: u32, form: Form) -> Result<V
     }
 }
 
-fn read_inner<'v>(
-    message: &'v Message<'_>,
-    outer: u32,
-    number: u32,
-    form: Form,
-) -> Result<Value<'v>, EvalError> {
+fn read_inner<'v>(message: Message<'v>, outer: u32, number: u32, form: Form) -> Result<Value<'v>, EvalError> {
     let inner = message.field(outer)?.unwrap_or_default();
     if form.is_bytes() {
         return Ok(read_bytes(value::payloads(inner, number).last().transpose()?, form));
@@ -255,12 +250,12 @@ pub(super) fn member<'t>(state: &'t [u8], wanted: &[u8]) -> Option<&'t [u8]> {
 
 impl Key {
     /// The value of the key.
-    pub(super) fn step(&self, view: View<'_>) -> Result<Step, EvalError> {
+    pub(super) fn step<'k>(&'k self, view: View<'_>) -> Result<Step<'k>, EvalError> {
         Ok(match self {
-            Self::Text(key) => Step::Text(key.to_vec()),
+            Self::Text(key) => Step::Text(Cow::Borrowed(key)),
             Self::Index(index) => Step::Index(*index),
             Self::Computed(expression) => match expression.value(view)? {
-                Value::Text(key) => Step::Text(key.into_owned()),
+                Value::Text(key) => Step::Text(Cow::Owned(key.into_owned())),
                 Value::Int(index) => Step::Index(index),
                 other => {
                     return Err(format!("a key must be a string or an int64, not {}", other.kind()).into());
@@ -289,7 +284,7 @@ pub(in crate::ottl) fn step_all<'v>(
     Ok(value)
 }
 
-pub(super) fn step_into<'v>(value: Value<'v>, step: &Step) -> Result<Value<'v>, EvalError> {
+pub(super) fn step_into<'v>(value: Value<'v>, step: &Step<'_>) -> Result<Value<'v>, EvalError> {
     match (&value, step) {
         (Value::Map(..), Step::Text(_)) => {}
         (Value::List(_), Step::Index(_)) => {}
@@ -310,12 +305,12 @@ pub(super) fn step_into<'v>(value: Value<'v>, step: &Step) -> Result<Value<'v>, 
     }
 }
 
-fn in_map<'v>(map: &'v [u8], field: u32, step: &Step) -> Result<Value<'v>, EvalError> {
+fn in_map<'v>(map: &'v [u8], field: u32, step: &Step<'_>) -> Result<Value<'v>, EvalError> {
     let Step::Text(key) = step else { return Ok(Value::Nil) };
     Ok(value::find(map, field, key)?.map_or(Ok(Value::Nil), value::read_any)?)
 }
 
-fn in_list<'v>(list: &'v [u8], step: &Step) -> Result<Value<'v>, EvalError> {
+fn in_list<'v>(list: &'v [u8], step: &Step<'_>) -> Result<Value<'v>, EvalError> {
     let Step::Index(index) = step else { return Ok(Value::Nil) };
     let found = usize::try_from(*index).ok().and_then(|index| value::elements(list).nth(index));
     match found {

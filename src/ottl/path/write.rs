@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::put::{put, put_any, with_member};
 use super::read::{point_field, points_of};
 use super::table::{Access, Form, KINDS};
-use super::{Place, Step};
+use super::{Place, Step, Steps};
 use crate::ottl::error::EvalError;
 use crate::ottl::expression::View;
 use crate::ottl::points::{self, Packed, replace};
@@ -15,13 +15,13 @@ use crate::wire::otlp;
 
 impl Place {
     /// The keys of the path, evaluated.
-    pub(in crate::ottl) fn steps(&self, view: View<'_>) -> Result<Vec<Step>, EvalError> {
-        let mut steps = self.keys.iter().map(|key| key.step(view)).collect::<Result<Vec<_>, _>>()?;
+    pub(in crate::ottl) fn steps(&self, view: View<'_>) -> Result<Steps<'_>, EvalError> {
+        let mut steps = self.keys.iter().map(|key| key.step(view)).collect::<Result<Steps<'_>, _>>()?;
         // A write goes to the name that is there.
         if let (Some(alias), Some(Step::Text(key))) = (self.alias, steps.first_mut()) {
             let message = view.target.message(self.context);
             if message.attribute(key)?.is_none() && message.attribute(alias)?.is_some() {
-                *key = alias.to_vec();
+                *key = Cow::Borrowed(alias);
             }
         }
         Ok(steps)
@@ -31,20 +31,20 @@ impl Place {
     pub(in crate::ottl) fn set(
         &self,
         target: &mut Target<'_>,
-        steps: &[Step],
+        steps: &[Step<'_>],
         value: &Value<'_>,
     ) -> Result<bool, EvalError> {
         match self.access {
             Access::Attributes => {
-                let message = target.message_mut(self.context);
                 if let [Step::Text(key)] = steps
-                    && message.set_attribute(key, &value.any()?)?
+                    && target.set_attribute(self.context, key, &value.any()?)?
                 {
                     return Ok(true);
                 }
+                let message = target.message(self.context);
                 let field = message.attributes_field();
                 let written = put(message.bytes(), field, steps, value)?;
-                message.write(written);
+                target.write(self.context, written);
             }
             Access::Cache => {
                 let cache = target.cache_mut(self.context);
@@ -53,7 +53,7 @@ impl Place {
             }
             Access::AnyText(_) if !matches!(value, Value::Text(_)) => return Err(expected("string", value)),
             Access::Any(number) | Access::AnyText(number) => {
-                let message = target.message_mut(self.context);
+                let message = target.message(self.context);
                 let any = message.field(*number)?.unwrap_or_default();
                 if !steps.is_empty() && !matches!(value::read_any(any)?, Value::Map(..) | Value::List(_)) {
                     return Err("log bodies that are no maps and no lists cannot be indexed".into());
@@ -62,14 +62,14 @@ impl Place {
                 let mut field = Vec::with_capacity(any.len() + 8);
                 value::push_message(*number, &any, &mut field);
                 let written = replace(message.bytes(), &[*number], &field)?;
-                message.write(written);
+                target.write(self.context, written);
             }
             Access::SchemaUrl => match value {
                 Value::Text(url) => target.write_schema_url(self.context, url),
                 other => return Err(expected("string", other)),
             },
             Access::Field(number, Form::TraceState) => {
-                let message = target.message_mut(self.context);
+                let message = target.message(self.context);
                 let Value::Text(text) = value else { return Err(expected("string", value)) };
                 let state = match steps {
                     [Step::Text(key)] => with_member(message.field(*number)?.unwrap_or_default(), key, text),
@@ -77,14 +77,14 @@ impl Place {
                 };
                 let field = encode(*number, Form::Text, &Value::Text(Cow::Owned(state)), false)?;
                 let written = replace(message.bytes(), &[*number], &field)?;
-                message.write(written);
+                target.write(self.context, written);
             }
             Access::Opaque(..) | Access::PointOpaque(..) | Access::DataPoints | Access::PointList(..) => {
-                let message = target.message_mut(self.context);
+                let message = target.message(self.context);
                 let Some(written) = self.with_messages(message, value)? else {
                     return Err("the data point or metric has no such field".into());
                 };
-                message.write(written);
+                target.write(self.context, written);
             }
             _ => return self.set_scalar(target, value),
         }
@@ -92,7 +92,7 @@ impl Place {
     }
 
     /// The message with messages or numbers put here; none when it has no such field.
-    fn with_messages(&self, message: &Message<'_>, value: &Value<'_>) -> Result<Option<Vec<u8>>, EvalError> {
+    fn with_messages(&self, message: Message<'_>, value: &Value<'_>) -> Result<Option<Vec<u8>>, EvalError> {
         let (number, inner, shape) = match self.access {
             Access::Opaque(number, shape) => (*number, 0, *shape),
             Access::PointOpaque(numbers, shape) => (point_field(message, numbers), 0, *shape),
@@ -124,7 +124,7 @@ impl Place {
 
     fn with_numbers(
         &self,
-        message: &Message<'_>,
+        message: Message<'_>,
         (number, inner): (u32, u32),
         values: &[u64],
         form: Packed,
@@ -136,7 +136,7 @@ impl Place {
     }
 
     fn set_scalar(&self, target: &mut Target<'_>, value: &Value<'_>) -> Result<bool, EvalError> {
-        let message = target.message_mut(self.context);
+        let message = target.message(self.context);
         let (inner, number, form, dropped, keep_zero) = match self.access {
             Access::Field(number, form) => (None, *number, *form, [*number, 0], false),
             Access::Inner(outer, number, form) => (Some(*outer), *number, *form, [*number, 0], false),
@@ -165,7 +165,7 @@ impl Place {
                 replace(message.bytes(), &[outer], &whole)?
             }
         };
-        message.write(written);
+        target.write(self.context, written);
         Ok(true)
     }
 
@@ -173,12 +173,12 @@ impl Place {
     pub(in crate::ottl) fn edit(
         &self,
         target: &mut Target<'_>,
-        steps: &[Step],
+        steps: &[Step<'_>],
         edit: &mut EditEntry<'_>,
         appended: &[u8],
     ) -> Result<bool, EvalError> {
         if let (Access::Attributes, []) = (self.access, steps) {
-            let message = target.message_mut(self.context);
+            let message = target.message(self.context);
             let field = message.attributes_field();
             let mut written = edit_map(message.bytes(), field, edit)?;
             if !appended.is_empty() {
@@ -186,7 +186,7 @@ impl Place {
                 written.extend(value::entries(appended, MAP_FIELD, field)?);
             }
             let changed = written.is_some();
-            written.into_iter().for_each(|written| message.write(written));
+            written.into_iter().for_each(|written| target.write(self.context, written));
             return Ok(changed);
         }
         let (map, field) = match self.at(target, steps)? {
@@ -203,7 +203,7 @@ impl Place {
     }
 
     /// What stands here, the keys being known.
-    fn at(&self, target: &Target<'_>, steps: &[Step]) -> Result<Value<'static>, EvalError> {
+    fn at(&self, target: &Target<'_>, steps: &[Step<'_>]) -> Result<Value<'static>, EvalError> {
         let message = target.message(self.context);
         let mut value = match self.access {
             Access::Attributes => {
@@ -221,7 +221,7 @@ impl Place {
 }
 
 /// The message with these fields in the place of those of the same number, in it or in the message in one of its fields.
-fn with_inner(message: &Message<'_>, number: u32, inner: u32, fields: &[u8]) -> Result<Vec<u8>, EvalError> {
+fn with_inner(message: Message<'_>, number: u32, inner: u32, fields: &[u8]) -> Result<Vec<u8>, EvalError> {
     if inner == 0 {
         return Ok(replace(message.bytes(), &[number], fields)?);
     }

@@ -77,8 +77,9 @@ fn run_on(metric: &Metric, text: &str) -> (Metric, Vec<Metric>) {
     target.set(Context::Metric, &bytes);
     let statement = statement(text, Some(Context::Metric)).unwrap();
     statement.run(&mut target, &env()).unwrap();
-    let made = target.take_made().iter().map(|made| Metric::decode(&made[..]).unwrap()).collect();
-    (Metric::decode(target.bytes(Context::Metric)).unwrap(), made)
+    let after = Metric::decode(target.bytes(Context::Metric)).unwrap();
+    let made = target.into_memory().made().map(|made| Metric::decode(&made[..]).unwrap()).collect();
+    (after, made)
 }
 
 /// A metric in short: name, kind, unit, values.

@@ -91,8 +91,8 @@ fn what_stands_around_an_item_is_written_too() {
     assert_eq!(Span::decode(target.changed(Context::Span).unwrap()).unwrap().name, "outer");
     let resource = Resource::decode(target.changed(Context::Resource).unwrap()).unwrap();
     assert_eq!(resource.attributes[1], attribute("seen", Proto::BoolValue(true)));
-    assert_eq!(target.take_changed_schema_url(Context::Resource), Some(b"new".to_vec()));
     assert_eq!(InstrumentationScope::decode(target.changed(Context::Scope).unwrap()).unwrap().version, "2");
+    assert_eq!(target.into_memory().take_changed_schema_url(Context::Resource), Some(b"new".to_vec()));
 }
 
 fn on_metric(metric: &Metric, point: &impl Message, statements: &[&str]) -> (Vec<u8>, Vec<u8>) {

@@ -35,8 +35,7 @@ pub(super) fn sum_to_gauge(_: &[Argument], target: &mut Target<'_>, _: &Env<'_>)
 
 /// Puts a metric of perhaps another kind in the place of the one there.
 pub(super) fn write(target: &mut Target<'_>, metric: Vec<u8>) {
-    let message = target.message_mut(Context::Metric);
-    message.write(metric);
+    target.write(Context::Metric, metric);
     target.find_data();
 }
 

@@ -151,6 +151,6 @@ pub(super) fn merge_buckets(
     points::push_numbers(6, &counts, points::Packed::Fixed64, &mut new_counts);
     points::push_doubles(7, &bounds, &mut new_bounds);
     let written = points::replace(&points::replace(point, &[6], &new_counts)?, &[7], &new_bounds)?;
-    target.message_mut(Context::DataPoint).write(written);
+    target.write(Context::DataPoint, written);
     Ok(true)
 }
