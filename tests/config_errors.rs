@@ -507,7 +507,7 @@ fn extensions_without_a_meaning_here_are_warnings_and_others_errors() {
     assert_eq!(
         errors(&text("foo")),
         [
-            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin file_storage bearertokenauth basicauth pprof zpages bearer_token_auth basic_auth healthcheckv2])"
+            "1:14 extensions::foo: 'extensions' unknown type: \"foo\" for id: \"foo\" (valid values: [health_check admin file_storage bearertokenauth basicauth pprof zpages bearer_token_auth basic_auth healthcheckv2 memory_limiter])"
         ]
     );
 }

@@ -124,12 +124,25 @@ fn credentials_in_plaintext_are_warned_of() {
 }
 
 #[test]
-fn middlewares_are_refused() {
-    for keys in ["middlewares: [{id: x}]", "middlewares: [x]"] {
-        assert!(one_error("", "", keys, "").contains("no middleware extensions exist here"));
-        assert!(one_error("", "", "", keys).contains("no middleware extensions exist here"));
-    }
+fn a_middleware_is_a_memory_limiter_before_a_receiver() {
+    let limiter = "memory_limiter: {check_interval: 1s, limit_mib: 100}";
+    let keys = "middlewares: [{id: memory_limiter}]";
+    let found = loaded(limiter, "memory_limiter", "", keys).settings;
+    let receiver = found.receivers.values().next().unwrap();
+    assert_eq!(receiver.grpc.as_ref().unwrap().limiters, ["memory_limiter"]);
+    assert_eq!(found.memory_limiters.len(), 1);
     loaded("", "", "middlewares: []", "middlewares: ");
+    for (extensions, listed, exporter, receiver, expected) in [
+        (limiter, "memory_limiter", keys, "", "requested extension is not a gRPC client middleware"),
+        (TOKEN, "bearertokenauth", "", "middlewares: [{id: bearertokenauth}]", "is not a server middleware"),
+        (limiter, "", "", keys, "failed to resolve middleware \"memory_limiter\": middleware not found"),
+        ("", "", "", keys, "failed to resolve middleware \"memory_limiter\": middleware not found"),
+        ("", "", "", "middlewares: [x]", "each of 'middlewares' is a map with an id"),
+        ("memory_limiter: ", "memory_limiter", "", "", "'check_interval' must be greater than zero"),
+    ] {
+        let errors = read(extensions, listed, exporter, receiver, false).unwrap_err();
+        assert!(errors.0[0].message.contains(expected), "{errors}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `memory_limiter` under load: what it counts, when it refuses, and that it lets in again.
+//! `memory_limiter`, processor and extension, under load: what it counts, when it refuses, and that it lets in again.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ mod support;
 use support::backend::Backend;
 use support::ledger::Scrape;
 use support::load::{span, text, traces};
-use support::process::Ringtail;
+use support::process::{Ports, Ringtail};
 use support::sampling::Sampling;
 use support::{Traces, wait};
 
@@ -93,4 +93,49 @@ async fn a_journal_in_memory_is_limited() {
     ringtail.scrape_until("the journal counts", counted).await;
     wait::until_some("a sender is let in", || async { ringtail.export(heavy(5000)).await.ok() }).await;
     ringtail.scrape_until("what was judged is gone", |s| held(s, "tail_sampling") < 20.0).await;
+}
+
+/// Scenario: the extension stands before both protocols of a receiver, first with a limit that is always reached; a
+/// reload changes the limit.
+/// Guarantee: requests are refused as the processor refuses them before anything is read, and counted; then let in.
+#[tokio::test]
+async fn the_extension_refuses_before_anything_is_read() {
+    let ports = Ports::free();
+    let config = |limit_mib: u32| {
+        let keys = |at| format!("{{endpoint: '{at}', middlewares: [{{id: memory_limiter}}]}}");
+        format!(
+            "receivers: {{otlp: {{protocols: {{grpc: {}, http: {}}}}}}}
+exporters: {{nop: }}
+extensions:
+  admin: {{endpoint: '{}'}}
+  memory_limiter: {{check_interval: 20ms, limit_mib: {limit_mib}}}
+service:
+  extensions: [admin, memory_limiter]
+  telemetry: {{metrics: {{readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {}}}}}}}}}]}}}}
+  pipelines: {{traces: {{receivers: [otlp], exporters: [nop]}}}}
+",
+            keys(ports.grpc),
+            keys(ports.http),
+            ports.admin,
+            ports.metrics.port(),
+        )
+    };
+    let (tight, wide) = (config(1), config(100_000));
+    let ringtail = Ringtail::start(&tight, ports, tempfile::tempdir().unwrap()).await;
+    let status = ringtail.export(traces([span(1, 0)])).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+    assert_eq!(status.message(), "data refused due to high memory usage");
+    // It is refused for what it is not: nobody has looked.
+    let answer = ringtail.post(&[("content-type", "application/json")], b"{".to_vec()).await;
+    assert_eq!((answer.status, answer.header("retry-after").is_some()), (429, true), "{}", answer.text());
+    let scrape = ringtail.scrape().await;
+    for transport in ["grpc", "http"] {
+        let labels = [("receiver", "otlp"), ("transport", transport)];
+        assert_eq!(scrape.sum("ringtail_receiver_memory_limited_requests", &labels), 1.0);
+    }
+    assert_eq!(scrape.sum("ringtail_receiver_malformed_requests", &[]), 0.0);
+    std::fs::write(ringtail.dir.path().join("ringtail.yaml"), wide).unwrap();
+    assert_eq!(ringtail.reload().await.status, 200);
+    ringtail.export(traces([span(1, 0)])).await.unwrap();
+    ringtail.settled().await;
 }

@@ -79,6 +79,7 @@ impl Kind {
                 "bearer_token_auth",
                 "basic_auth",
                 "healthcheckv2",
+                "memory_limiter",
             ],
         }
     }

@@ -42,6 +42,8 @@ pub struct Settings {
     pub health_checks: BTreeMap<ComponentId, HealthCheck>,
     /// What `health_check` extensions of the second form listen on.
     pub health_listeners: Vec<HealthListener>,
+    /// `memory_limiter` extensions by id.
+    pub memory_limiters: BTreeMap<ComponentId, flow::MemoryLimit>,
     /// `service.extensions`, but for `admin`.
     pub extensions: BTreeSet<ComponentId>,
     /// `file_storage` extensions by id.

@@ -103,6 +103,11 @@ impl MemoryGate {
         });
         Ok(Self(gate))
     }
+
+    /// Whether there is memory for another request; if not, the refusal of a `memory_limiter`.
+    pub fn ask(&self) -> Result<(), Refusal> {
+        if self.0.shut.load(Ordering::Relaxed) { Err(refused()) } else { Ok(()) }
+    }
 }
 
 impl Gate {
@@ -165,10 +170,10 @@ impl Consumer for MemoryLimiter {
     fn consume(&self, request: Request) -> BoxFuture<'static, Answer> {
         let items = request.items;
         self.ledger.taken(items);
-        if self.gate.0.shut.load(Ordering::Relaxed) {
+        if let Err(refusal) = self.gate.ask() {
             self.ledger.refused(Reason::MemoryLimit, items);
             self.metrics.refused.add(items);
-            return Box::pin(std::future::ready(Err(refused())));
+            return Box::pin(std::future::ready(Err(refusal)));
         }
         self.ledger.delivered(items);
         self.metrics.accepted.add(items);

@@ -29,12 +29,12 @@ const INVALID_ARGUMENT: u8 = 3;
 const NOT_FOUND: u8 = 5;
 const UNIMPLEMENTED: u8 = 12;
 
-/// `ServingStatus`.
+/// `ServingStatus`: SERVING, NOT_SERVING, SERVICE_UNKNOWN.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Serving {
-    Serving = 1,
-    NotServing = 2,
-    ServiceUnknown = 3,
+    Up = 1,
+    Down = 2,
+    Unknown = 3,
 }
 
 /// Answers health checks over gRPC.
@@ -76,7 +76,7 @@ impl GrpcHealth {
         let whole = self.pages.condition();
         let condition = whole.scope(service)?;
         let serves = self.components.serves(condition, SystemTime::now());
-        Some(if serves { Serving::Serving } else { Serving::NotServing })
+        Some(if serves { Serving::Up } else { Serving::Down })
     }
 
     /// A message now and one for each change.
@@ -90,7 +90,7 @@ impl GrpcHealth {
             async move {
                 let last = last?;
                 loop {
-                    let now = health.serving(&service).unwrap_or(Serving::ServiceUnknown);
+                    let now = health.serving(&service).unwrap_or(Serving::Unknown);
                     if last != Some(now) {
                         return Some((message(now), Some(Some(now))));
                     }

@@ -19,6 +19,15 @@ pub struct Config {
     pub max_connections: usize,
 }
 
+impl Config {
+    /// Whether a `memory_limiter` extension stands before either.
+    pub fn has_limiters(&self) -> bool {
+        let grpc = self.grpc.as_ref().map_or(&[][..], |grpc| &grpc.limiters);
+        let http = self.http.as_ref().map_or(&[][..], |http| &http.limiters);
+        !grpc.is_empty() || !http.is_empty()
+    }
+}
+
 /// Where a listener listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -45,6 +54,8 @@ pub struct Grpc {
     pub keepalive: Keepalive,
     /// Request metadata is kept for whoever needs it downstream.
     pub include_metadata: bool,
+    /// `middlewares`: `memory_limiter` extensions that are asked before a message is read.
+    pub limiters: Vec<String>,
 }
 
 /// `keepalive` of a gRPC server.
@@ -90,6 +101,7 @@ impl Default for Grpc {
             max_concurrent_streams: 200,
             keepalive: Keepalive::default(),
             include_metadata: false,
+            limiters: Vec::new(),
         }
     }
 }
@@ -111,6 +123,8 @@ pub struct Http {
     pub max_request_body_bytes: usize,
     /// Request headers are kept for whoever needs them downstream.
     pub include_metadata: bool,
+    /// `middlewares`: `memory_limiter` extensions that are asked before a body is read.
+    pub limiters: Vec<String>,
     /// Added to every response.
     pub response_headers: Vec<(String, String)>,
     /// Content encodings accepted beside none; empty means all that we have.
@@ -143,6 +157,7 @@ impl Default for Http {
             cors: None,
             max_request_body_bytes: 20 << 20,
             include_metadata: false,
+            limiters: Vec::new(),
             response_headers: Vec::new(),
             compression_algorithms: Vec::new(),
             traces_url_path: "/v1/traces".into(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::flow::{Answer, Consumer, Front, Request};
+use crate::flow::{Answer, Consumer, Front, MemoryGate, Request};
 use crate::lane::{Budget, Permit};
 use crate::observe::{Ledger, ReceiverMetrics, Registry};
 use crate::origin::Origin;
@@ -20,6 +20,7 @@ pub struct Intake {
     ledgers: [Ledger; 3],
     malformed: crate::observe::Counter,
     strangers: crate::observe::Counter,
+    limited: crate::observe::Counter,
 }
 
 impl Intake {
@@ -47,6 +48,11 @@ impl Intake {
                 "Number of requests that the receiver's authenticator did not let in",
                 &[("receiver", receiver), ("transport", transport)],
             ),
+            limited: registry.sparse_counter(
+                "ringtail_receiver_memory_limited_requests",
+                "Number of requests that a memory_limiter among the middlewares refused before they were read",
+                &[("receiver", receiver), ("transport", transport)],
+            ),
         }
     }
 
@@ -70,6 +76,12 @@ impl Intake {
         self.malformed.inc();
         let fault = if reason == Reason::TooLarge { Fault::TooLarge } else { Fault::Sender };
         Refusal { fault, reason, message: message.into(), retry_after: None }
+    }
+
+    /// Whether all `limits` let a request in, which nobody has looked into yet: it is counted, its items are not.
+    pub fn room(&self, limits: &[MemoryGate]) -> Result<(), Refusal> {
+        let asked = limits.iter().try_for_each(MemoryGate::ask);
+        asked.inspect_err(|_| self.limited.inc())
     }
 
     /// Someone who may not send here: counts it and says why.

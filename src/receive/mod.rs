@@ -20,5 +20,5 @@ mod serving;
 mod strangers;
 
 pub use config::{Config, Cors, Endpoint, Grpc, Http, Keepalive};
-pub use receiver::Receiver;
+pub use receiver::{Beside, Gates, Receiver};
 pub use serving::Serving;

@@ -1,5 +1,6 @@
 //! A receiver before it serves: what its protocols share, and each protocol bound.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::accept::Accepting;
@@ -10,7 +11,7 @@ use super::intake::Intake;
 use super::listen::Listener;
 use super::serving::Serving;
 use crate::auth::{Authenticator, Guard};
-use crate::flow::Front;
+use crate::flow::{Front, MemoryGate};
 use crate::lane::Budget;
 use crate::observe::{HeldBytes, Registry};
 use crate::tls;
@@ -47,6 +48,19 @@ pub(super) struct Bound<S> {
     pub(super) listener: Arc<Listener>,
 }
 
+/// `memory_limiter` extensions by id.
+pub type Gates = BTreeMap<String, MemoryGate>;
+
+/// What a new receiver stands among.
+#[derive(Clone, Copy)]
+pub struct Beside<'a> {
+    /// Whom its `middlewares` may name.
+    pub gates: &'a Gates,
+    /// Receivers whose sockets are about to be given up: an address of theirs is taken over, and one that overlaps with
+    /// theirs is bound beside it.
+    pub leaving: &'a [&'a Serving],
+}
+
 impl Receiver {
     /// Binds the sockets of `id`; must be called on the runtime that will accept. Errors name the protocol's key.
     pub fn bind(
@@ -56,19 +70,20 @@ impl Receiver {
         workers: &Arc<Workers>,
         registry: &Registry,
     ) -> Result<Self, String> {
-        Self::bind_beside(id, config, front, workers, registry, &[])
+        let alone = Beside { gates: &Gates::new(), leaving: &[] };
+        Self::bind_beside(id, config, front, workers, registry, alone)
     }
 
-    /// As [`Self::bind`], where the sockets of `leaving` are about to be given up: an address of theirs is taken over, and
-    /// one that overlaps with theirs is bound beside it.
+    /// As [`Self::bind`], among others.
     pub fn bind_beside(
         id: &str,
         config: Config,
         front: &Front,
         workers: &Arc<Workers>,
         registry: &Registry,
-        leaving: &[&Serving],
+        beside: Beside<'_>,
     ) -> Result<Self, String> {
+        let Beside { gates, leaving } = beside;
         let budget = Budget::new(config.max_in_flight_bytes);
         let in_progress = Arc::clone(&budget);
         HeldBytes::counted(registry, "receiver", id, move || in_progress.used() as u64);
@@ -82,7 +97,7 @@ impl Receiver {
             http: OnceLock::new(),
         });
         let leaving: Vec<_> = leaving.iter().flat_map(|serving| serving.listeners()).collect();
-        let (grpc, http) = (shared.grpc(config.grpc)?, shared.http(config.http)?);
+        let (grpc, http) = (shared.grpc(config.grpc, gates)?, shared.http(config.http, gates)?);
         let grpc = grpc.map(|wanted| shared.bind("grpc", wanted, &leaving)).transpose()?;
         let http = http.map(|wanted| shared.bind("http", wanted, &leaving)).transpose()?;
         Ok(Self { shared, grpc, http })
@@ -96,21 +111,31 @@ impl Receiver {
 
 impl Shared {
     /// `protocols.grpc`, checked.
-    pub(super) fn grpc(&self, config: Option<Grpc>) -> Result<Option<Wanted<GrpcServer>>, String> {
+    pub(super) fn grpc(
+        &self,
+        config: Option<Grpc>,
+        gates: &Gates,
+    ) -> Result<Option<Wanted<GrpcServer>>, String> {
         let Some(config) = config else { return Ok(None) };
         let tls = self.acceptor("grpc", config.tls.as_ref(), &[b"h2"])?;
         let guard = self.guard("grpc", config.auth.as_ref())?;
+        let limits = self.limits("grpc", &config.limiters, gates)?;
         let (endpoint, intake) = (config.endpoint.clone(), self.intake(&self.grpc, "grpc"));
-        Ok(Some(Wanted { server: Arc::new(GrpcServer { intake, config, guard }), tls, endpoint }))
+        Ok(Some(Wanted { server: Arc::new(GrpcServer { intake, config, guard, limits }), tls, endpoint }))
     }
 
     /// `protocols.http`, checked.
-    pub(super) fn http(&self, config: Option<Http>) -> Result<Option<Wanted<HttpServer>>, String> {
+    pub(super) fn http(
+        &self,
+        config: Option<Http>,
+        gates: &Gates,
+    ) -> Result<Option<Wanted<HttpServer>>, String> {
         let Some(config) = config else { return Ok(None) };
         let tls = self.acceptor("http", config.tls.as_ref(), &[b"h2", b"http/1.1"])?;
         let endpoint = config.endpoint.clone();
         let guard = self.guard("http", config.auth.as_ref())?;
-        let server = HttpServer::new(config, self.intake(&self.http, "http"), guard);
+        let limits = self.limits("http", &config.limiters, gates)?;
+        let server = HttpServer::new(config, self.intake(&self.http, "http"), guard, limits);
         Ok(Some(Wanted { server: Arc::new(server.map_err(|why| self.failed("http", &why))?), tls, endpoint }))
     }
 
@@ -139,6 +164,14 @@ impl Shared {
     fn guard(&self, protocol: &str, authenticator: Option<&Authenticator>) -> Result<Option<Guard>, String> {
         let guard = authenticator.map(Guard::open).transpose();
         guard.map_err(|error| self.failed(protocol, &error.to_string()))
+    }
+
+    fn limits(&self, protocol: &str, names: &[String], gates: &Gates) -> Result<Vec<MemoryGate>, String> {
+        let gate = |name: &String| {
+            let missing = || self.failed(protocol, &format!("middlewares: no memory_limiter {name:?}"));
+            gates.get(name).cloned().ok_or_else(missing)
+        };
+        names.iter().map(gate).collect()
     }
 
     fn acceptor(

@@ -13,7 +13,7 @@ use super::grpc::{self, GrpcServer};
 use super::http::{self, HttpServer};
 use super::listen::Listener;
 use super::peer::Address;
-use super::receiver::{Bound, Shared, Wanted};
+use super::receiver::{Bound, Gates, Shared, Wanted};
 use crate::change::Change;
 use crate::stream::Stream;
 use crate::tls;
@@ -68,9 +68,9 @@ impl Serving {
     /// Made, the change leaves a protocol that listens where it did its listener and its connections: what holds for a
     /// request then holds for the next one on every connection, and the rest (TLS, keepalive, idle times) for connections
     /// that come. A protocol that moves or goes asks its clients to reconnect, and finishes what was begun.
-    pub fn prepare(&self, config: Config) -> Result<Change, String> {
+    pub fn prepare(&self, config: Config, gates: &Gates) -> Result<Change, String> {
         let (max_in_flight_bytes, max_connections) = (config.max_in_flight_bytes, config.max_connections);
-        let (grpc, http) = (self.shared.grpc(config.grpc)?, self.shared.http(config.http)?);
+        let (grpc, http) = (self.shared.grpc(config.grpc, gates)?, self.shared.http(config.http, gates)?);
         let (grpc, http) = {
             let ports = self.ports.lock();
             let (grpc, http) = (sort(grpc, &ports.grpc), sort(http, &ports.http));
@@ -91,9 +91,9 @@ impl Serving {
         }))
     }
 
-    /// Prepares and makes a change at once.
+    /// Prepares and makes a change at once, without `middlewares`.
     pub fn reconfigure(&self, config: Config) -> Result<(), String> {
-        self.prepare(config).map(Change::make)
+        self.prepare(config, &Gates::new()).map(Change::make)
     }
 
     /// Where it listens, gRPC first: with the port the system chose where the configuration said 0.

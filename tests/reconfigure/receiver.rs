@@ -11,7 +11,7 @@ use prost::Message;
 use ringtail::flow::{Answer, Consumer, Front, Outlets, Request};
 use ringtail::observe::Registry;
 use ringtail::outcome::{Accepted, Signal};
-use ringtail::receive::{Config, Endpoint, Grpc, Http, Receiver, Serving};
+use ringtail::receive::{Beside, Config, Endpoint, Gates, Grpc, Http, Receiver, Serving};
 use ringtail::tls::{self, Pem, Version};
 use ringtail::workers::Workers;
 use tempfile::TempDir;
@@ -185,7 +185,8 @@ async fn addresses_are_exchanged_widened_and_taken_over() {
     let (front, workers, registry) = (&bench.front, &bench.workers, &bench.registry);
     let other = Receiver::bind("other", asked.clone(), front, workers, registry).map(|_| ());
     assert!(other.unwrap_err().contains("receivers::other::protocols::grpc: cannot listen on"));
-    let other = Receiver::bind_beside("other", asked, front, workers, registry, &[&bench.serving]);
+    let beside = Beside { gates: &Gates::new(), leaving: &[&bench.serving] };
+    let other = Receiver::bind_beside("other", asked, front, workers, registry, beside);
     let other = other.unwrap().serve();
     bench.serving.close();
     let answered = || async {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exporters;
+use super::gates::Gate;
 use super::order;
 use super::stages::{Line, Stages};
 use super::work::{Rejudging, Work, series};
@@ -60,13 +61,6 @@ pub fn check(settings: &Settings, old: &BTreeMap<Place, Node>) -> Result<(), Str
         }
     }
     Ok(())
-}
-
-/// What all processors of a name share.
-#[derive(Clone)]
-pub struct Gate {
-    config: MemoryLimit,
-    gate: MemoryGate,
 }
 
 /// Lines in the making.
@@ -208,17 +202,9 @@ impl<'a> Lines<'a> {
     }
 
     fn gate(&mut self, id: &ComponentId, limit: &MemoryLimit) -> Result<MemoryGate, String> {
-        let known = self.gates.get(id).or_else(|| self.old.gates.get(id).filter(|old| old.config == *limit));
-        let gate = match known {
-            Some(known) => known.clone(),
-            None => {
-                let gate = MemoryGate::start(&id.to_string(), limit, &self.ground.registry);
-                Gate {
-                    config: limit.clone(),
-                    gate: gate.map_err(|error| format!("processors::{id}: {error}"))?,
-                }
-            }
-        };
+        let old = self.gates.get(id).or_else(|| self.old.gates.get(id));
+        let gate = Gate::under(limit, old, &id.to_string(), &self.ground.registry);
+        let gate = gate.map_err(|error| format!("processors::{id}: {error}"))?;
         self.gates.insert(id.clone(), gate.clone());
         Ok(gate.gate)
     }

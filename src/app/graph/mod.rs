@@ -12,6 +12,7 @@
 
 mod balancer;
 mod exporters;
+mod gates;
 mod leaving;
 mod lines;
 mod order;
@@ -39,7 +40,8 @@ use crate::outcome::Signal;
 use crate::receive::Serving;
 use crate::shard::TailSampling;
 use crate::workers::Workers;
-use lines::{Gate, Lines, Place};
+use gates::{Gate, Limiters};
+use lines::{Lines, Place};
 use receivers::Receivers;
 use servers::Servers;
 use work::Work;
@@ -65,6 +67,7 @@ pub struct Graph {
     exporters: BTreeMap<ComponentId, exporters::Node>,
     processors: BTreeMap<Place, lines::Node>,
     gates: BTreeMap<ComponentId, Gate>,
+    limiters: Limiters,
     receivers: BTreeMap<ComponentId, receivers::Node>,
     servers: Vec<servers::Node>,
     pushing: Vec<pushing::Node>,
@@ -108,7 +111,9 @@ impl Graph {
     ) -> Result<(Self, Receivers, Servers, pushing::Readers), String> {
         // First what leaves no trace when it is given up.
         lines::check(settings, &self.processors)?;
-        let receivers = receivers::prepare(settings, &self.receivers, ground, work)?;
+        let limiters = gates::limiters(settings, &self.limiters, &ground.registry)?;
+        let gates = gates::named(&limiters);
+        let receivers = receivers::prepare(settings, &self.receivers, &gates, ground, work)?;
         let servers = servers::prepare(settings, &self.servers, ground, pages).await?;
         extensions::create_storages(settings)?;
         let pushing = pushing::prepare(settings, &self.pushing, ground, work)?;
@@ -117,7 +122,7 @@ impl Graph {
         let stages = lines.build().await?;
         let Lines { nodes: processors, gates, fronts, .. } = lines;
         receivers.lead(settings, &fronts, work)?;
-        let graph = Self { exporters, processors, gates, stages, ..Self::default() };
+        let graph = Self { exporters, processors, gates, limiters, stages, ..Self::default() };
         Ok((graph, receivers, servers, pushing))
     }
 

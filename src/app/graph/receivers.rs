@@ -8,7 +8,7 @@ use super::lines::Fronts;
 use super::work::Work;
 use crate::config::{ComponentId, Settings};
 use crate::flow::{Front, Outlets};
-use crate::receive::{self, Receiver, Serving};
+use crate::receive::{self, Beside, Gates, Receiver, Serving};
 
 /// A receiver that serves.
 #[derive(Clone)]
@@ -47,6 +47,7 @@ pub struct Receivers {
 pub fn prepare(
     settings: &Settings,
     old: &BTreeMap<ComponentId, Node>,
+    gates: &Gates,
     ground: &Ground,
     work: &mut Work,
 ) -> Result<Receivers, String> {
@@ -55,15 +56,17 @@ pub fn prepare(
     let leaving: Vec<&Serving> = removed.map(|(_, node)| &*node.serving).collect();
     for (id, config) in &settings.receivers {
         if let Some(node) = old.get(id) {
-            if node.config != *config {
-                work.receivers.push(node.serving.prepare(config.clone())?);
+            // A limiter may have changed under its name.
+            if node.config != *config || config.has_limiters() {
+                work.receivers.push(node.serving.prepare(config.clone(), gates)?);
             }
             receivers.kept.insert(id.clone(), Node { config: config.clone(), ..node.clone() });
             continue;
         }
         let (name, front, config) = (id.to_string(), Front::new(Outlets::default()), config.clone());
         let (workers, registry) = (&ground.workers, &ground.registry);
-        let receiver = Receiver::bind_beside(&name, config.clone(), &front, workers, registry, &leaving)?;
+        let beside = Beside { gates, leaving: &leaving };
+        let receiver = Receiver::bind_beside(&name, config.clone(), &front, workers, registry, beside)?;
         receivers.new.insert(id.clone(), Bound { config, front, receiver });
     }
     Ok(receivers)

@@ -1,10 +1,9 @@
-//! Authenticators: the extensions, and `auth` and `middlewares` of the components that use them.
+//! Authenticators: the extensions, and `auth` of the components that use them.
 
 use std::time::Duration;
 
-use super::{KeyKind, Section};
+use super::Section;
 use crate::auth::{Authenticator, Basic, Bearer, Hidden, Htpasswd, Kind, Secret};
-use crate::config::tree::Typed;
 
 /// `bearertokenauth`.
 pub(super) fn bearer(section: &mut Section<'_>) -> Kind {
@@ -112,11 +111,11 @@ pub(super) enum Side {
 }
 
 impl Side {
-    fn is_server(self) -> bool {
+    pub(super) fn is_server(self) -> bool {
         matches!(self, Self::Server | Self::HttpServer)
     }
 
-    fn wanted(self) -> &'static str {
+    pub(super) fn wanted(self) -> &'static str {
         match self {
             Self::Server | Self::HttpServer => "server",
             Self::GrpcClient => "gRPC client",
@@ -174,31 +173,6 @@ fn resolve(auth: &Section<'_>, id: &str, side: Side) -> Option<Authenticator> {
             };
             auth.error("authenticator", format!("{shown:?}: {message}"), Some(help.into()));
             None
-        }
-    }
-}
-
-/// What does here what the `memory_limiter` extension does there.
-pub(super) const LIMITER_HELP: &str = "put a memory_limiter processor first in every pipeline; it refuses requests before anything in them is decoded";
-
-/// `middlewares`: extensions that see every request.
-pub(super) fn middlewares(section: &mut Section<'_>) {
-    let Some(entry) = section.find("middlewares", KeyKind::Refused) else { return };
-    match entry.value.typed() {
-        Typed::List([]) | Typed::Null => {}
-        Typed::List(_) => {
-            let message =
-                "'middlewares' is not available in this version: no middleware extensions exist here";
-            let help = Some(format!("remove it; {LIMITER_HELP}"));
-            match section.context().skip_unavailable {
-                true => section.warn(&entry.mark, "middlewares", message.to_owned(), help),
-                false => section.error("middlewares", message, help),
-            }
-        }
-        other => {
-            let message =
-                format!("'middlewares' expected type 'list', got unconvertible type '{}'", other.name());
-            section.error("middlewares", message, None);
         }
     }
 }

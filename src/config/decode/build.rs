@@ -7,7 +7,7 @@ use super::{
     Context, Section, backend, batch, connectors, editing, exporters, extensions, file, forwarding, order,
     otlp, pipelines, prometheus, sampling,
 };
-use super::{auth, groupbytrace, memory};
+use super::{groupbytrace, memory};
 use crate::config::catalog::{Kind, canonical};
 use crate::config::diagnostic::nearest;
 use crate::config::print::Printed;
@@ -129,12 +129,7 @@ impl<'a> Build<'a> {
         let place = if kind == Kind::Extension { "service.extensions" } else { "the pipeline" };
         if really.in_collector(&reference.id.kind) {
             let message = format!("{name} {id} exists in the Collector, but not in this version of ringtail");
-            let help = match (really, reference.id.kind.as_str()) {
-                (Kind::Extension, "memory_limiter") => {
-                    format!("leave it out of {place}, and {}", auth::LIMITER_HELP)
-                }
-                _ => format!("leave it out of {place}, or start with --skip-unavailable; {available}"),
-            };
+            let help = format!("leave it out of {place}, or start with --skip-unavailable; {available}");
             self.context.push(reference.mark.error(path, message, Some(help)));
         } else if let Some(defined) = self.find(really, &reference.id) {
             let section = really.section();
@@ -170,6 +165,7 @@ impl<'a> Build<'a> {
             connectors: BTreeSet::new(),
             health_checks: BTreeMap::new(),
             health_listeners: Vec::new(),
+            memory_limiters: BTreeMap::new(),
             extensions: extensions::listed(&self.service.extensions),
             file_storages: BTreeMap::new(),
             admin: Some(observe::Admin::default()),

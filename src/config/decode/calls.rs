@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::auth::{Side, auth, middlewares};
+use super::auth::{Side, auth};
+use super::middlewares;
 use super::net::{buffer_sizes, compression, headers, or_default};
 use super::tls::client_tls;
 use super::{Count, KeyKind, Scalar, Section};
@@ -33,7 +34,7 @@ pub(super) fn grpc(section: &mut Section<'_>) -> Protocol {
     }
     buffer_sizes(section);
     section.ignored::<bool>("wait_for_ready");
-    middlewares(section);
+    middlewares::of_client(section, Side::GrpcClient);
     let tls = section.section("tls", client_tls);
     let auth = auth(section, Side::GrpcClient).0;
     if auth.is_some() && tls.insecure && tls.ca.is_none() {
@@ -55,7 +56,7 @@ pub(super) fn grpc(section: &mut Section<'_>) -> Protocol {
 pub(super) fn http(section: &mut Section<'_>, lenient: bool) -> Protocol {
     section.hint("insecure", "write tls: {insecure: true}");
     buffer_sizes(section);
-    middlewares(section);
+    middlewares::of_client(section, Side::HttpClient);
     section.refused("proxy_url", "backends are reached directly", "remove it");
     Protocol {
         transport: Transport::Http,

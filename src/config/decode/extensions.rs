@@ -6,7 +6,7 @@ use super::net::check_address;
 use super::service::{Defined, Reference};
 use super::storage::file_storage;
 use super::{Context, KeyKind, Section};
-use super::{auth, health};
+use super::{auth, health, memory};
 use crate::config::catalog::Kind;
 use crate::config::settings::{ComponentId, Settings};
 use crate::observe;
@@ -18,6 +18,9 @@ pub(super) fn note(context: &Context, defined: &[Defined<'_>], listed: &[Referen
         known.defined.insert(one.id.to_string());
         if !Kind::Extension.available().contains(&one.id.kind.as_str()) {
             known.unknown.insert(one.id.to_string());
+        }
+        if one.id.kind == "memory_limiter" {
+            known.limiters.insert(one.id.to_string());
         }
     }
     known.listed.extend(listed.iter().map(|reference| reference.id.to_string()));
@@ -43,6 +46,10 @@ pub(super) fn read(name: &str, id: &ComponentId, section: &mut Section<'_>, sett
             let config = file_storage(section);
             context.extensions.borrow_mut().storages.insert(id.to_string(), config.clone());
             settings.file_storages.extend(wanted.then(|| (id.clone(), config)));
+        }
+        "memory_limiter" => {
+            let limit = memory::limiter(section);
+            settings.memory_limiters.extend(wanted.then(|| (id.clone(), limit)));
         }
         "bearertokenauth" => drop(note(Some(auth::bearer(section)))),
         "basicauth" => drop(note(auth::basic(section))),

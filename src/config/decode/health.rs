@@ -109,7 +109,7 @@ fn grpc(section: &mut Section<'_>, path: &str) -> HealthListener {
             section.warn(&entry.mark, key, format!("'{key}' has no effect here: {OWN}"), None);
         }
     }
-    super::auth::middlewares(section);
+    super::middlewares::of_pages(section, super::auth::Side::Server);
     let front = Front {
         tls: section.when_filled("tls", super::tls::server_tls).flatten(),
         auth: super::auth::auth(section, super::auth::Side::Server).0,

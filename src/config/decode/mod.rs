@@ -15,6 +15,7 @@ mod groupbytrace;
 mod health;
 mod journal;
 mod memory;
+mod middlewares;
 mod net;
 mod order;
 mod otlp;
@@ -83,6 +84,8 @@ pub(super) struct Extensions {
     /// All that are configured, and of them those of types that are not here.
     pub defined: BTreeSet<String>,
     pub unknown: BTreeSet<String>,
+    /// Those of type `memory_limiter`.
+    pub limiters: BTreeSet<String>,
     /// Those in `service.extensions`.
     pub listed: BTreeSet<String>,
 }

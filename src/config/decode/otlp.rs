@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::auth::{Side, auth, middlewares};
+use super::auth::{Side, auth};
+use super::middlewares;
 use super::net::{buffer_sizes, check_address, headers, or_default, unless_zero};
 use super::tls::server_tls;
 use super::{KeyKind, Scalar, Section};
@@ -63,7 +64,6 @@ fn grpc(grpc: &mut Section<'_>) -> Grpc {
         streams => streams,
     };
     buffer_sizes(grpc);
-    middlewares(grpc);
     grpc.find("dialer", KeyKind::Ignored);
     grpc.section("dialer", |dialer| dialer.ignored::<Duration>("timeout"));
     Grpc {
@@ -74,6 +74,7 @@ fn grpc(grpc: &mut Section<'_>) -> Grpc {
         max_concurrent_streams,
         keepalive: grpc.section("keepalive", keepalive),
         include_metadata: grpc.get("include_metadata", false),
+        limiters: middlewares::of_receiver(grpc, Side::Server),
     }
 }
 
@@ -122,7 +123,6 @@ fn http(http: &mut Section<'_>) -> Http {
     if max_body < 0 {
         http.error("max_request_body_size", "'max_request_body_size' must not be negative", None);
     }
-    middlewares(http);
     let (auth, auth_params) = auth(http, Side::HttpServer);
     let (keep_alives_enabled, idle_timeout) = keep_alives(http, default.idle_timeout);
     Http {
@@ -139,6 +139,7 @@ fn http(http: &mut Section<'_>) -> Http {
             }
         },
         include_metadata: http.get("include_metadata", false),
+        limiters: middlewares::of_receiver(http, Side::HttpServer),
         response_headers: headers(http, "response_headers"),
         compression_algorithms: algorithms(http),
         traces_url_path: url_path(http, "traces_url_path", &default.traces_url_path),

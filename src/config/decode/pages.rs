@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::auth::{Side, auth, middlewares};
+use super::auth::{Side, auth};
+use super::middlewares;
 use super::net::headers;
 use super::tls::server_tls;
 use super::{KeyKind, Section};
@@ -15,7 +16,7 @@ pub(super) fn front(section: &mut Section<'_>, own: &str) -> Front {
         let message = "'request_params' has no effect here: only headers are looked at";
         section.warn(&section.mark_of("auth"), "auth", message, None);
     }
-    middlewares(section);
+    middlewares::of_pages(section, Side::HttpServer);
     let tcp = [("tcp", true), ("tcp4", true), ("tcp6", true), ("unix", false)];
     if section.choice("transport", "tcp", &tcp, "unsupported transport type") == Some(false) {
         let help = "write endpoint: host:port".to_owned();

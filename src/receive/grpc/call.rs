@@ -71,6 +71,9 @@ async fn handle(
         },
         None => None,
     };
+    if let Err(refusal) = intake.room(&server.limits) {
+        return Ok(Err(refusal));
+    }
     let deadline = head.headers.get("grpc-timeout").and_then(timeout).map(|left| Instant::now() + left);
     let (body, permit) = match read(server, &head.headers, body).await {
         Ok(read) => read,

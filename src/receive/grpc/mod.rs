@@ -13,6 +13,7 @@ use super::intake::Intake;
 use super::peer::Address;
 use crate::auth::Guard;
 use crate::compress::Compression;
+use crate::flow::MemoryGate;
 use crate::stream::Stream;
 
 /// How calls are taken.
@@ -20,6 +21,7 @@ pub struct GrpcServer {
     pub(super) config: Grpc,
     pub(super) intake: Arc<Intake>,
     pub(super) guard: Option<Guard>,
+    pub(super) limits: Vec<MemoryGate>,
 }
 
 /// Serves one connection to its end, as `server` says when it begins, and each call as it says then.

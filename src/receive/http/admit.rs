@@ -10,8 +10,14 @@ use crate::origin::Identity;
 use crate::outcome::Refusal;
 use crate::wire::status::decode_message;
 
-/// Asks the authenticator, if there is one; gives what it knows of the sender.
+/// Asks the authenticator, if there is one, and then whether there is memory for it; gives what is known of the sender.
 pub async fn admit(server: &HttpServer, head: &Parts) -> Result<Option<Arc<Identity>>, Refusal> {
+    let identity = check(server, head).await?;
+    server.intake.room(&server.limits)?;
+    Ok(identity)
+}
+
+async fn check(server: &HttpServer, head: &Parts) -> Result<Option<Arc<Identity>>, Refusal> {
     let Some(guard) = &server.guard else { return Ok(None) };
     let params = &server.config.auth_params;
     let checked = match head.uri.query() {

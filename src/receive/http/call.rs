@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use super::{HttpServer, admit, body, cors};
 use crate::flow::Answer;
 use crate::origin::{Origin, Peer};
-use crate::outcome::{Reason, Refusal, Signal};
+use crate::outcome::{Fault, Reason, Refusal, Signal};
 use crate::receive::answer::{grpc_status, http_status};
 use crate::wire::json;
 use crate::wire::status::{encode_partial_success, partial_success_to_json};
@@ -37,7 +37,10 @@ pub async fn answer(
         Err(refusal) => {
             let mut response = match encoding(&head.headers) {
                 Some(encoding) => write_refusal(encoding, &refusal),
-                None => plain(StatusCode::UNAUTHORIZED, "401 unauthorized"),
+                None if refusal.fault == Fault::Unauthenticated => {
+                    plain(StatusCode::UNAUTHORIZED, "401 unauthorized")
+                }
+                None => plain(StatusCode::TOO_MANY_REQUESTS, "429 too many requests"),
             };
             cors::mark(server, &head.headers, response.headers_mut());
             return finish(server, response);

@@ -22,6 +22,7 @@ use super::in_progress::InProgress;
 use super::intake::Intake;
 use super::peer::Address;
 use crate::auth::Guard;
+use crate::flow::MemoryGate;
 use crate::outcome::Signal;
 use crate::stream::Stream;
 
@@ -30,13 +31,19 @@ pub struct HttpServer {
     config: Http,
     intake: Arc<Intake>,
     guard: Option<Guard>,
+    limits: Vec<MemoryGate>,
     origins: Vec<Regex>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl HttpServer {
     /// Checks what the file can get wrong: origins and response headers.
-    pub fn new(config: Http, intake: Arc<Intake>, guard: Option<Guard>) -> Result<Self, String> {
+    pub fn new(
+        config: Http,
+        intake: Arc<Intake>,
+        guard: Option<Guard>,
+        limits: Vec<MemoryGate>,
+    ) -> Result<Self, String> {
         let origins = config.cors.iter().flat_map(|cors| &cors.allowed_origins);
         let origins = origins.map(|origin| cors::pattern(origin)).collect::<Result<_, _>>()?;
         let header = |(name, value): &(String, String)| {
@@ -46,7 +53,7 @@ impl HttpServer {
             Ok::<_, String>((name, value))
         };
         let headers = config.response_headers.iter().map(header).collect::<Result<_, _>>()?;
-        Ok(Self { config, intake, guard, origins, headers })
+        Ok(Self { config, intake, guard, limits, origins, headers })
     }
 
     /// Which signal a path is for.
