@@ -138,6 +138,9 @@ impl Shown for Message<'_> {
     }
 }
 
+/// As many as stand around an exemplar, with itself.
+const MESSAGES_MAX: usize = 5;
+
 type Messages<'m, 's> = &'m mut [(Context, &'s mut dyn Shown)];
 
 /// Shows messages to `evaluate`, puts what it changed back into them, and adds the metrics that it made.
@@ -153,7 +156,7 @@ fn show<T>(
         target.set_schema_url(*context, message.schema_url());
     }
     let result = evaluate(&mut target);
-    let mut changed: [[Option<Vec<u8>>; 2]; 4] = Default::default();
+    let mut changed: [[Option<Vec<u8>>; 2]; MESSAGES_MAX] = Default::default();
     for ((context, _), changed) in messages.iter().zip(&mut changed) {
         *changed = [target.take_changed(*context), target.take_changed_schema_url(*context)];
     }
