@@ -255,6 +255,9 @@ fn wrong_statements_are_named_with_what_was_meant() {
     assert!(context.contains("unknown context \"spam\""), "{context}");
     let signal = wrong("trace_statements: [{context: log, statements: ['set(body, \"x\")']}]");
     assert!(signal.contains("\"traces\" has no context \"log\""), "{signal}");
+    let filtered = "metric_conditions: [{context: exemplar, conditions: ['int_value == 1']}]";
+    let filtered = errors(&["metrics"], "filter", filtered).join("; ");
+    assert!(filtered.contains("\"metrics\" has no context \"exemplar\""), "{filtered}");
     let inferred = wrong("trace_statements: ['set(attributes[\"a\"], 1)']");
     assert!(inferred.contains("unable to infer context from statements"), "{inferred}");
     let mode = wrong("error_mode: stop");

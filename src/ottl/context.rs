@@ -15,13 +15,15 @@ pub enum Context {
     Metric,
     /// A data point of a metric.
     DataPoint,
+    /// An exemplar of a data point.
+    Exemplar,
     /// A log record.
     Log,
 }
 
 impl Context {
     /// How many there are.
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 8;
 
     /// The context of a name, which is also the first segment of paths.
     pub fn of_name(name: &str) -> Option<Self> {
@@ -32,6 +34,7 @@ impl Context {
             "spanevent" => Self::SpanEvent,
             "metric" => Self::Metric,
             "datapoint" => Self::DataPoint,
+            "exemplar" => Self::Exemplar,
             "log" => Self::Log,
             _ => return None,
         })
@@ -46,6 +49,7 @@ impl Context {
             Self::SpanEvent => "spanevent",
             Self::Metric => "metric",
             Self::DataPoint => "datapoint",
+            Self::Exemplar => "exemplar",
             Self::Log => "log",
         }
     }
@@ -57,7 +61,8 @@ impl Context {
                 Self::Resource => true,
                 Self::Scope => self != Self::Resource,
                 Self::Span => self == Self::SpanEvent,
-                Self::Metric => self == Self::DataPoint,
+                Self::Metric => matches!(self, Self::DataPoint | Self::Exemplar),
+                Self::DataPoint => self == Self::Exemplar,
                 _ => false,
             }
     }
@@ -70,6 +75,7 @@ impl Context {
             Self::Span => 9,
             Self::Metric => 12,
             Self::DataPoint => 0,
+            Self::Exemplar => 7,
             Self::Log => 6,
         }
     }
@@ -85,6 +91,7 @@ impl Context {
             Self::SpanEvent => "Span Event",
             Self::Metric => "Metric",
             Self::DataPoint => "DataPoint",
+            Self::Exemplar => "Exemplar",
             Self::Log => "Log",
         }
     }
@@ -92,6 +99,14 @@ impl Context {
 
 impl Context {
     /// All, by number.
-    pub(super) const ALL: [Self; Self::COUNT] =
-        [Self::Resource, Self::Scope, Self::Span, Self::SpanEvent, Self::Metric, Self::DataPoint, Self::Log];
+    pub(super) const ALL: [Self; Self::COUNT] = [
+        Self::Resource,
+        Self::Scope,
+        Self::Span,
+        Self::SpanEvent,
+        Self::Metric,
+        Self::DataPoint,
+        Self::Exemplar,
+        Self::Log,
+    ];
 }

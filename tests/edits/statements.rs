@@ -24,10 +24,11 @@ const START: u64 = 1_709_212_455_123_456_789;
 
 /// A case of statements that run in a context. `= value` sets the attribute `out`; `? condition` sets it where that holds.
 pub fn table(name: &'static str, context: &str, statements: &[&str]) -> Case {
+    let out = if context == "exemplar" { "filtered_attributes" } else { "attributes" };
     let written = |(at, text): (usize, &&str)| {
         let text = match text.split_at(2) {
-            ("= ", value) => format!("set(attributes[\"out\"], {value})"),
-            ("? ", condition) => format!("set(attributes[\"out\"], true) where {condition}"),
+            ("= ", value) => format!("set({out}[\"out\"], {value})"),
+            ("? ", condition) => format!("set({out}[\"out\"], true) where {condition}"),
             _ => (*text).to_owned(),
         };
         let (editor, condition) = text.split_once(" where ").unwrap_or((&text, "true"));
@@ -180,7 +181,16 @@ fn metrics(count: usize) -> Metrics {
 }
 
 fn exemplars() -> Vec<Exemplar> {
-    vec![Exemplar { time_unix_nano: START, value: Some(exemplar::Value::AsInt(4)), ..Exemplar::default() }]
+    let one =
+        Exemplar { time_unix_nano: START, value: Some(exemplar::Value::AsInt(4)), ..Exemplar::default() };
+    let other = Exemplar {
+        filtered_attributes: attributes(),
+        value: Some(exemplar::Value::AsDouble(1.5)),
+        trace_id: (1..17).collect(),
+        span_id: (1..9).collect(),
+        ..one.clone()
+    };
+    vec![one, other]
 }
 
 fn number(value: number_data_point::Value, instance: &str) -> NumberDataPoint {

@@ -328,7 +328,9 @@ fn prune(value: &mut Value) {
             fields.iter_mut().filter(|(name, _)| *name != "value").for_each(|(_, field)| prune(field));
             fields.iter_mut().filter(|(name, _)| *name == "value").for_each(|(_, field)| sort_maps(field));
             fields.retain(|_, field| !is_nothing(field));
-            fields.get_mut("attributes").into_iter().for_each(sort_pairs);
+            for name in ["attributes", "filteredAttributes"] {
+                fields.get_mut(name).into_iter().for_each(sort_pairs);
+            }
         }
         Value::Array(values) => values.iter_mut().for_each(prune),
         _ => {}

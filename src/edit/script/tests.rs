@@ -3,6 +3,10 @@
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Exemplar, Histogram, HistogramDataPoint, Metric, ResourceMetrics, ScopeMetrics, exemplar,
+};
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use prost::Message as _;
@@ -126,7 +130,7 @@ fn metrics_after(group: Group) -> Result<Vec<(String, String)>, Failure> {
     let edited = Walker::default().edit(&before.into(), &around(Signal::Metrics), &mut editor)?;
     let after = ExportMetricsServiceRequest::decode(edited.body).unwrap();
     let metrics = after.resource_metrics.into_iter().flat_map(|entry| entry.scope_metrics);
-    let shown = |metric: opentelemetry_proto::tonic::metrics::v1::Metric| {
+    let shown = |metric: Metric| {
         let points = crate::edit::tests::metrics::points(&metric);
         let points: Vec<_> = points.into_iter().map(|attributes| shown(attributes)).collect();
         (metric.name.clone(), points.join(", "))
@@ -143,6 +147,39 @@ fn points_change_the_metric_around_them() {
     let after = metrics_after(group).unwrap();
     assert_eq!(after[0], ("gauge.x.x".into(), "b=x of=gauge.x, b=x of=gauge.x.x".into()));
     assert_eq!(after[4], ("summary.x".into(), "b=x of=summary.x".into()));
+}
+
+#[test]
+fn exemplars_change_with_what_is_around_them() {
+    let exemplar = |filtered: &[(&str, &str)]| Exemplar {
+        filtered_attributes: attributes(filtered.iter().map(|(key, value)| (*key, text(value))).collect()),
+        value: Some(exemplar::Value::AsInt(4)),
+        ..Exemplar::default()
+    };
+    let (one, other) = (exemplar(&[("user", "u")]), exemplar(&[]));
+    let point = HistogramDataPoint { exemplars: vec![one, other], ..HistogramDataPoint::default() };
+    let data = Data::Histogram(Histogram { data_points: vec![point], ..Histogram::default() });
+    let metrics = vec![Metric { name: "m".into(), data: Some(data), ..Metric::default() }];
+    let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+    let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
+    let before = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
+    let texts = [
+        r#"delete_key(filtered_attributes, "user")"#,
+        r#"set(filtered_attributes["of"], metric.name)"#,
+        "set(double_value, 0.5) where int_value == 4",
+        "set(datapoint.count, datapoint.count + 1)",
+    ];
+    let mut editor = TransformEditor::new(statements(Context::Exemplar, &texts));
+    let edited = Walker::default().edit(&before.into(), &around(Signal::Metrics), &mut editor).unwrap();
+    let after = ExportMetricsServiceRequest::decode(edited.body).unwrap();
+    let metric = &after.resource_metrics[0].scope_metrics[0].metrics[0];
+    let Some(Data::Histogram(histogram)) = &metric.data else { panic!("no histogram: {metric:?}") };
+    let point = &histogram.data_points[0];
+    assert_eq!(point.count, 2, "once for each exemplar");
+    for exemplar in &point.exemplars {
+        assert_eq!(shown(&exemplar.filtered_attributes), "of=m");
+        assert_eq!(exemplar.value, Some(exemplar::Value::AsDouble(0.5)));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::events::each_event;
+use super::events::{each_event, each_exemplar};
 use super::{Compiled, ErrorMode, Messages, Run, item_context, show};
 use crate::edit::message::Message;
 use crate::edit::walk::{Around, Editor, Failure, Fate, Parents};
@@ -73,7 +73,7 @@ impl Editor for TransformEditor {
     }
 
     fn looks_at_points(&self) -> bool {
-        self.group.context == Context::DataPoint
+        matches!(self.group.context, Context::DataPoint | Context::Exemplar)
     }
 
     fn edits_metrics_of_points(&self) -> bool {
@@ -129,17 +129,34 @@ impl Editor for TransformEditor {
         kind: u32,
         parents: &mut Parents<'_, '_, '_>,
     ) -> Result<Fate, Failure> {
-        let (group, run) = (&self.group, &mut self.run);
+        let (group, run, memory) = (&self.group, &mut self.run, &mut self.memory);
         let (resource, scope) = (&mut *parents.resource, &mut *parents.scope);
-        let messages: Messages<'_, '_> = &mut [
-            (Context::Resource, resource),
-            (Context::Scope, scope),
-            (Context::Metric, metric),
-            (Context::DataPoint, point),
-        ];
-        show(&mut self.memory, messages, parents.made, |target| {
-            target.set_data(kind);
-            group.run(target, run)
+        let mut run_on = |messages: Messages<'_, '_>, made: &mut Vec<Vec<u8>>| {
+            show(memory, messages, made, |target| {
+                target.set_data(kind);
+                group.run(target, run)
+            })
+        };
+        if group.context == Context::DataPoint {
+            let messages: Messages<'_, '_> = &mut [
+                (Context::Resource, resource),
+                (Context::Scope, scope),
+                (Context::Metric, metric),
+                (Context::DataPoint, point),
+            ];
+            run_on(messages, parents.made)?;
+            return Ok(Fate::Keep);
+        }
+        each_exemplar(point, kind, |exemplar, _, point| {
+            let messages: Messages<'_, '_> = &mut [
+                (Context::Resource, &mut *resource),
+                (Context::Scope, &mut *scope),
+                (Context::Metric, &mut *metric),
+                (Context::DataPoint, point),
+                (Context::Exemplar, exemplar),
+            ];
+            run_on(messages, parents.made)?;
+            Ok(Fate::Keep)
         })?;
         Ok(Fate::Keep)
     }

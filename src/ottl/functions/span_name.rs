@@ -17,7 +17,7 @@ pub(super) const EDITORS: &[Editor] = &[Editor {
         "set_semconv_span_name",
         &[
             param("semconv_version", Kind::Choice(&["1.37.0"])),
-            optional("original_name_attribute", Kind::Value),
+            optional("original_span_name_attribute", Kind::Value),
         ],
         set_semconv_span_name,
     )

@@ -85,6 +85,7 @@ impl Place {
                 0 => Value::Nil,
                 _ => read_field(message, *number, *form)?,
             },
+            Access::ExemplarValue(number, form) => read_field(message, *number, *form)?,
             Access::Data(number, form, having) => match having.contains(&message.data()) {
                 true => read_inner(message, message.data(), *number, *form)?,
                 false => Value::Nil,

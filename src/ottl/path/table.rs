@@ -17,6 +17,8 @@ pub(super) enum Access {
     Point([u32; 4], Form),
     /// The value of a number point, which is one of two fields.
     PointValue(u32, Form),
+    /// The value of an exemplar, likewise.
+    ExemplarValue(u32, Form),
     /// A field of a metric's data, and which data have it.
     Data(u32, Form, &'static [u32]),
     /// What the metric's data is.
@@ -104,6 +106,7 @@ pub(super) fn of(context: Context) -> Table {
         Context::SpanEvent => SPAN_EVENT,
         Context::Metric => METRIC,
         Context::DataPoint => DATA_POINT,
+        Context::Exemplar => EXEMPLAR,
         Context::Log => LOG,
     }
 }
@@ -214,6 +217,19 @@ const DATA_POINT: Table = &[
     ("negative.offset", PointInner([0, 0, 9, 0], 1, Sint32)),
     ("negative.bucket_counts", PointList([0, 0, 9, 0], 2, Packed::Varints)),
     ("quantile_values", PointOpaque([0, 0, 0, 6], Shape::Quantiles)),
+    ("cache", Cache),
+];
+
+const EXEMPLAR: Table = &[
+    ("filtered_attributes", Attributes),
+    ("time_unix_nano", Field(2, Fixed64)),
+    ("time", Field(2, Time)),
+    ("double_value", ExemplarValue(3, Double)),
+    ("int_value", ExemplarValue(6, Fixed64)),
+    ("trace_id", Field(5, TraceId)),
+    ("trace_id.string", Field(5, TraceIdText)),
+    ("span_id", Field(4, SpanId)),
+    ("span_id.string", Field(4, SpanIdText)),
     ("cache", Cache),
 ];
 

@@ -153,6 +153,7 @@ impl Place {
             Access::PointValue(number, form) if point_field(message, &[1, 0, 0, 0]) != 0 => {
                 (None, *number, *form, [4, 6], true)
             }
+            Access::ExemplarValue(number, form) => (None, *number, *form, [3, 6], true),
             _ => return Ok(false), // a path that this metric does not have
         };
         let field = encode(number, form, value, keep_zero)?;

@@ -66,7 +66,7 @@ fn context(section: &mut Section<'_>) -> Option<Context> {
     let context = Context::of_name(&name);
     if context.is_none() && !name.is_empty() {
         let shown = if section.is_expanded("context") { "(not shown)" } else { &name };
-        let help = "contexts: resource, scope, span, spanevent, metric, datapoint, log";
+        let help = "contexts: resource, scope, span, spanevent, metric, datapoint, exemplar, log";
         section.error("context", format!("unknown context {shown:?}"), Some(help.into()));
     }
     context
@@ -100,7 +100,12 @@ impl Compiler<'_, '_> {
         };
         let of_signal: &[Context] = match self.signal {
             Signal::Traces => &[Context::Resource, Context::Scope, Context::Span, Context::SpanEvent],
-            Signal::Metrics => &[Context::Resource, Context::Scope, Context::Metric, Context::DataPoint],
+            Signal::Metrics if are_conditions => {
+                &[Context::Resource, Context::Scope, Context::Metric, Context::DataPoint]
+            }
+            Signal::Metrics => {
+                &[Context::Resource, Context::Scope, Context::Metric, Context::DataPoint, Context::Exemplar]
+            }
             Signal::Logs => &[Context::Resource, Context::Scope, Context::Log],
         };
         match context {
