@@ -7,6 +7,8 @@ pub(super) struct Described {
     pub scope: &'static str,
     /// UCUM; empty where there is none.
     pub unit: &'static str,
+    /// The Collector asks for it when it is read, and does not count it: `lowmemory` makes a difference.
+    pub observed: bool,
     /// What goes up and down is a sum all the same: parts of it may be added.
     pub adds_up: bool,
 }
@@ -86,7 +88,7 @@ pub(super) fn described(name: &str) -> Described {
         name,
         "otelcol_exporter_in_flight_requests" | "otelcol_processor_batch_metadata_cardinality"
     );
-    Described { scope, unit, adds_up }
+    Described { scope, unit, observed: name.starts_with("otelcol_process_"), adds_up }
 }
 
 /// The value of an attribute.

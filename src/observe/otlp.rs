@@ -18,6 +18,8 @@ pub enum Temporality {
     Cumulative,
     /// Since the last push that arrived.
     Delta,
+    /// The same, but for what is asked for when it is read.
+    LowMemory,
 }
 
 /// The semantic conventions that the names of the resource follow, as in the Collector.
@@ -91,7 +93,7 @@ impl Pushes {
 
     /// The request has arrived: the next delta begins where it ended. What did not arrive is in the next one.
     pub fn arrived(&mut self, push: Push) {
-        if self.temporality == Temporality::Delta {
+        if self.temporality != Temporality::Cumulative {
             (self.since, self.arrived) = (push.at, push.said);
         }
     }
@@ -108,7 +110,12 @@ impl Pushes {
             Kind::Histogram => (9, false),
         };
         let data = open(out, field);
-        let changes = family.kind != Kind::Gauge && self.temporality == Temporality::Delta;
+        let changes = family.kind != Kind::Gauge
+            && match self.temporality {
+                Temporality::Cumulative => false,
+                Temporality::Delta => true,
+                Temporality::LowMemory => !described.observed,
+            };
         for point in &family.points {
             let value =
                 if changes { self.since_last(&family.name, point, push) } else { point.value.clone() };
@@ -283,6 +290,21 @@ mod tests {
         let point = &seen.data_points[0];
         assert_eq!((&point.bucket_counts[..], &point.explicit_bounds[..]), (&[1, 2, 1][..], &[1.0, 5.0][..]));
         assert_eq!((point.count, point.sum), (4, Some(14.5)));
+    }
+
+    #[test]
+    fn what_is_asked_for_when_it_is_read_stays_cumulative_under_lowmemory() {
+        let registry = Registry::new();
+        registry.counter("c", "C", &[]).inc();
+        registry.computed_counter("otelcol_process_uptime", "Up", &[], || Some(1.5));
+        for (temporality, expected) in [(Temporality::LowMemory, [1, 2]), (Temporality::Delta, [1, 1])] {
+            let push = Pushes::new(temporality, at(0)).write(&registry.collect(), &Vec::new(), at(1));
+            let found = ["c", "otelcol_process_uptime"].map(|name| match metric(&push, name).1.data {
+                Some(Data::Sum(sum)) => sum.aggregation_temporality,
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(found, expected);
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Of a connection that came just then, until its request.
 const FIRST_REQUEST_TIME: Duration = Duration::from_millis(500);
 /// gRPC calls at once on a connection.
-const STREAMS_MAX: u32 = 64;
+const STREAMS_MAX: u32 = 16;
 /// Headers of a gRPC call.
 const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
 /// Wait after a failed accept: when descriptors ran out, trying again at once only burns a core.

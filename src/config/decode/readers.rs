@@ -157,7 +157,7 @@ const PROTOCOLS: &[(&str, Transport)] = &[("grpc", Transport::Grpc), ("http/prot
 const TEMPORALITIES: &[(&str, Temporality)] = &[
     ("cumulative", Temporality::Cumulative),
     ("delta", Temporality::Delta),
-    ("lowmemory", Temporality::Delta),
+    ("lowmemory", Temporality::LowMemory),
 ];
 
 fn otlp(otlp: &mut Section<'_>) -> Option<(Otlp, Temporality)> {
