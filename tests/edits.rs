@@ -11,6 +11,8 @@ mod support;
 mod cases;
 #[path = "edits/generated.rs"]
 mod generated;
+#[path = "edits/odd.rs"]
+mod odd;
 #[path = "edits/statements.rs"]
 mod statements;
 #[path = "edits/tables.rs"]
@@ -116,6 +118,7 @@ async fn every_case_runs_and_loses_nothing_unnamed() {
 fn all() -> Vec<Case> {
     let mut all = cases();
     all.extend(tables::tables());
+    all.extend(odd::odd());
     all.push(user_agents::case());
     all
 }
