@@ -11,6 +11,8 @@ mod support;
 mod cases;
 #[path = "edits/generated.rs"]
 mod generated;
+#[path = "edits/odd.rs"]
+mod odd;
 #[path = "edits/origins.rs"]
 mod origins;
 #[path = "edits/redacted.rs"]
@@ -121,6 +123,7 @@ async fn every_case_runs_and_loses_nothing_unnamed() {
 fn all() -> Vec<Case> {
     let mut all = cases();
     all.extend(tables::tables());
+    all.extend(odd::odd());
     all.push(user_agents::case());
     all.extend(redacted::cases());
     all

@@ -4,13 +4,14 @@
 use libfuzzer_sys::fuzz_target;
 use ringtail::ottl::{Context, Env, Target, condition, statement};
 
-const CONTEXTS: [Context; 7] = [
+const CONTEXTS: [Context; 8] = [
     Context::Resource,
     Context::Scope,
     Context::Span,
     Context::SpanEvent,
     Context::Metric,
     Context::DataPoint,
+    Context::Exemplar,
     Context::Log,
 ];
 

@@ -45,7 +45,7 @@ fn standing(left: &Value<'_>, right: &Value<'_>, depth: usize) -> Result<Standin
     let floats = |a: f64, b: f64| a.partial_cmp(&b).map_or(Standing::Apart, Standing::Ordered);
     Ok(match (left, right) {
         (Text(a), Text(b)) | (Bytes(a), Bytes(b)) => Standing::Ordered(a.cmp(b)),
-        (Nil, Nil) => Standing::Equal(true),
+        (Nil, Nil) => Standing::Ordered(Ordering::Equal),
         (Bool(a), Bool(b)) => Standing::Ordered(a.cmp(b)),
         (Int(a), Int(b)) | (Duration(a), Duration(b)) => Standing::Ordered(a.cmp(b)),
         (Time(a), Time(b)) => Standing::Ordered(a.nanos.cmp(&b.nanos)),
