@@ -83,7 +83,7 @@ impl Refusal {
     /// Whether sending the same again later can succeed.
     pub fn passes(&self) -> bool {
         match self.fault {
-            Fault::Load | Fault::Peer | Fault::Deadline | Fault::Closing => true,
+            Fault::Load | Fault::Exhausted | Fault::Peer | Fault::Deadline | Fault::Closing => true,
             Fault::Sender
             | Fault::Unauthenticated
             | Fault::TooLarge
@@ -107,6 +107,8 @@ pub enum Fault {
     Unhandled,
     /// We hold as much as we may; later is better.
     Load,
+    /// The same, said before anything of the request was read.
+    Exhausted,
     /// A backend cannot be reached or asked us to come back; later is better.
     Peer,
     /// A backend refused for good, with this gRPC code (an HTTP backend's status is translated).

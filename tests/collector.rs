@@ -8,6 +8,8 @@ mod peers;
 
 #[path = "collector/answers.rs"]
 mod answers;
+#[path = "collector/limiter.rs"]
+mod limiter;
 #[path = "collector/mistakes.rs"]
 mod mistakes;
 #[path = "collector/relay.rs"]

@@ -455,10 +455,6 @@ fn telemetry_that_does_nothing_here_is_accepted_with_a_warning() {
             "'processors' has no effect here: ringtail exports no logs or spans of its own",
         ),
         ("resource: {detectors: {attributes: {}}}", "'detectors' has no effect here: write the attributes"),
-        (
-            "metrics: {readers: [{pull: {exporter: {prometheus: {without_units: false}}}}]}",
-            "'without_units: false' has no effect here: names and labels stay without them",
-        ),
     ] {
         let found = warnings(&serving(&format!("telemetry: {{{telemetry}}}\n  {PIPELINES}")));
         assert!(found.len() == 1 && found[0].ends_with(expected), "{telemetry}: {found:?}");

@@ -372,13 +372,15 @@ this is: [another document";
 
 #[test]
 fn every_telemetry_reader_is_an_endpoint() {
-    let readers = "[{pull: {exporter: {prometheus: {host: 0.0.0.0, port: 9, without_type_suffix: false}}}}]";
+    let readers = "[{pull: {exporter: {prometheus: {host: 0.0.0.0, port: 9, without_units: false, without_scope_info: false}}}}]";
     let metrics = |set: &str| settings(&[BASE], &[set]).telemetry.metrics;
     let found = metrics(&format!("service.telemetry.metrics.readers={readers}"));
-    assert_eq!((found[0].host.as_str(), found[0].port, found[0].type_suffix), ("0.0.0.0", 9, true));
+    assert_eq!((found[0].host.as_str(), found[0].port), ("0.0.0.0", 9));
+    assert!(found[0].suffixes && found[0].scope_info);
     assert_eq!(metrics("service.telemetry.metrics.level=None"), []);
     let old = metrics("service.telemetry.metrics.address=:7");
-    assert_eq!((old[0].host.as_str(), old[0].port, old[0].type_suffix), ("0.0.0.0", 7, false));
+    assert_eq!((old[0].host.as_str(), old[0].port), ("0.0.0.0", 7));
+    assert!(!old[0].suffixes && !old[0].scope_info);
     let set = "service.telemetry.resource={service.name: x, service.version: null, attributes: [{name: a, value: b}]}";
     let resource = settings(&[BASE], &[set]).telemetry.resource;
     let pair = |a: &str, b: Option<&str>| (a.to_owned(), b.map(str::to_owned));

@@ -9,6 +9,7 @@ use support::ledger::Scrape;
 use support::load::{span, text, traces};
 use support::process::{Ports, Ringtail};
 use support::sampling::Sampling;
+use support::status::retry_delay;
 use support::{Traces, wait};
 
 const MIB: f64 = 1048576.0;
@@ -97,7 +98,7 @@ async fn a_journal_in_memory_is_limited() {
 
 /// Scenario: the extension stands before both protocols of a receiver, first with a limit that is always reached; a
 /// reload changes the limit.
-/// Guarantee: requests are refused as the processor refuses them before anything is read, and counted; then let in.
+/// Guarantee: requests are refused as by the Collector's extension before anything is read, and counted; then let in.
 #[tokio::test]
 async fn the_extension_refuses_before_anything_is_read() {
     let ports = Ports::free();
@@ -123,11 +124,13 @@ service:
     let (tight, wide) = (config(1), config(100_000));
     let ringtail = Ringtail::start(&tight, ports, tempfile::tempdir().unwrap()).await;
     let status = ringtail.export(traces([span(1, 0)])).await.unwrap_err();
-    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
-    assert_eq!(status.message(), "data refused due to high memory usage");
+    assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}");
+    assert_eq!(status.message(), "RESOURCE_EXHAUSTED");
+    assert!(retry_delay(status.details()).is_some(), "senders know that they may try again");
     // It is refused for what it is not: nobody has looked.
     let answer = ringtail.post(&[("content-type", "application/json")], b"{".to_vec()).await;
     assert_eq!((answer.status, answer.header("retry-after").is_some()), (429, true), "{}", answer.text());
+    assert_eq!(answer.text(), "Too Many Requests\n");
     let scrape = ringtail.scrape().await;
     for transport in ["grpc", "http"] {
         let labels = [("receiver", "otlp"), ("transport", transport)];

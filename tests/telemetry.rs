@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod peers;
 mod support;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 
+use peers::process::Process;
 use support::Content;
 use support::backend::{Backend, Reply};
 use support::load::{span, traces};
@@ -238,4 +240,85 @@ service:
     assert_eq!(fine().await.unwrap().unwrap(), SERVING);
     ringtail.terminate();
     assert_eq!(fine().await.unwrap().unwrap(), NOT_SERVING);
+}
+
+/// Kind by name, and the labels of series that every process has, of what the Collector names too.
+fn named(process: &Process) -> BTreeMap<String, String> {
+    let body = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"x"}]}]}]}"#;
+    let answer = peers::process::http(
+        process.ports[0],
+        "POST",
+        "/v1/traces",
+        &[("content-type", "application/json")],
+        body,
+    );
+    assert_eq!(answer.status, 200);
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let page = loop {
+        let page = peers::process::metrics_page(process.ports[1]);
+        if page.lines().any(|line| line.starts_with("otelcol_processor_batch_timeout_trigger_send")) {
+            break page;
+        }
+        assert!(std::time::Instant::now() < patience, "no batch left:\n{page}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    let mut named = BTreeMap::new();
+    for line in
+        page.lines().filter(|line| line.starts_with("otelcol_") || line.starts_with("# TYPE otelcol_"))
+    {
+        let (name, said) = match line.strip_prefix("# TYPE ") {
+            Some(kind) => kind.split_once(' ').unwrap(),
+            None if line.contains("le=") => continue, // buckets are everyone's own
+            None => line
+                .rsplit_once(' ')
+                .unwrap()
+                .0
+                .split_once('{')
+                .unwrap_or((line.split(' ').next().unwrap(), "")),
+        };
+        *named.entry(name.to_owned()).or_insert_with(String::new) += said;
+    }
+    named
+}
+
+/// Scenario: each of the keys that make names and labels longer, alone and all together, beside a Collector.
+/// Guarantee: what both count has the same names, kinds and labels, those of scopes too.
+#[test]
+fn units_kinds_and_scopes_are_written_as_the_collector_writes_them() {
+    let Some(collector) = peers::program("RINGTAIL_OTELCOL") else { return };
+    for keys in [
+        "without_units: true",
+        "without_units: false",
+        "without_type_suffix: false",
+        "without_scope_info: false",
+        "without_units: false, without_type_suffix: false, without_scope_info: false",
+    ] {
+        let config = |ports: &[u16], extension: &str| {
+            format!(
+                "{extension}
+receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{}'}}}}}}}}
+processors: {{memory_limiter: {{check_interval: 1s, limit_mib: 4000}}, batch: {{timeout: 50ms}}}}
+exporters: {{nop: }}
+service:
+  telemetry: {{metrics: {{level: detailed, readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {}, {keys}}}}}}}}}]}}}}
+  pipelines: {{traces: {{receivers: [otlp], processors: [memory_limiter, batch], exporters: [nop]}}}}
+",
+                ports[0], ports[1]
+            )
+        };
+        let theirs = named(&Process::start(&collector, 2, |ports, _| config(ports, "")));
+        let ours =
+            named(&Process::ringtail(2, |ports, _| config(ports, "extensions: {admin: {enabled: false}}")));
+        for family in
+            ["process_uptime", "process_memory_rss", "receiver_accepted_spans", "batch_send_size_bytes"]
+        {
+            assert!(theirs.keys().any(|name| name.contains(family)), "{family}: {theirs:#?}");
+        }
+        // The Collector shows these from their first count on.
+        let zero =
+            |name: &str| name.contains("batch_size_trigger_send") || name.contains("limiter_refused_spans");
+        let odd = ours.iter().filter(|(name, said)| !zero(name) && theirs.get(*name) != Some(said));
+        let odd: Vec<_> = odd.collect();
+        assert!(odd.is_empty(), "{keys}: {odd:#?} of {theirs:#?}");
+    }
 }

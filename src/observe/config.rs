@@ -48,8 +48,10 @@ pub struct PrometheusReader {
     pub host: String,
     /// Port to listen on.
     pub port: u16,
-    /// `without_type_suffix: false` adds `_total` to counters.
-    pub type_suffix: bool,
+    /// `without_units: false` or `without_type_suffix: false`: either adds both to names, as in the Collector.
+    pub suffixes: bool,
+    /// `without_scope_info: false`: who measures is in labels of every series.
+    pub scope_info: bool,
     /// `with_resource_constant_labels`: attributes of the resource that are labels of every series.
     pub constant_labels: Option<Names>,
 }
@@ -107,7 +109,13 @@ pub enum ViewKind {
 
 impl Default for PrometheusReader {
     fn default() -> Self {
-        Self { host: "localhost".into(), port: 8888, type_suffix: false, constant_labels: None }
+        Self {
+            host: "localhost".into(),
+            port: 8888,
+            suffixes: false,
+            scope_info: false,
+            constant_labels: None,
+        }
     }
 }
 

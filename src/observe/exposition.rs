@@ -6,12 +6,15 @@ use ::prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
 use super::families::{Family, Kind, Labels, Number, Point};
 use super::instruments::HistogramSnapshot;
 use super::metrics::{SCRAPE_ERRORS, TARGET_INFO};
+use super::names::{scope_version, with_suffixes};
 
 /// How a reader wants its exposition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Style {
-    /// `_total` at the end of counters.
-    pub type_suffix: bool,
+    /// Units and kinds at the end of names.
+    pub suffixes: bool,
+    /// Who measures, on every series.
+    pub scope_info: bool,
     /// On every series.
     pub constant_labels: Labels,
 }
@@ -30,20 +33,33 @@ pub(super) fn text(families: Vec<Family>, style: &Style, mut lost: impl FnMut(&s
 
 fn written(family: Family, style: &Style) -> MetricFamily {
     let mut written = MetricFamily::default();
-    let suffix = style.type_suffix && family.kind == Kind::Counter && !family.name.ends_with("_total");
-    written.set_name(if suffix { format!("{}_total", family.name) } else { family.name });
+    // The resource is not a part of itself, nor of what scrapes count.
+    let about_readers = matches!(family.name.as_str(), TARGET_INFO | SCRAPE_ERRORS);
+    let mut constant = Labels::new();
+    if !about_readers {
+        if style.scope_info {
+            constant.extend(scope_labels(family.about.scope));
+        }
+        constant.extend(style.constant_labels.iter().cloned());
+    }
+    let suffixes = style.suffixes && !about_readers;
+    let name =
+        if suffixes { with_suffixes(&family.name, family.kind, family.about.unit) } else { family.name };
+    written.set_name(name);
     written.set_help(family.help);
     written.set_field_type(match family.kind {
         Kind::Counter => MetricType::COUNTER,
         Kind::Gauge => MetricType::GAUGE,
         Kind::Histogram => MetricType::HISTOGRAM,
     });
-    // The resource is not a part of itself, nor of what scrapes count.
-    let about_readers = matches!(written.name(), TARGET_INFO | SCRAPE_ERRORS);
-    let constant = if about_readers { &[][..] } else { &style.constant_labels };
     let points = family.points.into_iter();
-    written.set_metric(points.map(|point| metric(point, family.kind, constant)).collect());
+    written.set_metric(points.map(|point| metric(point, family.kind, &constant)).collect());
     written
+}
+
+fn scope_labels(scope: &str) -> [(String, String); 3] {
+    [("name", scope), ("version", scope_version(scope)), ("schema_url", "")]
+        .map(|(key, value)| (format!("otel_scope_{key}"), value.to_owned()))
 }
 
 fn metric(point: Point, kind: Kind, constant: &[(String, String)]) -> Metric {

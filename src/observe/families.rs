@@ -1,6 +1,7 @@
 //! What all series are at one moment, before a reader gives them the form that it speaks.
 
 use super::instruments::HistogramSnapshot;
+use super::names::Described;
 
 /// Sorted by name.
 pub(super) type Labels = Vec<(String, String)>;
@@ -8,12 +9,14 @@ pub(super) type Labels = Vec<(String, String)>;
 /// The series of one name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Family {
-    /// As in the Prometheus text format, without a suffix for its kind.
+    /// As in the Prometheus text format, without a suffix for its kind or unit.
     pub name: String,
     /// What it is, for a person.
     pub help: String,
     /// What its points are.
     pub kind: Kind,
+    /// What is said of it beside its name: of the name that it has before views.
+    pub(super) about: Described,
     /// Its series, by their labels.
     pub points: Vec<Point>,
 }

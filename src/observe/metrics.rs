@@ -212,9 +212,9 @@ impl Registry {
         views::apply(&self.0.views.load(), self.0.store.collect())
     }
 
-    /// The Prometheus text format. `type_suffix` adds `_total` to counters; the Collector's default reader does not.
-    pub fn render(&self, type_suffix: bool) -> String {
-        self.render_as(&Style { type_suffix, ..Style::default() })
+    /// The Prometheus text format. `suffixes` adds units and `_total` to names; the Collector's default reader does not.
+    pub fn render(&self, suffixes: bool) -> String {
+        self.render_as(&Style { suffixes, ..Style::default() })
     }
 
     pub(super) fn render_as(&self, style: &Style) -> String {

@@ -1,6 +1,9 @@
-//! What the Collector says of its metrics beside their names, and how labels are called outside Prometheus.
+//! What the Collector says of its metrics beside their names, and how names and labels differ between Prometheus and
+//! OTLP.
 
-/// What a metric is, for those who read it over OTLP.
+use super::families::Kind;
+
+/// What a metric is, beside its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Described {
     /// Who measures it.
@@ -14,7 +17,7 @@ pub(super) struct Described {
 }
 
 /// Who measures what is ours.
-pub(super) const OWN_SCOPE: &str = "ringtail";
+const OWN_SCOPE: &str = "ringtail";
 
 /// Beginnings of names, with who measures them there. The longer comes first.
 const SCOPES: &[(&str, &str)] = &[
@@ -91,6 +94,29 @@ pub(super) fn described(name: &str) -> Described {
     Described { scope, unit, observed: name.starts_with("otelcol_process_"), adds_up }
 }
 
+/// The version of who measures: the Collector has none for its own.
+pub(super) fn scope_version(scope: &str) -> &'static str {
+    if scope == OWN_SCOPE { env!("CARGO_PKG_VERSION") } else { "" }
+}
+
+/// The name with its unit and its kind at the end, each once.
+pub(super) fn with_suffixes(name: &str, kind: Kind, unit: &str) -> String {
+    let written = match unit {
+        "s" => "_seconds",
+        "ms" => "_milliseconds",
+        "us" => "_microseconds",
+        "By" => "_bytes",
+        _ => "", // what is counted is no unit: {span}
+    };
+    let (bare, kind) = match kind {
+        Kind::Counter => (name.strip_suffix("_total").unwrap_or(name), "_total"),
+        Kind::Gauge if unit == "1" => (name.strip_suffix("_ratio").unwrap_or(name), "_ratio"),
+        Kind::Gauge | Kind::Histogram => (name, ""),
+    };
+    let written = if bare.ends_with(written) { "" } else { written };
+    format!("{bare}{written}{kind}")
+}
+
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Typed<'a> {
@@ -119,4 +145,29 @@ pub(super) fn attribute<'a>(label: &'a str, value: &'a str) -> (&'a str, Typed<'
         _ => Typed::Text(value),
     };
     (name, typed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unit_and_kind_come_once_at_the_end() {
+        for (name, kind, expected) in [
+            ("otelcol_process_uptime", Kind::Counter, "otelcol_process_uptime_seconds_total"),
+            ("otelcol_process_cpu_seconds", Kind::Counter, "otelcol_process_cpu_seconds_total"),
+            ("otelcol_process_memory_rss", Kind::Gauge, "otelcol_process_memory_rss_bytes"),
+            ("otelcol_exporter_queue_size", Kind::Gauge, "otelcol_exporter_queue_size"),
+            ("otelcol_exporter_sent_spans", Kind::Counter, "otelcol_exporter_sent_spans_total"),
+            (
+                "otelcol_loadbalancer_backend_latency",
+                Kind::Histogram,
+                "otelcol_loadbalancer_backend_latency_milliseconds",
+            ),
+            ("ringtail_moved_share", Kind::Gauge, "ringtail_moved_share_ratio"),
+            ("calls_total", Kind::Counter, "calls_total"),
+        ] {
+            assert_eq!(with_suffixes(name, kind, described(name).unit), expected);
+        }
+    }
 }

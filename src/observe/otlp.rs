@@ -7,7 +7,7 @@ use super::config::Resource;
 use super::families::{Family, Kind, Labels, Number, Point};
 use super::instruments::HistogramSnapshot;
 use super::metrics::{SCRAPE_ERRORS, TARGET_INFO};
-use super::names::{Described, OWN_SCOPE, Typed, attribute, described};
+use super::names::{Typed, attribute, scope_version};
 use crate::wire::json::proto::{close, open, put_bytes_field, put_fixed64_field, put_varint_field};
 
 /// What counts since when: `temporality_preference`.
@@ -58,11 +58,10 @@ impl Pushes {
     /// What is to be pushed at `now`.
     pub fn write(&self, families: &[Family], resource: &Resource, now: SystemTime) -> Push {
         let mut push = Push { body: Vec::new(), points: 0, at: nanos(now), said: HashMap::new() };
-        let mut scopes: BTreeMap<&str, Vec<(&Family, Described)>> = BTreeMap::new();
+        let mut scopes: BTreeMap<&str, Vec<&Family>> = BTreeMap::new();
         for family in families {
             if !matches!(family.name.as_str(), TARGET_INFO | SCRAPE_ERRORS) {
-                let described = described(&family.name);
-                scopes.entry(described.scope).or_default().push((family, described));
+                scopes.entry(family.about.scope).or_default().push(family);
             }
         }
         let mut body = Vec::new();
@@ -76,12 +75,10 @@ impl Pushes {
             let one = open(&mut body, 2);
             let named = open(&mut body, 1);
             put_bytes_field(&mut body, 1, scope.as_bytes());
-            if scope == OWN_SCOPE {
-                put_bytes_field(&mut body, 2, env!("CARGO_PKG_VERSION").as_bytes());
-            }
+            put_bytes_field(&mut body, 2, scope_version(scope).as_bytes());
             close(&mut body, named);
-            for (family, described) in families {
-                self.put_metric(&mut body, family, described, &mut push);
+            for family in families {
+                self.put_metric(&mut body, family, &mut push);
             }
             close(&mut body, one);
         }
@@ -98,7 +95,8 @@ impl Pushes {
         }
     }
 
-    fn put_metric(&self, out: &mut Vec<u8>, family: &Family, described: Described, push: &mut Push) {
+    fn put_metric(&self, out: &mut Vec<u8>, family: &Family, push: &mut Push) {
+        let described = family.about;
         let metric = open(out, 2);
         put_bytes_field(out, 1, family.name.as_bytes());
         put_bytes_field(out, 2, family.help.as_bytes());

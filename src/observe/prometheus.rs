@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::config::{Names, PrometheusReader};
+use super::config::PrometheusReader;
 use super::exposition::Style;
 use super::metrics::{CONTENT_TYPE, Registry};
 use super::page::{Answers, Asked, Page};
@@ -13,17 +13,16 @@ use super::serve::{BindError, Listening, Manner, Server};
 
 struct Metrics {
     registry: Registry,
-    type_suffix: bool,
-    constant_labels: Option<Names>,
+    reader: PrometheusReader,
 }
 
 impl Metrics {
     fn style(&self) -> Style {
-        let constant = self.constant_labels.as_ref();
+        let constant = self.reader.constant_labels.as_ref();
         let resource = self.registry.resource();
         let named = resource.iter().filter(|(name, _)| constant.is_some_and(|names| names.has(name)));
         let constant_labels = named.map(|(name, value)| (label_name(name), value.clone())).collect();
-        Style { type_suffix: self.type_suffix, constant_labels }
+        Style { suffixes: self.reader.suffixes, scope_info: self.reader.scope_info, constant_labels }
     }
 }
 
@@ -35,8 +34,7 @@ pub async fn metrics_server(
 ) -> Result<Server, BindError> {
     let host = reader.host.trim_start_matches('[').trim_end_matches(']');
     let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let constant_labels = reader.constant_labels.clone();
-    let answers = Metrics { registry: registry.clone(), type_suffix: reader.type_suffix, constant_labels };
+    let answers = Metrics { registry: registry.clone(), reader: reader.clone() };
     Server::bind(
         "service.telemetry.metrics.readers",
         &format!("{bracketed}:{}", reader.port),
@@ -68,14 +66,14 @@ impl Answers for Metrics {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::Names;
     use super::super::serve::tests::exchange;
     use super::*;
 
-    async fn scrape(host: &str, type_suffix: bool, path: &str) -> String {
+    async fn scrape(host: &str, suffixes: bool, path: &str) -> String {
         let registry = Registry::new();
         registry.counter("calls", "Calls", &[]).inc();
-        let reader =
-            PrometheusReader { host: host.into(), port: 0, type_suffix, ..PrometheusReader::default() };
+        let reader = PrometheusReader { host: host.into(), port: 0, suffixes, ..PrometheusReader::default() };
         let server = metrics_server(&reader, &registry, &[]).await.unwrap();
         exchange(server, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
     }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::families::{Family, Kind, Labels, Number, Point};
 use super::instruments::{Counter, FloatGauge, Gauge, Histogram};
+use super::names::described;
 
 /// Most series exposed at once. More can be asked for and used, but are not shown.
 pub const SERIES_MAX: usize = 50_000;
@@ -253,7 +254,8 @@ impl Shown {
     fn now(self) -> Family {
         let points = self.series.into_iter();
         let points = points.filter_map(|(labels, value)| Some(Point { labels, value: value.now()? }));
-        Family { name: self.name, help: self.help, kind: self.kind, points: points.collect() }
+        let about = described(&self.name);
+        Family { name: self.name, help: self.help, kind: self.kind, about, points: points.collect() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::config::{View, ViewKind};
 use super::families::{Family, Kind, Number, Point};
-use super::names::{attribute, described};
+use super::names::attribute;
 
 /// What is shown of `families`. What no view selects stays as it is; what several select is shown by each of them.
 pub(super) fn apply(views: &[View], families: Vec<Family>) -> Vec<Family> {
@@ -30,7 +30,7 @@ pub(super) fn apply(views: &[View], families: Vec<Family>) -> Vec<Family> {
 }
 
 fn selects(view: &View, family: &Family) -> bool {
-    let about = described(&family.name);
+    let about = family.about;
     let kind = match family.kind {
         Kind::Counter => ViewKind::Counter,
         Kind::Gauge if about.adds_up => ViewKind::UpDown,
@@ -81,13 +81,14 @@ fn seen_through(view: &View, family: &Family) -> Family {
         name: otherwise(&view.name, &family.name),
         help: otherwise(&view.description, &family.help),
         kind: family.kind,
+        about: family.about,
         points: points.into_iter().map(|(labels, value)| Point { labels, value }).collect(),
     }
 }
 
 /// Counts add up; of a gauge the last one stays, as in the Collector.
 fn add(sum: &mut Number, value: &Number, family: &Family) {
-    let gauge = family.kind == Kind::Gauge && !described(&family.name).adds_up;
+    let gauge = family.kind == Kind::Gauge && !family.about.adds_up;
     match (sum, value) {
         (sum, value) if gauge => *sum = value.clone(),
         (Number::Int(sum), Number::Int(value)) => *sum = sum.saturating_add(*value),

@@ -11,14 +11,15 @@ pub fn grpc_status(refusal: &Refusal) -> Status {
     let code = match refusal.fault {
         Fault::Sender => Code::InvalidArgument,
         Fault::Unauthenticated => Code::Unauthenticated,
-        Fault::TooLarge => Code::ResourceExhausted,
+        Fault::TooLarge | Fault::Exhausted => Code::ResourceExhausted,
         Fault::Unhandled => Code::Unimplemented,
         Fault::Load | Fault::Peer | Fault::Closing => Code::Unavailable,
         Fault::Deadline => Code::DeadlineExceeded,
         Fault::PeerRefused(code) => passed_on(code),
         Fault::Ours => Code::Internal,
     };
-    let retry_delay = if code == Code::Unavailable { Some(hint(refusal)) } else { None };
+    let waits = code == Code::Unavailable || refusal.fault == Fault::Exhausted;
+    let retry_delay = waits.then(|| hint(refusal));
     Status { code, message: shortened(&refusal.message).to_owned(), retry_delay }
 }
 
@@ -36,7 +37,7 @@ pub fn http_status(refusal: &Refusal) -> (u16, Option<u64>) {
         Fault::Unauthenticated => 401,
         Fault::TooLarge => 413,
         Fault::Unhandled => 404,
-        Fault::Load => 429,
+        Fault::Load | Fault::Exhausted => 429,
         Fault::Peer | Fault::Closing | Fault::Deadline => 503,
         Fault::PeerRefused(code) => http_of(passed_on(code)),
         Fault::Ours => 500,
@@ -104,6 +105,12 @@ mod tests {
             );
             assert_eq!(http_status(&refusal(fault)).1, Some(2));
         }
+        let status = grpc_status(&refusal(Fault::Exhausted));
+        assert_eq!(
+            (status.code, status.retry_delay),
+            (Code::ResourceExhausted, Some(Duration::from_millis(1500)))
+        );
+        assert_eq!(http_status(&refusal(Fault::Exhausted)), (429, Some(2)));
         for fault in [Fault::Sender, Fault::TooLarge, Fault::Unhandled, Fault::PeerRefused(13), Fault::Ours] {
             assert_eq!(grpc_status(&refusal(fault)).retry_delay, None);
             assert_eq!(http_status(&refusal(fault)).1, None);

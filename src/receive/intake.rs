@@ -79,9 +79,12 @@ impl Intake {
     }
 
     /// Whether all `limits` let a request in, which nobody has looked into yet: it is counted, its items are not.
+    /// What is said is what the Collector's extension says.
     pub fn room(&self, limits: &[MemoryGate]) -> Result<(), Refusal> {
-        let asked = limits.iter().try_for_each(MemoryGate::ask);
-        asked.inspect_err(|_| self.limited.inc())
+        limits.iter().try_for_each(MemoryGate::ask).map_err(|refusal| {
+            self.limited.inc();
+            Refusal { fault: Fault::Exhausted, message: "RESOURCE_EXHAUSTED".into(), ..refusal }
+        })
     }
 
     /// Someone who may not send here: counts it and says why.

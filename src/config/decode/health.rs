@@ -59,7 +59,7 @@ fn first(section: &mut Section<'_>) -> HealthCheck {
 }
 
 fn component_health(section: &mut Section<'_>) -> ComponentHealth {
-    section.ignored::<bool>("include_permanent_errors"); // there are none here: what cannot work does not start
+    section.ignored::<bool>("include_permanent_errors"); // see config/reference.yaml: no component comes to such a state
     let included = section.get("include_recoverable_errors", false);
     let after = section.get("recovery_duration", Duration::from_secs(60));
     ComponentHealth { recoverable_after: included.then_some(after) }

@@ -64,7 +64,9 @@ fn printed(reader: &PrometheusReader) -> Printed {
     let prometheus = Printed::Map(vec![
         ("host".into(), Printed::Text(reader.host.clone())),
         ("port".into(), Printed::Int(i128::from(reader.port))),
-        ("without_type_suffix".into(), Printed::Bool(!reader.type_suffix)),
+        ("without_scope_info".into(), Printed::Bool(!reader.scope_info)),
+        ("without_type_suffix".into(), Printed::Bool(!reader.suffixes)),
+        ("without_units".into(), Printed::Bool(!reader.suffixes)),
     ]);
     map("pull", map("exporter", map("prometheus", prometheus)))
 }
@@ -106,17 +108,12 @@ fn reader(reader: &mut Section<'_>) -> Option<Reader> {
 
 fn prometheus(section: &mut Section<'_>) -> PrometheusReader {
     let default = PrometheusReader::default();
-    for key in ["without_scope_info", "without_units"] {
-        section.ignored::<bool>(key);
-        if section.entry(key).and_then(|entry| section.value(&entry.value, key)) == Some(false) {
-            let message = format!("'{key}: false' has no effect here: names and labels stay without them");
-            section.warn(&section.mark_of(key), key, message, None);
-        }
-    }
+    let bare = ["without_type_suffix", "without_units"].map(|key| section.get(key, true));
     PrometheusReader {
         host: section.get("host", default.host),
         port: section.get("port", default.port),
-        type_suffix: !section.get("without_type_suffix", true),
+        suffixes: bare.contains(&false), // the Collector has both or none
+        scope_info: !section.get("without_scope_info", true),
         constant_labels: section.when_filled("with_resource_constant_labels", names),
     }
 }

@@ -36,11 +36,9 @@ pub async fn answer(
         Ok(identity) => identity,
         Err(refusal) => {
             let mut response = match encoding(&head.headers) {
+                _ if refusal.fault == Fault::Exhausted => exhausted(&refusal),
                 Some(encoding) => write_refusal(encoding, &refusal),
-                None if refusal.fault == Fault::Unauthenticated => {
-                    plain(StatusCode::UNAUTHORIZED, "401 unauthorized")
-                }
-                None => plain(StatusCode::TOO_MANY_REQUESTS, "429 too many requests"),
+                None => plain(StatusCode::UNAUTHORIZED, "401 unauthorized"),
             };
             cors::mark(server, &head.headers, response.headers_mut());
             return finish(server, response);
@@ -138,8 +136,17 @@ fn write_refusal(encoding: Encoding, refusal: &Refusal) -> Response<Full<Bytes>>
         Encoding::Json => status.to_json().into_bytes(),
     };
     let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = typed(code, encoding, body);
-    if let Some(seconds) = retry_after {
+    later(typed(code, encoding, body), retry_after)
+}
+
+/// What the Collector's `memory_limiter` extension answers, whatever was asked, and when to come again.
+fn exhausted(refusal: &Refusal) -> Response<Full<Bytes>> {
+    let (_, retry_after) = http_status(refusal);
+    later(plain(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests\n"), retry_after)
+}
+
+fn later(mut response: Response<Full<Bytes>>, seconds: Option<u64>) -> Response<Full<Bytes>> {
+    if let Some(seconds) = seconds {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
