@@ -13,6 +13,8 @@ mod cases;
 mod generated;
 #[path = "edits/odd.rs"]
 mod odd;
+#[path = "edits/odd_edits.rs"]
+mod odd_edits;
 #[path = "edits/origins.rs"]
 mod origins;
 #[path = "edits/redacted.rs"]
@@ -124,6 +126,7 @@ fn all() -> Vec<Case> {
     let mut all = cases();
     all.extend(tables::tables());
     all.extend(odd::odd());
+    all.extend(odd_edits::odd_edits());
     all.push(user_agents::case());
     all.extend(redacted::cases());
     all

@@ -10,10 +10,12 @@
 //! classes do not nest, `{` may stand for itself, repetitions do not stack. What Go refuses is refused, in its words.
 
 mod class;
+mod read;
 mod translate;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
+pub use read::{Read, is_match};
 use translate::{error_of, translate};
 
 /// Compiled patterns may take this much memory, all of a list together.

@@ -29,14 +29,6 @@ impl<'v> Arguments<'v> {
         !matches!(self.arguments.get(at), None | Some(Argument::Absent))
     }
 
-    /// Whether these from `at` on are a string that is written out, and nothing else.
-    pub(super) fn is_text_alone(&self, at: usize) -> bool {
-        let mut given = self.arguments.iter().skip(at).filter(|one| !matches!(one, Argument::Absent));
-        let first = given.next();
-        given.next().is_none()
-            && matches!(first, Some(Argument::Value(one)) if matches!(one.literal(), Some(Value::Text(_))))
-    }
-
     /// The value; nil when there is none.
     pub(super) fn value(&self, at: usize) -> Result<Value<'v>, EvalError> {
         match self.arguments.get(at) {

@@ -11,6 +11,7 @@ use crate::ottl::expression::View;
 use crate::ottl::render;
 use crate::ottl::target::{Edit, EditEntry, MAP_FIELD, Target};
 use crate::ottl::value::{self as codec, DEPTH_MAX, Value};
+use crate::pattern;
 use crate::semconv::Names;
 
 const TARGET: super::Param = param("target", Kind::Path);
@@ -26,11 +27,7 @@ pub(super) const EDITORS: &[Editor] = &[
     }),
     Editor {
         check: check_limit,
-        ..edits(
-            "limit",
-            &[TARGET, param("limit", Kind::Count), optional("priority_keys", Kind::Value)],
-            limit,
-        )
+        ..edits("limit", &[TARGET, param("limit", Kind::Count), value("priority_keys")], limit)
     },
     edits(
         "merge_maps",
@@ -102,10 +99,14 @@ fn by_pattern(
     env: &Env<'_>,
     delete: bool,
 ) -> Result<bool, EvalError> {
-    let pattern = Arguments::new(arguments, View { target, env }).pattern(1)?.into_owned();
+    let regex = Arguments::new(arguments, View { target, env }).pattern(1)?.into_owned();
     let names = names(arguments);
     each(arguments, target, env, &mut |key, _| {
-        Ok(if names.any(key, |name| pattern.is_match(name)) == delete { Edit::Remove } else { Edit::Keep })
+        Ok(if names.any(key, |name| pattern::is_match(&regex, name)) == delete {
+            Edit::Remove
+        } else {
+            Edit::Keep
+        })
     })
 }
 

@@ -12,6 +12,7 @@ mod metrics;
 mod moment;
 mod parsers;
 mod records;
+mod replacement;
 mod rows;
 mod span_name;
 mod strings;

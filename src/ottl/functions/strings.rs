@@ -8,6 +8,7 @@ use super::{Arguments, Converter, Kind, Param, converts, optional, param, value}
 use crate::ottl::error::EvalError;
 use crate::ottl::value::Value;
 use crate::ottl::{case, format, mask, render};
+use crate::pattern::{self, Read};
 
 const TARGET: &[Param] = &[value("target")];
 
@@ -45,7 +46,8 @@ pub(super) const CONVERTERS: &[Converter] = &[
     }),
     converts("IsMatch", &[value("target"), param("pattern", Kind::Pattern)], |given| {
         let Some(text) = given.text_like(0)? else { return Ok(Value::Bool(false)) };
-        Ok(Value::Bool(given.pattern(1)?.is_match(&text)))
+        let pattern = given.pattern(1)?;
+        Ok(Value::Bool(pattern::is_match(&pattern, &text)))
     }),
     converts("ExtractPatterns", &[value("target"), param("pattern", Kind::Pattern)], extract_patterns),
     converts("Format", &[value("format"), value("vals")], |given| {
@@ -154,8 +156,12 @@ fn extract_patterns<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
 }
 
 fn named_groups<'t>(pattern: &Regex, text: &'t [u8]) -> Vec<(String, Value<'t>)> {
-    let Some(captures) = pattern.captures(text) else { return Vec::new() };
+    let read = Read::of(text);
+    let Some(captures) = pattern.captures(read.bytes()) else { return Vec::new() };
     let names = pattern.capture_names().enumerate().filter_map(|(at, name)| Some((at, name?)));
-    let group = |at| captures.get(at).map_or(&b""[..], |group| group.as_bytes());
+    let group = |at| {
+        let place = captures.get(at).and_then(|group| read.place(group.range()));
+        &text[place.unwrap_or_default()]
+    };
     names.map(|(at, name)| (name.to_owned(), Value::Text(Cow::Borrowed(group(at))))).collect()
 }

@@ -7,7 +7,7 @@ use crate::ottl::context::Context;
 use crate::ottl::error::EvalError;
 use crate::ottl::number::float;
 use crate::ottl::syntax::Comparison;
-use crate::ottl::value::{self as codec, DEPTH_MAX, Value};
+use crate::ottl::value::{self as codec, Value};
 use crate::ottl::{compare, lexer, render};
 use crate::wire::otlp;
 
@@ -182,7 +182,7 @@ fn index<'v>(given: &Arguments<'v>) -> Result<Value<'v>, EvalError> {
             let wanted = given.value(1)?;
             let mut place = None;
             for (at, value) in given.list(0)?.iter().enumerate() {
-                if place.is_none() && compare::same(value, &wanted, DEPTH_MAX)? {
+                if place.is_none() && compare::holds(value, Comparison::Equal, &wanted)? {
                     place = Some(at);
                 }
             }

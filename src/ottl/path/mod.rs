@@ -85,7 +85,7 @@ impl Place {
 
     /// Whether editors may write here.
     pub(super) fn is_writable(&self) -> bool {
-        !matches!(self.access, Access::EventIndex | Access::MetricType | Access::Request(_))
+        !matches!(self.access, Access::EventIndex | Access::Request(_))
     }
 
     /// What it reads of the request.

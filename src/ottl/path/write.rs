@@ -154,7 +154,8 @@ impl Place {
                 (None, *number, *form, [4, 6], true)
             }
             Access::ExemplarValue(number, form) => (None, *number, *form, [3, 6], true),
-            _ => return Ok(false), // a path that this metric does not have
+            // A path that this metric does not have, or the type of its data, which stays what it is.
+            _ => return Ok(false),
         };
         let field = encode(number, form, value, keep_zero)?;
         let written = match inner {

@@ -119,7 +119,7 @@ fn of_maps() {
     assert_eq!(keys(r#"keep_keys(attributes, ["int", "text", "none"])"#), ["text", "int"]);
     assert_eq!(keys(r#"keep_matching_keys(attributes, "^(int|yes)$")"#), ["int", "yes"]);
     assert_eq!(keys(r#"limit(attributes, 3, ["yes", "map"])"#), ["text", "yes", "map"]);
-    assert_eq!(keys("limit(attributes, 2)"), ["text", "http.url"]);
+    assert_eq!(keys("limit(attributes, 2, [])"), ["text", "http.url"]);
     assert!(keys("clear(attributes)").is_empty());
     let cut = [r#"set(attributes["text"], "aé")"#, "truncate_all(attributes, 2)"];
     assert_eq!(json_of(&run(&cut).unwrap(), "text"), r#""a""#);

@@ -86,7 +86,7 @@ const ORACLES: &[Oracle] = &[
             span.status.get_or_insert_default().code = 2;
         }
     }),
-    ("limit(attributes, 2)", |span| span.attributes.truncate(2)),
+    ("limit(attributes, 2, [])", |span| span.attributes.truncate(2)),
 ];
 
 proptest! {
