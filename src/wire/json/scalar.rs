@@ -150,11 +150,11 @@ fn double(value: Scalar<'_>) -> Option<f64> {
     }
 }
 
-/// Besides `NaN`, `Infinity` and `-Infinity`, collectors read their short forms, in any case. A number too large to be
-/// finite is none.
+/// Besides `NaN`, `Infinity` and `-Infinity`, collectors read their short forms, in any case, but no `NaN` with a sign. A
+/// number too large to be finite is none.
 fn number(text: &str) -> Option<f64> {
-    let named = text.contains(['n', 'N']);
-    text.parse().ok().filter(|value: &f64| named || value.is_finite())
+    let (named, signed) = (text.contains(['n', 'N']), text.starts_with(['+', '-']));
+    text.parse().ok().filter(|value: &f64| if value.is_nan() { !signed } else { named || value.is_finite() })
 }
 
 /// A number of 32 bits, or a name.

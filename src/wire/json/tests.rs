@@ -94,7 +94,7 @@ fn floats_may_be_numbers_strings_or_names() {
     assert_eq!(double(json!("Infinity")), f64::INFINITY);
     assert_eq!(double(json!("inf")), f64::INFINITY);
     assert_eq!(double(json!("-Infinity")), f64::NEG_INFINITY);
-    for bad in ["", "1,5", "1e999", "one", "0x10", " 1"] {
+    for bad in ["", "1,5", "1e999", "one", "0x10", " 1", "-NaN", "+nan"] {
         let document = spans(json!({"attributes": [{"value": {"doubleValue": bad}}]}));
         assert!(read(&document).is_err(), "{bad}");
     }
