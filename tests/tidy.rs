@@ -39,7 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("workers", &[]),
     ("stream", &[]),
     ("client", &["outcome", "wire", "compress", "tls", "auth", "stream"]),
-    ("observe", &["outcome", "socket", "wire"]),
+    ("observe", &["outcome", "socket", "wire", "pattern"]),
     ("journal", &["observe"]),
     ("discover", &["route", "observe"]),
     ("flow", &["outcome", "origin", "observe", "workers", "lane", "retry", "split", "batch", "wire", "edit"]),
@@ -77,7 +77,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "export",
         &[
             "change", "trace_id", "outcome", "wire", "split", "retry", "compress", "tls", "auth", "lane",
-            "workers", "client", "observe", "flow", "journal", "batch",
+            "workers", "client", "observe", "flow", "journal", "batch", "pattern",
         ],
     ),
     (

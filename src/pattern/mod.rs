@@ -1,8 +1,8 @@
 //! Patterns in Go's RE2 syntax, as written for the Collector, put into the syntax of the engine here.
 //!
 //! Owns: the rules of both notations.
-//! Takes: patterns from the configuration.
-//! Gives: compiled patterns that search bytes; errors in Go's words.
+//! Takes: patterns from the configuration; texts as Go's engine reads them.
+//! Gives: compiled patterns that search bytes; errors in Go's words; whether a name fits one with wildcards.
 //! Bounds: 64 MiB for what one list compiles to.
 //! Loses: nothing.
 //!
@@ -12,11 +12,13 @@
 mod class;
 mod read;
 mod translate;
+mod wildcard;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 pub use read::{Read, is_match};
 use translate::{error_of, translate};
+pub use wildcard::wildcard;
 
 /// Compiled patterns may take this much memory, all of a list together.
 const COMPILED_BYTES_MAX: usize = 64 << 20;

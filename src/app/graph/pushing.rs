@@ -17,7 +17,7 @@ use super::Ground;
 use super::work::Work;
 use crate::config::{PushReader, PushTarget, Settings};
 use crate::export::{self, OtlpExporter};
-use crate::flow::{Consumer, Request, Stage};
+use crate::flow::{Consumer, Quiet, Request, Stage};
 use crate::observe::{Push, Pushes, Registry};
 use crate::outcome::Signal;
 use crate::wire::json;
@@ -194,14 +194,13 @@ impl Target {
 #[derive(Default)]
 struct Troubles {
     failed: u64, // since the last that arrived
-    told: Option<Instant>,
+    quiet: Quiet,
 }
 
 impl Troubles {
     fn tell(&mut self, reader: &str, error: &str) {
         self.failed += 1;
-        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
-            self.told = Some(Instant::now());
+        if self.quiet.may_say().is_some() {
             tracing::warn!(reader, error, failed = self.failed, "our own metrics cannot be pushed");
         }
     }
@@ -218,5 +217,3 @@ impl Troubles {
 const LAST_MAX: Duration = Duration::from_secs(3);
 /// For tasks to end after that.
 const LET_GO: Duration = Duration::from_secs(1);
-/// Between two warnings of one reader that fails.
-const TOLD_EVERY: Duration = Duration::from_secs(60);

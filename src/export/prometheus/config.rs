@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::auth;
+use crate::pattern::wildcard;
 use crate::tls;
 
 /// The `prometheus` exporter.
@@ -99,31 +100,10 @@ impl ResourceLabels {
     pub(super) fn has(&self, key: &str) -> bool {
         let included = match self.included.as_slice() {
             [] => !self.excluded.is_empty(),
-            patterns => patterns.iter().any(|pattern| matches(pattern.as_bytes(), key.as_bytes())),
+            patterns => patterns.iter().any(|pattern| wildcard(pattern, key)),
         };
-        included && !self.excluded.iter().any(|pattern| matches(pattern.as_bytes(), key.as_bytes()))
+        included && !self.excluded.iter().any(|pattern| wildcard(pattern, key))
     }
-}
-
-/// Whether a pattern with `*` and `?` stands for the whole text. Linear: it goes back to the last star only.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(one) if *one == b'?' || *one == text[t] => (p, t) = (p + 1, t + 1),
-            _ => {
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                (p, t) = (at + 1, from + 1);
-            }
-        }
-    }
-    pattern[p..].iter().all(|one| *one == b'*')
 }
 
 #[cfg(test)]
